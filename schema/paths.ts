@@ -1,0 +1,15 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder with package.json, whether this runs compiled from `dist` or as source. */
+export function packageRoot(): string {
+	let folder = dirname(fileURLToPath(import.meta.url));
+	while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+	return folder;
+}
+
+/** A compiled file to start as a process of its own, such as `engine/process.js`. */
+export function compiled(path: string): string {
+	return join(packageRoot(), "dist", path);
+}
