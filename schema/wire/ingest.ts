@@ -1,0 +1,136 @@
+/**
+ * Records as they are sent, and the answer. These schemas are the contract: the hot path checks by hand, a property test
+ * proves that it decides as they do, and zod explains what is wrong when it refuses.
+ */
+import { z } from "zod";
+
+/** Limits of one record; those of a request are settings. */
+export const RECORD_LIMITS = {
+	tags: 64,
+	nameBytes: 200,
+	tagValueBytes: 1_024,
+	/** A longer message is cut and marked, not refused. */
+	messageBytes: 65_536,
+	idBytes: 200,
+	/** JSON text of a context, properties or stack trace. */
+	documentBytes: 262_144,
+	depth: 32,
+	seriesPoints: 10_000,
+} as const;
+
+export const METRIC_KINDS = ["gauge", "counter", "cumulative", "distribution"] as const;
+export const LOG_LEVELS = ["debug", "info", "warning", "error", "critical"] as const;
+/** Spellings that are accepted for a level, after lower-casing. */
+export const LEVEL_ALIASES: Readonly<Record<string, LogLevel>> = {
+	trace: "debug",
+	verbose: "debug",
+	notice: "info",
+	information: "info",
+	warn: "warning",
+	err: "error",
+	fatal: "critical",
+	crit: "critical",
+	emerg: "critical",
+	emergency: "critical",
+	alert: "critical",
+	panic: "critical",
+};
+
+export type MetricKind = (typeof METRIC_KINDS)[number];
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const bytes = (max: number) => (text: string) => Buffer.byteLength(text) <= max;
+const name = z
+	.string()
+	.min(1)
+	.refine(bytes(RECORD_LIMITS.nameBytes), `longer than ${RECORD_LIMITS.nameBytes} bytes`);
+const id = z.string().refine(bytes(RECORD_LIMITS.idBytes), `longer than ${RECORD_LIMITS.idBytes} bytes`);
+/** RFC 3339 text, or epoch in s, ms, µs or ns (told apart by size). */
+const timestamp = z.union([z.string(), z.number()]);
+const tagValue = z.union([
+	z.string().refine(bytes(RECORD_LIMITS.tagValueBytes), `longer than ${RECORD_LIMITS.tagValueBytes} bytes`),
+	z.number(),
+	z.boolean(),
+]);
+const tags = z
+	.record(name, tagValue)
+	.refine((value) => Object.keys(value).length <= RECORD_LIMITS.tags, `more than ${RECORD_LIMITS.tags} tags`);
+const document = z.record(z.string(), z.unknown());
+
+const metric = { name, tags: tags.optional(), unit: id.optional(), kind: z.enum(METRIC_KINDS).optional() };
+
+/** One point. */
+export const metricPoint = z.object({ ...metric, value: z.number(), timestamp: timestamp.optional() });
+/** Many points of one series. */
+export const metricSeries = z
+	.object({
+		...metric,
+		timestamps: z.array(timestamp).min(1).max(RECORD_LIMITS.seriesPoints),
+		values: z.array(z.number()).min(1).max(RECORD_LIMITS.seriesPoints),
+	})
+	.refine((record) => record.timestamps.length === record.values.length, {
+		path: ["values"],
+		message: "as many values as timestamps",
+	});
+export const metricRecord = z.union([metricSeries, metricPoint]);
+
+export const eventRecord = z.object({
+	event: name,
+	properties: document.optional(),
+	timestamp: timestamp.optional(),
+	user_id: id.optional(),
+	session_id: id.optional(),
+	account_id: id.optional(),
+	event_id: id.optional(),
+});
+
+export const logRecord = z.object({
+	message: z.string(),
+	level: z.string().optional(),
+	component: id.optional(),
+	context: document.optional(),
+	trace_id: id.optional(),
+	span_id: id.optional(),
+	timestamp: timestamp.optional(),
+});
+
+export const errorRecord = z.object({
+	error_message: z.string().min(1),
+	error_type: name,
+	stack_trace: z.string().optional(),
+	context: document.optional(),
+	severity: z.string().optional(),
+	component: id.optional(),
+	timestamp: timestamp.optional(),
+});
+
+export type MetricPoint = z.input<typeof metricPoint>;
+export type MetricSeries = z.input<typeof metricSeries>;
+export type MetricRecord = MetricPoint | MetricSeries;
+export type EventRecord = z.input<typeof eventRecord>;
+export type LogRecord = z.input<typeof logRecord>;
+export type ErrorRecord = z.input<typeof errorRecord>;
+/** A line of `POST /v1/ingest/batch`. */
+export type BatchRecord =
+	| ({ type: "metric" } & MetricRecord)
+	| ({ type: "event" } & EventRecord)
+	| ({ type: "log" } & LogRecord)
+	| ({ type: "error" } & ErrorRecord);
+
+export const rejectedRecord = z.object({
+	/** Position in the request, from 0. */
+	index: z.number().int(),
+	reason: z.string(),
+	/** Path of the member that is wrong; empty when the record as a whole is. */
+	field: z.string(),
+});
+export type RejectedRecord = z.infer<typeof rejectedRecord>;
+
+/** Answer of every ingest route: 202 durable, 200 with `?wait=true` (can be queried), 400 when nothing was valid. */
+export const ingestAnswer = z.object({
+	accepted: z.number().int(),
+	rejected: z.array(rejectedRecord),
+	/** Error routes only: the fingerprint of each accepted record, in order. */
+	issue_ids: z.array(z.string()).optional(),
+});
+export type IngestAnswer = z.infer<typeof ingestAnswer>;
