@@ -1,0 +1,324 @@
+// Every setting: one table drives parsing, error messages and the README's table.
+import { existsSync, readFileSync } from "node:fs";
+import { totalmem } from "node:os";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
+import { z } from "zod";
+import { parseBytes, parseDuration } from "./units.ts";
+
+const ROLES = ["ingest", "query", "worker"] as const;
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+/** What one process of the program does. */
+export type Role = (typeof ROLES)[number];
+
+interface Setting<T> {
+	/** Name in the environment. */
+	env: string;
+	/** Text that is parsed when the variable is unset or empty; undefined leaves the setting undefined. */
+	default: string | undefined;
+	/** What is accepted, as it ends the sentence "expected …". */
+	valid: string;
+	about: string;
+	schema: z.ZodType<T, string>;
+	/** Never print what was given. */
+	secret?: boolean;
+}
+
+const TABLE = {
+	port: setting({
+		env: "PORT",
+		default: "8000",
+		valid: "a port from 0 to 65535 (0 takes a free one)",
+		about: "Port of the HTTP interface",
+		schema: integer(0, 65_535),
+	}),
+	host: setting({
+		env: "HOST",
+		default: "127.0.0.1",
+		valid: "an address to listen on",
+		about: "Address to listen on; `0.0.0.0` opens it to the network",
+		schema: z.string().regex(/^\S+$/),
+	}),
+	dataDir: setting({
+		env: "TIDEMARK_DATA",
+		default: "./data",
+		valid: "a folder",
+		about: "Folder of the journal, the embedded ClickHouse and the embedded Redis",
+		schema: z.string(),
+	}),
+	adminKey: optional({
+		env: "TIDEMARK_ADMIN_KEY",
+		valid: "16 characters or more, no spaces",
+		about: "Admin key of the project `default`; unset, the first start makes one and prints it",
+		schema: z.string().regex(/^\S{16,}$/),
+		secret: true,
+	}),
+	roles: setting({
+		env: "TIDEMARK_ROLES",
+		default: ROLES.join(","),
+		valid: `some of ${ROLES.join(", ")}, separated by commas`,
+		about: "What `tidemark start` runs in this process",
+		schema: z
+			.string()
+			.transform(splitList)
+			.pipe(z.array(z.enum(ROLES)).min(1)),
+	}),
+	clickhouseUrl: optional({
+		env: "CLICKHOUSE_URL",
+		valid: "an http:// or https:// URL",
+		about: "A real ClickHouse server; unset, the embedded one is used",
+		schema: url("http:", "https:"),
+		secret: true,
+	}),
+	clickhouseUser: optional({
+		env: "CLICKHOUSE_USER",
+		valid: "a user name",
+		about: "User at CLICKHOUSE_URL, if it is not in the URL",
+		schema: z.string(),
+	}),
+	clickhousePassword: optional({
+		env: "CLICKHOUSE_PASSWORD",
+		valid: "a password",
+		about: "Password at CLICKHOUSE_URL, if it is not in the URL",
+		schema: z.string(),
+		secret: true,
+	}),
+	clickhouseDatabase: optional({
+		env: "CLICKHOUSE_DATABASE",
+		valid: "a database name of letters, digits and _",
+		about: "Database at CLICKHOUSE_URL, if it is not in the URL",
+		schema: z.string().regex(/^[A-Za-z_]\w*$/),
+	}),
+	clickhouseCluster: optional({
+		env: "CLICKHOUSE_CLUSTER",
+		valid: "a cluster name of letters, digits, _ and -",
+		about: "Name of the ClickHouse cluster; set, tables are replicated and distributed over it",
+		schema: z.string().regex(/^[\w-]+$/),
+	}),
+	redisUrl: optional({
+		env: "REDIS_URL",
+		valid: "a redis:// or rediss:// URL",
+		about: "A real Redis server; unset, `redis-server` from the PATH is run as a child",
+		schema: url("redis:", "rediss:"),
+		secret: true,
+	}),
+	location: setting({
+		env: "TIDEMARK_LOCATION",
+		default: "local",
+		valid: "a name of letters, digits, ., _ and -",
+		about: "Name of this worker as a location of synthetic tests",
+		schema: z.string().regex(/^[\w.-]+$/),
+	}),
+	metricsRetentionMs: setting({
+		env: "TIDEMARK_METRICS_RETENTION",
+		default: "90d",
+		about: "How long raw metric points are kept; rollups are kept longer",
+		...retention(),
+	}),
+	logsRetentionMs: setting({
+		env: "TIDEMARK_LOGS_RETENTION",
+		default: "90d",
+		about: "How long logs and errors are kept",
+		...retention(),
+	}),
+	eventsRetentionMs: setting({
+		env: "TIDEMARK_EVENTS_RETENTION",
+		default: "400d",
+		about: "How long events are kept",
+		...retention(),
+	}),
+	maxBodyBytes: setting({
+		env: "TIDEMARK_MAX_BODY",
+		default: "20MiB",
+		valid: "a size of 1KiB to 512MiB, such as 20MiB",
+		about: "Largest body of an ingest request, after decompression",
+		// Above 512 MiB a body no longer fits into one string of V8.
+		schema: bytes(2 ** 10, 2 ** 29),
+	}),
+	maxRecords: setting({
+		env: "TIDEMARK_MAX_RECORDS",
+		default: "10000",
+		valid: "a whole number from 1 to 1000000",
+		about: "Most records in an ingest request",
+		schema: integer(1, 1_000_000),
+	}),
+	seriesLimit: setting({
+		env: "TIDEMARK_SERIES_LIMIT",
+		default: "1000000",
+		valid: "a whole number of 1 or more",
+		about: "Most metric series of a project; over it new series are rejected, known ones go on",
+		schema: integer(1),
+	}),
+	journalBudgetBytes: setting({
+		env: "TIDEMARK_JOURNAL_BUDGET",
+		default: "5GiB",
+		valid: "a size of 16MiB or more, such as 5GiB",
+		about: "Disk for records that ClickHouse has not taken yet; over it writers get 503",
+		schema: bytes(2 ** 24),
+	}),
+	engineMemoryBytes: setting({
+		env: "TIDEMARK_ENGINE_MEMORY",
+		default: "50%",
+		valid: "a size of 256MiB or more, such as 4GiB, or a share of the machine's memory, such as 50%",
+		about: "Memory of the embedded ClickHouse: a size or a share of the machine's",
+		schema: z.string().transform((text, issues) => {
+			const share = /^(\d{1,3})%$/.exec(text);
+			const size = share
+				? Math.floor((machineMemoryBytes() * Math.min(100, Number(share[1]))) / 100)
+				: parseBytes(text);
+			return size !== undefined && size >= 2 ** 28 ? size : invalid(issues);
+		}),
+	}),
+	enginePort: setting({
+		env: "TIDEMARK_ENGINE_PORT",
+		default: "0",
+		valid: "a port from 0 to 65535 (0 takes a free one)",
+		about: "Loopback port on which the embedded ClickHouse serves ClickHouse's HTTP interface",
+		schema: integer(0, 65_535),
+	}),
+	logLevel: setting({
+		env: "TIDEMARK_LOG_LEVEL",
+		default: "info",
+		valid: `one of ${LOG_LEVELS.join(", ")}`,
+		about: "Least severe level of the program's own log",
+		schema: z.enum(LOG_LEVELS) as z.ZodType<(typeof LOG_LEVELS)[number], string>,
+	}),
+	rateLimit: setting({
+		env: "TIDEMARK_RATE_LIMIT",
+		default: "10000",
+		valid: "a whole number of 1 or more",
+		about: "Reads an hour for a key that has no limit of its own",
+		schema: integer(1),
+	}),
+	collectIntervalMs: setting({
+		env: "TIDEMARK_COLLECT_INTERVAL",
+		default: "10s",
+		valid: "a duration from 1s to 1h, such as 10s, or off",
+		about: "How often the host's CPU, memory, disks and network are measured; `off` does not",
+		schema: z.union([z.literal("off").transform(() => undefined), duration(1000, 3_600_000)]),
+	}),
+};
+
+/** The settings, checked. Durations in milliseconds, sizes in bytes; undefined is "not set" (for the collector: off). */
+export type Settings = { [Name in keyof typeof TABLE]: z.output<(typeof TABLE)[Name]["schema"]> };
+
+/** Settings that cannot be used. The message has one line for each problem, fit to be shown as it is. */
+export class SettingsError extends Error {
+	override name = "SettingsError";
+	readonly problems: string[];
+	constructor(problems: string[]) {
+		super(problems.join("\n"));
+		this.problems = problems;
+	}
+}
+
+/**
+ * Reads the settings from `env`, and from the file `.env` in `folder` for what `env` does not set.
+ *
+ * @throws SettingsError naming each bad value and each unknown `TIDEMARK_*` name
+ */
+export function loadSettings(env: NodeJS.ProcessEnv, folder: string): Settings {
+	const path = join(folder, ".env");
+	const file = existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
+	return parseSettings({ ...file, ...env });
+}
+
+/** Checks settings given as text; an empty text is as good as none (Compose files pass unset variables that way). */
+export function parseSettings(env: Record<string, string | undefined>): Settings {
+	const problems = Object.keys(env).flatMap(unknownName);
+	const settings: Record<string, unknown> = {};
+	for (const [name, { env: variable, default: fallback, valid, schema, secret }] of Object.entries<Setting<unknown>>(
+		TABLE,
+	)) {
+		const given = env[variable]?.trim() || fallback;
+		if (given === undefined) continue;
+		const result = schema.safeParse(given);
+		if (result.success) settings[name] = result.data;
+		else
+			problems.push(
+				`${variable} is ${secret ? "set to a value that is not shown" : JSON.stringify(given)}, expected ${valid}`,
+			);
+	}
+	if (problems.length > 0) throw new SettingsError(problems);
+	return settings as Settings;
+}
+
+/** The table of settings as the README has it, in Markdown. */
+export function settingsTable(): string {
+	const rows = Object.values<Setting<unknown>>(TABLE).map(
+		(row) => `| \`${row.env}\` | ${row.default === undefined ? "" : `\`${row.default}\``} | ${row.about} |`,
+	);
+	return ["| Setting | Default | Meaning |", "| --- | --- | --- |", ...rows, ""].join("\n");
+}
+
+function unknownName(name: string): string[] {
+	const known = Object.values(TABLE).map((row) => row.env);
+	if (!name.startsWith("TIDEMARK_") || known.includes(name)) return [];
+	const nearest = known.reduce((best, other) => (editDistance(name, other) < editDistance(name, best) ? other : best));
+	return [`${name} is not a setting; did you mean ${nearest}?`];
+}
+
+/** Levenshtein distance, one row of the matrix at a time. */
+function editDistance(a: string, b: string): number {
+	let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+	for (let i = 1; i <= a.length; i++) {
+		const above = row;
+		row = [i];
+		for (let j = 1; j <= b.length; j++) {
+			const substitution = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+			row[j] = Math.min(substitution, above[j]! + 1, row[j - 1]! + 1);
+		}
+	}
+	return row[b.length]!;
+}
+
+function setting<T>(row: Setting<T>): Setting<T> {
+	return row;
+}
+
+function optional<T>(row: Omit<Setting<T>, "default">): Setting<T | undefined> {
+	return { ...row, default: undefined, schema: row.schema as z.ZodType<T | undefined, string> };
+}
+
+function retention() {
+	return { valid: "a duration of 1h or more, such as 90d", schema: duration(3_600_000, Number.MAX_SAFE_INTEGER) };
+}
+
+function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): z.ZodType<number, string> {
+	return z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max));
+}
+
+function bytes(min: number, max: number = Number.MAX_SAFE_INTEGER): z.ZodType<number, string> {
+	return within(parseBytes, min, max);
+}
+
+function duration(min: number, max: number): z.ZodType<number, string> {
+	return within(parseDuration, min, max);
+}
+
+function within(parse: (text: string) => number | undefined, min: number, max: number): z.ZodType<number, string> {
+	return z.string().transform((text, issues) => {
+		const parsed = parse(text);
+		return parsed !== undefined && parsed >= min && parsed <= max ? parsed : invalid(issues);
+	});
+}
+
+function url(...protocols: string[]): z.ZodType<string, string> {
+	return z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol));
+}
+
+function invalid(issues: z.RefinementCtx): never {
+	issues.addIssue("invalid");
+	return z.NEVER;
+}
+
+function splitList(text: string): string[] {
+	return text.split(",").map((part) => part.trim());
+}
+
+/** Of the container when there is a limit, else of the machine. */
+function machineMemoryBytes(): number {
+	const limit = process.constrainedMemory();
+	return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
