@@ -1,0 +1,123 @@
+/**
+ * Bytes of a journal segment: a header, then commits. A commit is what one fdatasync made durable, whole or not at all:
+ *
+ *     segment  "TMJOURNL" | version u32 | 0 u32
+ *     commit   "TMC1" u32 | payload bytes u32 | CRC-32 of the payload u32 | payload
+ *     payload  frames: table u8 | rows u32 | bytes u32 | one Native block
+ */
+import { crc32 } from "node:zlib";
+import type { TableName } from "../../schema/tables.ts";
+
+export const SEGMENT_HEADER_BYTES = 16;
+export const COMMIT_HEADER_BYTES = 12;
+export const FORMAT_VERSION = 1;
+
+const SEGMENT_MAGIC = Buffer.from("TMJOURNL");
+const COMMIT_MAGIC = Buffer.from("TMC1");
+
+/** Never renumber: old segments carry these. */
+const TABLE_CODES: Readonly<Record<JournalTable, number>> = {
+	series: 1,
+	points: 2,
+	cumulative: 3,
+	events: 4,
+	logs: 5,
+	errors: 6,
+	requests: 7,
+};
+export type JournalTable = Exclude<TableName, "event_ids" | "quarantine">;
+const TABLE_NAMES = new Map(Object.entries(TABLE_CODES).map(([name, code]) => [code, name as JournalTable]));
+
+/** A Native block bound for one table. */
+export interface Frame {
+	readonly table: JournalTable;
+	readonly rows: number;
+	readonly block: Buffer;
+}
+
+export function segmentHeader(): Buffer {
+	const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
+	SEGMENT_MAGIC.copy(header);
+	header.writeUInt32LE(FORMAT_VERSION, 8);
+	return header;
+}
+
+/** @returns the format version, or undefined when this is no journal segment */
+export function segmentVersion(bytes: Buffer): number | undefined {
+	if (bytes.length < SEGMENT_HEADER_BYTES || bytes.compare(SEGMENT_MAGIC, 0, 8, 0, 8) !== 0) return undefined;
+	return bytes.readUInt32LE(8);
+}
+
+/** The bytes of one commit, in a buffer of its own. */
+export function encodeCommit(frames: readonly Frame[]): Buffer {
+	const payload = frames.reduce((sum, frame) => sum + 9 + frame.block.length, 0);
+	const commit = Buffer.allocUnsafeSlow(COMMIT_HEADER_BYTES + payload);
+	COMMIT_MAGIC.copy(commit);
+	commit.writeUInt32LE(payload, 4);
+	let at = COMMIT_HEADER_BYTES;
+	for (const { table, rows, block } of frames) {
+		at = commit.writeUInt8(TABLE_CODES[table], at);
+		at = commit.writeUInt32LE(rows, at);
+		at = commit.writeUInt32LE(block.length, at);
+		commit.set(block, at);
+		at += block.length;
+	}
+	commit.writeUInt32LE(crc32(commit.subarray(COMMIT_HEADER_BYTES)), 8);
+	return commit;
+}
+
+/** Where a whole, undamaged commit stands in the bytes of a segment. */
+export interface CommitSpan {
+	readonly from: number;
+	readonly to: number;
+}
+
+/** Reads the commit at `from`; undefined when it is torn or damaged. */
+export function commitAt(bytes: Buffer, from: number): CommitSpan | undefined {
+	if (from + COMMIT_HEADER_BYTES > bytes.length || bytes.compare(COMMIT_MAGIC, 0, 4, from, from + 4) !== 0) return undefined;
+	const to = from + COMMIT_HEADER_BYTES + bytes.readUInt32LE(from + 4);
+	if (to > bytes.length || crc32(bytes.subarray(from + COMMIT_HEADER_BYTES, to)) !== bytes.readUInt32LE(from + 8)) {
+		return undefined;
+	}
+	return { from, to };
+}
+
+/** What a segment holds: whole commits, and stretches that are not. */
+export interface SegmentScan {
+	readonly commits: readonly CommitSpan[];
+	/** Bytes that belong to no whole commit; at the end of the newest segment that is a torn tail. */
+	readonly damaged: readonly CommitSpan[];
+}
+
+/** Finds all whole commits, also those behind a damaged one. */
+export function scanSegment(bytes: Buffer): SegmentScan {
+	const commits: CommitSpan[] = [];
+	const damaged: CommitSpan[] = [];
+	let at = SEGMENT_HEADER_BYTES;
+	while (at < bytes.length) {
+		const commit = commitAt(bytes, at);
+		if (commit) {
+			commits.push(commit);
+			at = commit.to;
+			continue;
+		}
+		let next = bytes.indexOf(COMMIT_MAGIC, at + 1);
+		while (next !== -1 && !commitAt(bytes, next)) next = bytes.indexOf(COMMIT_MAGIC, next + 1);
+		damaged.push({ from: at, to: next === -1 ? bytes.length : next });
+		at = next === -1 ? bytes.length : next;
+	}
+	return { commits, damaged };
+}
+
+/** The frames of a whole commit; blocks are views of `bytes`. */
+export function* framesOf(bytes: Buffer, { from, to }: CommitSpan): Generator<Frame> {
+	let at = from + COMMIT_HEADER_BYTES;
+	while (at < to) {
+		const table = TABLE_NAMES.get(bytes.readUInt8(at));
+		const rows = bytes.readUInt32LE(at + 1);
+		const length = bytes.readUInt32LE(at + 5);
+		if (!table) throw new Error(`the journal has a frame for an unknown table (code ${bytes.readUInt8(at)})`);
+		yield { table, rows, block: bytes.subarray(at + 9, at + 9 + length) };
+		at += 9 + length;
+	}
+}

@@ -1,0 +1,204 @@
+/**
+ * Reads Native blocks back, value by value. Only the rare paths do this (a duplicate to leave out, a row to quarantine,
+ * running totals to resolve), so it is written for clarity; the usual way of a block is a byte copy.
+ */
+import type { Columns, ColumnType } from "../../schema/tables.ts";
+import { ByteWriter } from "./bytes.ts";
+import { type Column, FixedColumn, LowCardinalityColumn, MapColumn, StringColumn, writeBlock } from "./columns.ts";
+
+/** UInt64 is a bigint; times are milliseconds (`DateTime64(3)`) or seconds (`DateTime`) since the epoch. */
+export type Cell = string | number | bigint | ReadonlyMap<string, string> | ReadonlyMap<string, number>;
+
+export interface DecodedBlock {
+	readonly rows: number;
+	/** Cells by column name; one entry a row. */
+	readonly columns: ReadonlyMap<string, readonly Cell[]>;
+}
+
+/** The bytes are not a block of the types this module writes. */
+export class NativeFormatError extends Error {
+	override readonly name = "NativeFormatError";
+}
+
+/** Decodes one block, or of it only the columns named in `only`. */
+export function decodeBlock(bytes: Buffer, only?: ReadonlySet<string>): DecodedBlock {
+	const reader = new Reader(bytes);
+	const columnCount = reader.varint();
+	const rows = reader.varint();
+	const columns = new Map<string, readonly Cell[]>();
+	for (let i = 0; i < columnCount; i++) {
+		const name = reader.string();
+		const cells = readColumn(reader, reader.string() as ColumnType, rows);
+		if (!only || only.has(name)) columns.set(name, cells);
+	}
+	if (reader.at !== bytes.length) throw new NativeFormatError(`${bytes.length - reader.at} bytes after the block`);
+	return { rows, columns };
+}
+
+/** The block with only the rows for which `keep` is true. */
+export function filterBlock(bytes: Buffer, columns: Columns, keep: (row: number) => boolean): Buffer {
+	const block = decodeBlock(bytes);
+	const rows = Array.from({ length: block.rows }, (_, row) => row).filter(keep);
+	return encodeRows(
+		columns,
+		rows.map((row) => columns.map(([name]) => block.columns.get(name)![row]!)),
+	);
+}
+
+/** A block of rows given as cells in the order of `columns`. */
+export function encodeRows(columns: Columns, rows: readonly (readonly Cell[])[]): Buffer {
+	const written = columns.map(([name, type], i) => {
+		const column = newColumn(type);
+		for (const row of rows) pushCell(column, type, row[i]!);
+		return [name, type, column] as const;
+	});
+	const out = new ByteWriter();
+	writeBlock(out, rows.length, written);
+	return Buffer.from(out.view());
+}
+
+/** A row as an object that `JSON.stringify` can print, for quarantine. */
+export function rowRecord(block: DecodedBlock, row: number): Record<string, unknown> {
+	return Object.fromEntries(
+		[...block.columns].map(([name, cells]) => {
+			const cell = cells[row]!;
+			if (typeof cell === "bigint") return [name, cell.toString()];
+			return [name, typeof cell === "object" ? Object.fromEntries(cell) : cell];
+		}),
+	);
+}
+
+class Reader {
+	readonly bytes: Buffer;
+	at = 0;
+
+	constructor(bytes: Buffer) {
+		this.bytes = bytes;
+	}
+
+	take(length: number): number {
+		const from = this.at;
+		if (from + length > this.bytes.length) throw new NativeFormatError("the block ends early");
+		this.at = from + length;
+		return from;
+	}
+
+	varint(): number {
+		let value = 0;
+		for (let factor = 1; ; factor *= 128) {
+			const byte = this.bytes[this.take(1)]!;
+			value += (byte & 0x7f) * factor;
+			if (byte < 0x80) return value;
+		}
+	}
+
+	string(): string {
+		const length = this.varint();
+		const from = this.take(length);
+		return this.bytes.toString("utf8", from, from + length);
+	}
+
+	uint64(): bigint {
+		return this.bytes.readBigUInt64LE(this.take(8));
+	}
+}
+
+function readColumn(reader: Reader, type: ColumnType, rows: number): Cell[] {
+	switch (type) {
+		case "LowCardinality(String)":
+			reader.take(8);
+			return readLowCardinality(reader, rows);
+		case "Map(String, String)":
+			return readMap(reader, rows, (n) => readMany(n, () => reader.string()));
+		case "Map(LowCardinality(String), String)":
+		case "Map(LowCardinality(String), Float64)": {
+			reader.take(8);
+			return readMap(reader, rows, (n) => readLowCardinality(reader, n), type.endsWith("Float64)"));
+		}
+		default:
+			return readMany(rows, () => readScalar(reader, type));
+	}
+}
+
+function readScalar(reader: Reader, type: ColumnType): Cell {
+	switch (type) {
+		case "String":
+			return reader.string();
+		case "UInt64":
+			return reader.uint64();
+		case "Int32":
+			return reader.bytes.readInt32LE(reader.take(4));
+		case "DateTime":
+			return reader.bytes.readUInt32LE(reader.take(4));
+		case "DateTime64(3)":
+			return Number(reader.bytes.readBigInt64LE(reader.take(8)));
+		case "Float64":
+			return reader.bytes.readDoubleLE(reader.take(8));
+		default:
+			throw new NativeFormatError(`a column of type ${type}`);
+	}
+}
+
+function readLowCardinality(reader: Reader, rows: number): string[] {
+	if (rows === 0) return [];
+	const width = 1 << Number(reader.uint64() & 0xffn);
+	const keys = readMany(Number(reader.uint64()), () => reader.string());
+	return readMany(Number(reader.uint64()), () => keys[reader.bytes.readUIntLE(reader.take(width), width)]!);
+}
+
+function readMap(reader: Reader, rows: number, readKeys: (n: number) => string[], floats = false): Cell[] {
+	const ends = readMany(rows, () => Number(reader.uint64()));
+	const total = ends.at(-1) ?? 0;
+	const keys = readKeys(total);
+	const values = readMany(total, () => (floats ? reader.bytes.readDoubleLE(reader.take(8)) : reader.string()));
+	return ends.map((end, row) => {
+		const entries: [string, string | number][] = [];
+		for (let i = row === 0 ? 0 : ends[row - 1]!; i < end; i++) entries.push([keys[i]!, values[i]!]);
+		return new Map(entries) as ReadonlyMap<string, string>;
+	});
+}
+
+function readMany<T>(count: number, read: () => T): T[] {
+	const values: T[] = [];
+	for (let i = 0; i < count; i++) values.push(read());
+	return values;
+}
+
+function newColumn(type: ColumnType): Column {
+	switch (type) {
+		case "LowCardinality(String)":
+			return new LowCardinalityColumn();
+		case "String":
+			return new StringColumn();
+		case "Map(String, String)":
+			return new MapColumn(new StringColumn(), new StringColumn());
+		case "Map(LowCardinality(String), String)":
+			return new MapColumn(new LowCardinalityColumn(), new StringColumn());
+		case "Map(LowCardinality(String), Float64)":
+			return new MapColumn(new LowCardinalityColumn(), new FixedColumn());
+		default:
+			return new FixedColumn();
+	}
+}
+
+function pushCell(column: Column, type: ColumnType, cell: Cell): void {
+	if (column instanceof LowCardinalityColumn || column instanceof StringColumn) column.push(cell as string);
+	else if (column instanceof FixedColumn) pushFixed(column, type, cell);
+	else if (column instanceof MapColumn) {
+		const entries = [...(cell as ReadonlyMap<string, string | number>)];
+		for (const [key, value] of entries) {
+			column.keys.push(key);
+			if (column.values instanceof FixedColumn) column.values.float64(value as number);
+			else column.values.push(value as string);
+		}
+		column.endRow(entries.length);
+	}
+}
+
+function pushFixed(column: FixedColumn, type: ColumnType, cell: Cell): void {
+	if (type === "UInt64") column.uint64(Number((cell as bigint) >> 32n), Number((cell as bigint) & 0xffffffffn));
+	else if (type === "DateTime64(3)") column.int64(cell as number);
+	else if (type === "DateTime") column.uint32(cell as number);
+	else if (type === "Int32") column.int32(cell as number);
+	else column.float64(cell as number);
+}
