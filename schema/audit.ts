@@ -115,18 +115,7 @@ export class AuditLog {
 		await this.#client.insert({
 			table: "audit_log",
 			values: [{ ...columns, ts: clickHouseTime(new Date(ts_ms)), hash }],
-			columns: [
-				"project",
-				"seq",
-				"ts",
-				"actor",
-				"action",
-				"target",
-				"detail",
-				"request_id",
-				"previous_hash",
-				"hash",
-			],
+			columns: ["project", "seq", "ts", "actor", "action", "target", "detail", "request_id", "previous_hash", "hash"],
 			format: "JSONEachRow",
 		});
 		return { seq: row.seq, hash };

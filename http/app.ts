@@ -1,0 +1,131 @@
+import { randomUUID } from "node:crypto";
+import { Hono } from "hono";
+import { matchedRoutes } from "hono/route";
+import { DOCS_PAGE } from "./docs-page.ts";
+import type { AppEnv } from "./env.ts";
+import { ApiError, errorHandler } from "./errors.ts";
+import { openApiDocument, type RouteDoc } from "./openapi.ts";
+
+/** One answered request; `route` is the pattern, not the path, and undefined when none matched. */
+export interface AnsweredRequest {
+	readonly method: string;
+	readonly route: string | undefined;
+	readonly status: number;
+	readonly duration_s: number;
+	readonly requestId: string;
+	/** The project of the key, once it is known. */
+	readonly project: string | undefined;
+}
+
+export interface AppOptions {
+	readonly version: string;
+	/** Parts that must work before this process takes requests, by name; a check throws when its part is down. */
+	readonly readiness: Readonly<Record<string, () => Promise<void> | void>>;
+	/** Prometheus text of the process, as `prom-client`'s registry gives it. */
+	readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
+	/** What mounted routes say of themselves in `/openapi.json`. */
+	readonly docs: readonly RouteDoc[];
+	readonly onRequest: (request: AnsweredRequest) => void;
+	/** Hears of every error that is ours: a 500. */
+	readonly onError: (error: unknown, requestId: string) => void;
+	/** Seconds of a clock that only moves forward. */
+	readonly clock?: () => number;
+}
+
+const SANE_REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/**
+ * The app that every role mounts its routes on: request id, access hook, errors, health, metrics and the API reference. It never
+ * touches a body: ingest reads it from the socket.
+ */
+export function createApp(options: AppOptions): Hono<AppEnv> {
+	const clock = options.clock ?? (() => performance.now() / 1_000);
+	const app = new Hono<AppEnv>();
+	const answerError = errorHandler(options.onError);
+	app.onError(answerError);
+	// Answers instead of throwing: an error thrown here would pass by the middleware below.
+	app.notFound((c) => {
+		const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((method) =>
+			// Middleware matches by ALL; a route of its own method is one that could have answered.
+			app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method),
+		);
+		const known = methods.length > 0;
+		const error = new ApiError(
+			known ? 405 : 404,
+			known ? `${c.req.method} is not possible here` : `No route ${c.req.method} ${c.req.path}`,
+			known ? { headers: { Allow: methods.join(", ") } } : {},
+		);
+		return answerError(error, c);
+	});
+	app.use(async (c, next) => {
+		const started = clock();
+		const sent = c.req.header("x-request-id");
+		const requestId = sent !== undefined && SANE_REQUEST_ID.test(sent) ? sent : randomUUID();
+		c.set("requestId", requestId);
+		await next();
+		c.header("X-Request-Id", requestId);
+		options.onRequest({
+			method: c.req.method,
+			route: matchedRoutes(c).findLast((route) => route.method !== "ALL")?.path,
+			status: c.res.status,
+			duration_s: clock() - started,
+			requestId,
+			project: (c.get("key") as AppEnv["Variables"]["key"] | undefined)?.project,
+		});
+	});
+	app.get("/livez", (c) => c.json({ status: "ok" }));
+	app.get("/readyz", async (c) => {
+		const results = await Promise.all(
+			Object.entries(options.readiness).map(async ([part, check]) => {
+				try {
+					await check();
+					return [part, "ok"] as const;
+				} catch (error) {
+					return [part, error instanceof Error ? error.message : "failed"] as const;
+				}
+			}),
+		);
+		const parts = Object.fromEntries(results);
+		const down = results.filter(([, state]) => state !== "ok").map(([part]) => part);
+		if (down.length === 0) return c.json({ status: "ok", parts });
+		throw new ApiError(503, `Not ready: ${down.join(", ")}`, {
+			extra: { part: down[0], parts, retry_after: 2 },
+			headers: { "Retry-After": "2" },
+		});
+	});
+	app.get("/metrics", async (c) =>
+		c.body(await options.metrics.metrics(), 200, { "Content-Type": options.metrics.contentType }),
+	);
+	let document: string | undefined;
+	app.get("/openapi.json", (c) => {
+		document ??= JSON.stringify(openApiDocument([...OWN_DOCS, ...options.docs], options.version));
+		return c.body(document, 200, { "Content-Type": "application/json" });
+	});
+	app.get("/docs", (c) =>
+		c.html(DOCS_PAGE, 200, {
+			"Content-Security-Policy":
+				"default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'",
+		}),
+	);
+	return app;
+}
+
+const OWN_DOCS: readonly RouteDoc[] = [
+	{ method: "get", path: "/livez", summary: "The process answers", tag: "Server", answers: { 200: null } },
+	{
+		method: "get",
+		path: "/readyz",
+		summary: "Every part this process needs works; 503 names the part that does not",
+		tag: "Server",
+		answers: { 200: null },
+	},
+	{
+		method: "get",
+		path: "/metrics",
+		summary: "Prometheus text of the server itself",
+		tag: "Server",
+		answers: { 200: null },
+	},
+	{ method: "get", path: "/openapi.json", summary: "This reference", tag: "Server", answers: { 200: null } },
+	{ method: "get", path: "/docs", summary: "This reference as a page", tag: "Server", answers: { 200: null } },
+];

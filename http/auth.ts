@@ -1,0 +1,51 @@
+import { createMiddleware } from "hono/factory";
+import type { AppEnv, Principal } from "./env.ts";
+import { forbidden, tooManyRequests, unauthorized } from "./errors.ts";
+import type { RateLimiter } from "./rate-limit.ts";
+import { allows, type Role } from "./roles.ts";
+
+/** Seconds over which the reads of a key are counted. */
+export const READ_WINDOW_SECONDS = 3_600;
+/** Longer texts are no keys; hashing them would be work for nothing. */
+const MAX_SECRET_LENGTH = 512;
+
+export interface AuthOptions {
+	readonly keys: { verify(secret: string): Promise<Principal | undefined> };
+	readonly limiter: RateLimiter;
+}
+
+/** `requireRole(role)` lets a request pass whose key has the role, and puts the key into `c.get("key")`. */
+export type RequireRole = ReturnType<typeof createAuth>;
+
+/**
+ * The middleware that every route beneath a key uses. Reads count against the allowance of the key; ingest has limits of its own.
+ * `acceptQueryKey` is for WebSocket and SSE only, whose clients in browsers cannot set headers.
+ */
+export function createAuth({ keys, limiter }: AuthOptions) {
+	return (role: Role, options: { acceptQueryKey?: boolean } = {}) =>
+		createMiddleware<AppEnv>(async (c, next) => {
+			const secret =
+				presentedKey(c.req.header("authorization"), c.req.header("x-api-key")) ??
+				(options.acceptQueryKey ? c.req.query("api_key") : undefined);
+			if (secret === undefined) {
+				throw unauthorized("An API key is needed: send Authorization: Bearer <key> or X-API-Key: <key>");
+			}
+			const key = secret.length > MAX_SECRET_LENGTH ? undefined : await keys.verify(secret);
+			if (!key) throw unauthorized("Unknown, expired or revoked API key");
+			if (!allows(key.roles, role)) throw forbidden(role, key.roles);
+			c.set("key", key);
+			if (role !== "ingest") {
+				const allowance = await limiter.take(key.key_id, key.read_limit, READ_WINDOW_SECONDS);
+				c.header("RateLimit-Limit", String(key.read_limit));
+				c.header("RateLimit-Remaining", String(allowance.remaining));
+				c.header("RateLimit-Reset", String(allowance.reset_seconds));
+				if (!allowance.allowed) throw tooManyRequests(key.read_limit, READ_WINDOW_SECONDS, allowance.retry_after);
+			}
+			await next();
+		});
+}
+
+function presentedKey(authorization: string | undefined, apiKey: string | undefined): string | undefined {
+	const [, bearer] = /^Bearer +(\S+) *$/i.exec(authorization ?? "") ?? [];
+	return bearer ?? apiKey;
+}

@@ -1,0 +1,22 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { Role } from "./roles.ts";
+
+/** Who is asking: the key that was presented. Everything it reads or writes is in its project. */
+export interface Principal {
+	readonly key_id: string;
+	readonly project: string;
+	readonly name: string;
+	readonly roles: readonly Role[];
+	/** Reads an hour. */
+	readonly read_limit: number;
+}
+
+/** Bindings and variables of every Hono app of the server; the raw request is `c.env.incoming`. */
+export interface AppEnv {
+	Bindings: HttpBindings;
+	Variables: {
+		requestId: string;
+		/** Set by `requireRole`. */
+		key: Principal;
+	};
+}

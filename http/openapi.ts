@@ -1,0 +1,108 @@
+import { z } from "zod";
+import type { Role } from "./roles.ts";
+
+/** What the reference says of a route; the schemas are those that validate its requests and answers. */
+export interface RouteDoc {
+	readonly method: "get" | "post" | "put" | "patch" | "delete";
+	/** With `{id}` for a parameter. */
+	readonly path: string;
+	readonly summary: string;
+	readonly description?: string;
+	readonly tag: string;
+	/** Absent on routes that need no key. */
+	readonly role?: Role;
+	readonly query?: z.ZodObject;
+	readonly body?: z.ZodType;
+	/** Content type by what is sent, where it is not JSON. */
+	readonly bodyTypes?: readonly string[];
+	/** Status and schema of the answer when all goes well; `null` for one without a body. */
+	readonly answers: Readonly<Record<number, z.ZodType | null>>;
+}
+
+const errorAnswer = z
+	.looseObject({ error: z.string(), code: z.int(), request_id: z.string() })
+	.describe(
+		"Every error has this shape; 400 adds `details`, 403 `required_role` and `current_permissions`, 429 `limit`, `window` and `retry_after`, 503 `part`.",
+	);
+
+type Json = Record<string, unknown>;
+
+function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {
+	const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
+	return rest;
+}
+
+/** The OpenAPI 3.1 document of these routes. */
+export function openApiDocument(routes: readonly RouteDoc[], version: string): Json {
+	const paths: Record<string, Json> = {};
+	for (const route of routes) {
+		paths[route.path] ??= {};
+		paths[route.path]![route.method] = operation(route);
+	}
+	return {
+		openapi: "3.1.0",
+		info: {
+			title: "Tidemark",
+			version,
+			description:
+				"Metrics, events, logs and errors in; answers straight from SQL. Times are RFC 3339 UTC, windows half-open.",
+		},
+		paths,
+		components: {
+			schemas: { Error: jsonSchema(errorAnswer, "output") },
+			securitySchemes: {
+				bearer: { type: "http", scheme: "bearer" },
+				apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+			},
+		},
+	};
+}
+
+function operation(route: RouteDoc): Json {
+	const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+		name,
+		in: "path",
+		required: true,
+		schema: { type: "string" },
+	}));
+	return {
+		summary: route.summary,
+		...(route.description === undefined ? {} : { description: route.description }),
+		tags: [route.tag],
+		operationId: `${route.method}${route.path.replace(/[^a-zA-Z0-9]+(.)?/g, (_, c: string | undefined) => (c ?? "").toUpperCase())}`,
+		...(route.role === undefined ? {} : { security: [{ bearer: [] }, { apiKey: [] }], "x-required-role": route.role }),
+		parameters: [...inPath, ...queryParameters(route.query)],
+		...(route.body === undefined ? {} : { requestBody: { required: true, content: content(route) } }),
+		responses: {
+			...Object.fromEntries(
+				Object.entries(route.answers).map(([status, schema]) => [
+					status,
+					schema === null
+						? { description: "Done" }
+						: { description: "Answer", content: { "application/json": { schema: jsonSchema(schema, "output") } } },
+				]),
+			),
+			default: {
+				description: "Error",
+				content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+			},
+		},
+	};
+}
+
+function content(route: RouteDoc): Json {
+	const schema = jsonSchema(route.body!, "input");
+	return Object.fromEntries((route.bodyTypes ?? ["application/json"]).map((type) => [type, { schema }]));
+}
+
+function queryParameters(query: z.ZodObject | undefined): Json[] {
+	if (!query) return [];
+	const schema = jsonSchema(query, "input") as { properties?: Record<string, Json>; required?: string[] };
+	return Object.entries(schema.properties ?? {}).map(([name, { description, ...rest }]) => ({
+		name,
+		in: "query",
+		required: schema.required?.includes(name) ?? false,
+		...(description === undefined ? {} : { description }),
+		schema: rest,
+	}));
+}
