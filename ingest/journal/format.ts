@@ -101,12 +101,25 @@ export function scanSegment(bytes: Buffer): SegmentScan {
 			at = commit.to;
 			continue;
 		}
-		let next = bytes.indexOf(COMMIT_MAGIC, at + 1);
-		while (next !== -1 && !commitAt(bytes, next)) next = bytes.indexOf(COMMIT_MAGIC, next + 1);
-		damaged.push({ from: at, to: next === -1 ? bytes.length : next });
-		at = next === -1 ? bytes.length : next;
+		const next = nextCommit(bytes, at);
+		damaged.push({ from: at, to: next });
+		at = next;
 	}
 	return { commits, damaged };
+}
+
+/**
+ * Where reading goes on after the damaged commit at `from`. Its own length is believed when it leads to a whole commit or to
+ * the end; only else the bytes are searched, since a record's text could contain anything, a forged commit included.
+ */
+function nextCommit(bytes: Buffer, from: number): number {
+	if (from + COMMIT_HEADER_BYTES <= bytes.length) {
+		const behind = from + COMMIT_HEADER_BYTES + bytes.readUInt32LE(from + 4);
+		if (behind === bytes.length || commitAt(bytes, behind)) return behind;
+	}
+	let next = bytes.indexOf(COMMIT_MAGIC, from + 1);
+	while (next !== -1 && !commitAt(bytes, next)) next = bytes.indexOf(COMMIT_MAGIC, next + 1);
+	return next === -1 ? bytes.length : next;
 }
 
 /** The frames of a whole commit; blocks are views of `bytes`. */

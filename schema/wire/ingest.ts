@@ -39,11 +39,24 @@ export const LEVEL_ALIASES: Readonly<Record<string, LogLevel>> = {
 export type MetricKind = (typeof METRIC_KINDS)[number];
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+function shallow(value: unknown, left: number): boolean {
+	if (typeof value !== "object" || value === null) return true;
+	return left > 0 && Object.values(value).every((member) => shallow(member, left - 1));
+}
+/** The level that a text names, in any case and with the usual aliases; undefined when it names none. */
+export function parseLevel(text: string): LogLevel | undefined {
+	const lower = text.toLowerCase();
+	if ((LOG_LEVELS as readonly string[]).includes(lower)) return lower as LogLevel;
+	return Object.hasOwn(LEVEL_ALIASES, lower) ? LEVEL_ALIASES[lower] : undefined;
+}
+
 const bytes = (max: number) => (text: string) => Buffer.byteLength(text) <= max;
 const name = z
 	.string()
-	.min(1)
-	.refine(bytes(RECORD_LIMITS.nameBytes), `longer than ${RECORD_LIMITS.nameBytes} bytes`);
+	.min(1, "must not be empty")
+	.refine(bytes(RECORD_LIMITS.nameBytes), `longer than ${RECORD_LIMITS.nameBytes} bytes`)
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+	.regex(/^[^\u0000-\u001f\u007f]*$/, "must not have control characters");
 const id = z.string().refine(bytes(RECORD_LIMITS.idBytes), `longer than ${RECORD_LIMITS.idBytes} bytes`);
 /** RFC 3339 text, or epoch in s, ms, µs or ns (told apart by size). */
 const timestamp = z.union([z.string(), z.number()]);
@@ -55,7 +68,15 @@ const tagValue = z.union([
 const tags = z
 	.record(name, tagValue)
 	.refine((value) => Object.keys(value).length <= RECORD_LIMITS.tags, `more than ${RECORD_LIMITS.tags} tags`);
-const document = z.record(z.string(), z.unknown());
+const document = z
+	.custom<Record<string, unknown>>((value) => typeof value === "object" && value !== null && !Array.isArray(value), {
+		error: "must be an object",
+	})
+	.refine((value) => shallow(value, RECORD_LIMITS.depth), `nested more than ${RECORD_LIMITS.depth} deep`);
+
+const level = z
+	.string()
+	.refine((text) => parseLevel(text) !== undefined, `must be one of ${LOG_LEVELS.join(", ")} or a usual alias`);
 
 const metric = { name, tags: tags.optional(), unit: id.optional(), kind: z.enum(METRIC_KINDS).optional() };
 
@@ -86,7 +107,7 @@ export const eventRecord = z.object({
 
 export const logRecord = z.object({
 	message: z.string(),
-	level: z.string().optional(),
+	level: level.optional(),
 	component: id.optional(),
 	context: document.optional(),
 	trace_id: id.optional(),
@@ -99,7 +120,7 @@ export const errorRecord = z.object({
 	error_type: name,
 	stack_trace: z.string().optional(),
 	context: document.optional(),
-	severity: z.string().optional(),
+	severity: level.optional(),
 	component: id.optional(),
 	timestamp: timestamp.optional(),
 });

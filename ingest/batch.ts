@@ -1,0 +1,298 @@
+/**
+ * The open batch: rows of all tables since the last commit, as columns. Sealing turns each table that has rows into one
+ * Native block and empties it for the next batch; a batch is filled by one thread and never grows while it is sealed.
+ */
+import { TABLES, type TableName } from "../schema/tables.ts";
+import type { Frame, JournalTable } from "./journal/format.ts";
+import { ByteWriter } from "./native/bytes.ts";
+import { type Column, FixedColumn, LowCardinalityColumn, MapColumn, StringColumn, writeBlock } from "./native/columns.ts";
+import type { Series } from "./series.ts";
+
+/** An event that passed its checks. */
+export interface EventRow {
+	event: string;
+	ts: number;
+	event_id: string;
+	user_id: string;
+	account_id: string;
+	session_id: string;
+	strings: readonly (readonly [string, string])[];
+	numbers: readonly (readonly [string, number])[];
+}
+
+/** A log line that passed its checks; `context` is JSON text or empty. */
+export interface LogRow {
+	ts: number;
+	level: string;
+	component: string;
+	message: string;
+	context: string;
+	trace_id: string;
+	span_id: string;
+}
+
+/** An error that passed its checks. */
+export interface ErrorRow {
+	ts: number;
+	issueHigh: number;
+	issueLow: number;
+	error_type: string;
+	severity: string;
+	component: string;
+	message: string;
+	stack: string;
+	context: string;
+	user_id: string;
+	trace_id: string;
+}
+
+export interface SealedBatch {
+	readonly frames: readonly Frame[];
+	/** Rows without bookkeeping. */
+	readonly records: number;
+	/** Series announced in it: to be announced again should the commit fail. */
+	readonly announced: readonly Series[];
+}
+
+const text = () => new StringColumn();
+const fixed = () => new FixedColumn();
+const lowCardinality = () => new LowCardinalityColumn();
+
+export class OpenBatch {
+	readonly #series = {
+		...{ project: lowCardinality(), name: lowCardinality(), series_id: fixed() },
+		...{ tags: new MapColumn(text(), text()), component: text(), kind: text(), unit: text(), first_seen: fixed() },
+	};
+	readonly #points = new PointRows(["project", "name", "component", "kind"]);
+	readonly #cumulative = new PointRows(["project", "name"]);
+	readonly #events = {
+		...{ project: lowCardinality(), event: lowCardinality(), ts: fixed(), event_id: text(), user_id: text() },
+		...{ account_id: text(), session_id: text(), strings: new MapColumn(lowCardinality(), text()) },
+		...{ numbers: new MapColumn(lowCardinality(), fixed()), id: fixed() },
+	};
+	readonly #logs = {
+		...{ project: lowCardinality(), ts: fixed(), id: fixed(), level: lowCardinality(), component: lowCardinality() },
+		...{ message: text(), context: text(), trace_id: text(), span_id: text() },
+	};
+	readonly #errors = {
+		...{ project: lowCardinality(), ts: fixed(), id: fixed(), issue_id: fixed(), error_type: lowCardinality() },
+		...{ severity: lowCardinality(), component: lowCardinality(), message: text(), stack: text(), context: text() },
+		...{ user_id: text(), trace_id: text() },
+	};
+	readonly #requests = { project: lowCardinality(), key: text(), body_hash: fixed(), answer: text(), received: fixed() };
+	readonly #rows = { series: 0, events: 0, logs: 0, errors: 0, requests: 0 };
+	#announced: Series[] = [];
+	#generation = 0;
+	#sequence: number;
+
+	/** @param sequence where the low half of row ids starts; a random one keeps two processes apart */
+	constructor(sequence: number) {
+		this.#sequence = sequence >>> 0;
+	}
+
+	/** Rows waiting, bookkeeping included. */
+	get rows(): number {
+		let rows = this.#points.rows + this.#cumulative.rows;
+		for (const count of Object.values(this.#rows)) rows += count;
+		return rows;
+	}
+
+	/** Adds a point; announces its series when that is new. @param ts milliseconds since the epoch */
+	point(series: Series, ts: number, value: number): void {
+		if (!series.announced) this.#announce(series, ts);
+		if (series.generation !== this.#generation) {
+			series.generation = this.#generation;
+			series.ref = (series.kind === "cumulative" ? this.#cumulative : this.#points).enter(series);
+		}
+		(series.kind === "cumulative" ? this.#cumulative : this.#points).push(series.ref, ts, value);
+	}
+
+	#announce(series: Series, ts: number): void {
+		const columns = this.#series;
+		columns.project.push(series.project);
+		columns.name.push(series.name);
+		columns.series_id.uint64(series.idHigh, series.idLow);
+		for (const [key, value] of series.tags) {
+			columns.tags.keys.push(key);
+			columns.tags.values.push(value);
+		}
+		columns.tags.endRow(series.tags.length);
+		columns.component.push(series.component);
+		columns.kind.push(series.kind);
+		columns.unit.push(series.unit);
+		columns.first_seen.int64(ts);
+		this.#rows.series++;
+		series.announced = true;
+		// Its kind may have changed, and with it the table that it belongs to.
+		series.generation = -1;
+		this.#announced.push(series);
+	}
+
+	event(project: string, row: EventRow, received: number): void {
+		const columns = this.#events;
+		columns.project.push(project);
+		columns.event.push(row.event);
+		columns.ts.int64(row.ts);
+		columns.event_id.push(row.event_id);
+		columns.user_id.push(row.user_id);
+		columns.account_id.push(row.account_id);
+		columns.session_id.push(row.session_id);
+		for (const [key, value] of row.strings) {
+			columns.strings.keys.push(key);
+			columns.strings.values.push(value);
+		}
+		columns.strings.endRow(row.strings.length);
+		for (const [key, value] of row.numbers) {
+			columns.numbers.keys.push(key);
+			columns.numbers.values.float64(value);
+		}
+		columns.numbers.endRow(row.numbers.length);
+		this.#id(columns.id, received);
+		this.#rows.events++;
+	}
+
+	log(project: string, row: LogRow, received: number): void {
+		const columns = this.#logs;
+		columns.project.push(project);
+		columns.ts.int64(row.ts);
+		this.#id(columns.id, received);
+		columns.level.push(row.level);
+		columns.component.push(row.component);
+		columns.message.push(row.message);
+		columns.context.push(row.context);
+		columns.trace_id.push(row.trace_id);
+		columns.span_id.push(row.span_id);
+		this.#rows.logs++;
+	}
+
+	error(project: string, row: ErrorRow, received: number): void {
+		const columns = this.#errors;
+		columns.project.push(project);
+		columns.ts.int64(row.ts);
+		this.#id(columns.id, received);
+		columns.issue_id.uint64(row.issueHigh, row.issueLow);
+		columns.error_type.push(row.error_type);
+		columns.severity.push(row.severity);
+		columns.component.push(row.component);
+		columns.message.push(row.message);
+		columns.stack.push(row.stack);
+		columns.context.push(row.context);
+		columns.user_id.push(row.user_id);
+		columns.trace_id.push(row.trace_id);
+		this.#rows.errors++;
+	}
+
+	/** Remembers the answer to an Idempotency-Key, in the same commit as the records it answered for. */
+	request(project: string, key: string, hash: { high: number; low: number }, answer: string, received: number): void {
+		const columns = this.#requests;
+		columns.project.push(project);
+		columns.key.push(key);
+		columns.body_hash.uint64(hash.high, hash.low);
+		columns.answer.push(answer);
+		columns.received.int64(received);
+		this.#rows.requests++;
+	}
+
+	/** Blocks of all tables that have rows; the batch is empty afterwards. */
+	seal(): SealedBatch {
+		const frames: Frame[] = [];
+		let records = 0;
+		const frame = (table: JournalTable, rows: number, columns: Readonly<Record<string, Column>>) => {
+			if (rows === 0) return;
+			frames.push({ table, rows, block: encode(table, rows, columns) });
+			if (table !== "series" && table !== "requests") records += rows;
+		};
+		frame("series", this.#rows.series, this.#series);
+		frame("points", this.#points.rows, this.#points.columns());
+		frame("cumulative", this.#cumulative.rows, this.#cumulative.columns());
+		frame("events", this.#rows.events, this.#events);
+		frame("logs", this.#rows.logs, this.#logs);
+		frame("errors", this.#rows.errors, this.#errors);
+		frame("requests", this.#rows.requests, this.#requests);
+		this.#points.clear();
+		this.#cumulative.clear();
+		Object.assign(this.#rows, { series: 0, events: 0, logs: 0, errors: 0, requests: 0 });
+		this.#generation++;
+		const announced = this.#announced;
+		this.#announced = [];
+		return { frames, records, announced };
+	}
+
+	/** Time of receipt in seconds above a counter: unique enough to order rows of one millisecond and to page by. */
+	#id(column: FixedColumn, received: number): void {
+		this.#sequence = (this.#sequence + 1) >>> 0;
+		column.uint64(Math.floor(received / 1_000), this.#sequence);
+	}
+}
+
+/**
+ * Rows of `points` or `cumulative`. A row is three numbers: the place of its series in this batch, time and value; what the
+ * series determines is looked up once a series and spread over the rows at sealing.
+ */
+class PointRows {
+	readonly #texts: readonly ("project" | "name" | "component" | "kind")[];
+	readonly #dictionaries: LowCardinalityColumn[];
+	/** Per series of this batch: indexes into the dictionaries, then the halves of the id. */
+	#entered: number[] = [];
+	#refs = new Uint32Array(1_024);
+	readonly #ids = fixed();
+	readonly #ts = fixed();
+	readonly #values = fixed();
+	rows = 0;
+
+	constructor(texts: readonly ("project" | "name" | "component" | "kind")[]) {
+		this.#texts = texts;
+		this.#dictionaries = texts.map(lowCardinality);
+	}
+
+	/** @returns the place of the series in this batch */
+	enter(series: Series): number {
+		const at = this.#entered.length;
+		this.#texts.forEach((member, i) => {
+			this.#entered.push(this.#dictionaries[i]!.index(series[member]));
+		});
+		this.#entered.push(series.idHigh, series.idLow);
+		return at;
+	}
+
+	push(ref: number, ts: number, value: number): void {
+		if (this.rows === this.#refs.length) {
+			const grown = new Uint32Array(this.#refs.length * 2);
+			grown.set(this.#refs);
+			this.#refs = grown;
+		}
+		this.#refs[this.rows++] = ref;
+		this.#ts.int64(ts);
+		this.#values.float64(value);
+	}
+
+	columns(): Record<string, Column> {
+		const entered = Float64Array.from(this.#entered);
+		const idAt = this.#texts.length;
+		for (let i = 0; i < idAt; i++) {
+			const dictionary = this.#dictionaries[i]!;
+			for (let row = 0; row < this.rows; row++) dictionary.pushIndex(entered[this.#refs[row]! + i]!);
+		}
+		for (let row = 0; row < this.rows; row++) {
+			const at = this.#refs[row]! + idAt;
+			this.#ids.uint64(entered[at]!, entered[at + 1]!);
+		}
+		const texts = this.#texts.map((member, i) => [member, this.#dictionaries[i]!] as const);
+		return { ...Object.fromEntries(texts), series_id: this.#ids, ts: this.#ts, value: this.#values };
+	}
+
+	clear(): void {
+		this.rows = 0;
+		this.#entered = [];
+	}
+}
+
+function encode(table: TableName, rows: number, columns: Readonly<Record<string, Column>>): Buffer {
+	const out = new ByteWriter(4_096);
+	writeBlock(
+		out,
+		rows,
+		TABLES[table].map(([name, type]) => [name, type, columns[name]!]),
+	);
+	return out.view();
+}

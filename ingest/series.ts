@@ -1,0 +1,174 @@
+import { hash } from "node:crypto";
+import type { MetricKind } from "../schema/wire/ingest.ts";
+
+/** A series as the open batch needs it. Identity is project, name and sorted tags; kind and unit are what was sent last. */
+export interface Series {
+	readonly project: string;
+	readonly name: string;
+	readonly component: string;
+	readonly tags: readonly (readonly [key: string, value: string])[];
+	/** The two halves of the 64-bit id. */
+	readonly idHigh: number;
+	readonly idLow: number;
+	kind: MetricKind;
+	unit: string;
+	/** Whether a batch that holds its row of the series table was opened since the start. */
+	announced: boolean;
+	/** Generation of the batch that `ref` belongs to, and the place of the series in it. */
+	generation: number;
+	ref: number;
+}
+
+/**
+ * Series id: the first 64 bits of SHA-256 over project, name and sorted tags, each with its length so that no two different
+ * series have the same text. It is stored with every point: never change it.
+ */
+export function seriesId(
+	project: string,
+	name: string,
+	tags: readonly (readonly [string, string])[],
+): { high: number; low: number } {
+	const parts = [project, name, ...tags.flat()];
+	const digest = hash("sha256", parts.map((part) => `${part.length}:${part}`).join(""), "buffer");
+	return { high: digest.readUInt32BE(0), low: digest.readUInt32BE(4) };
+}
+
+/** Distinct 64-bit ids in typed arrays: 16 bytes an id where a Set of texts takes two hundred. */
+export class IdSet {
+	#slots = new Uint32Array(2 * 1_024);
+	#size = 0;
+
+	get size(): number {
+		return this.#size;
+	}
+
+	/** @returns true when the id was not there */
+	add(high: number, low: number): boolean {
+		if (this.#size * 10 >= this.#slots.length * 3) this.#grow();
+		// 0,0 marks an empty slot; moving that one id to 0,1 costs nobody anything.
+		return this.#insert(this.#slots, high, high === 0 && low === 0 ? 1 : low);
+	}
+
+	has(high: number, low: number): boolean {
+		const slots = this.#slots;
+		const wanted = high === 0 && low === 0 ? 1 : low;
+		const mask = slots.length / 2 - 1;
+		for (let slot = low & mask; ; slot = (slot + 1) & mask) {
+			const foundLow = slots[slot * 2 + 1];
+			const foundHigh = slots[slot * 2];
+			if (foundHigh === high && foundLow === wanted) return true;
+			if (foundHigh === 0 && foundLow === 0) return false;
+		}
+	}
+
+	#insert(slots: Uint32Array, high: number, low: number): boolean {
+		const mask = slots.length / 2 - 1;
+		for (let slot = low & mask; ; slot = (slot + 1) & mask) {
+			if (slots[slot * 2] === 0 && slots[slot * 2 + 1] === 0) {
+				slots[slot * 2] = high;
+				slots[slot * 2 + 1] = low;
+				this.#size++;
+				return true;
+			}
+			if (slots[slot * 2] === high && slots[slot * 2 + 1] === low) return false;
+		}
+	}
+
+	#grow(): void {
+		const old = this.#slots;
+		this.#slots = new Uint32Array(old.length * 2);
+		this.#size = 0;
+		for (let i = 0; i < old.length; i += 2) {
+			if (old[i] !== 0 || old[i + 1] !== 0) this.#insert(this.#slots, old[i]!, old[i + 1]!);
+		}
+	}
+}
+
+export interface SeriesRegistryOptions {
+	/** Series a project may have. */
+	readonly perProject: number;
+	/** Series whose tags are held in memory, at most twice that; others are hashed again when they come back. */
+	readonly cached?: number;
+}
+
+/** The series this process has seen lately, and how many each project has. */
+export class SeriesRegistry {
+	readonly #options: Required<SeriesRegistryOptions>;
+	readonly #ids = new Map<string, IdSet>();
+	// Two generations instead of an LRU list: what was not asked for during a whole generation is forgotten.
+	#young = new Map<string, Series>();
+	#old = new Map<string, Series>();
+
+	constructor(options: SeriesRegistryOptions) {
+		this.#options = { cached: 200_000, ...options };
+	}
+
+	/** Tells of a series that is stored already, so that it counts and is known. */
+	know(project: string, high: number, low: number): void {
+		this.#idsOf(project).add(high, low);
+	}
+
+	count(project: string): number {
+		return this.#ids.get(project)?.size ?? 0;
+	}
+
+	/**
+	 * @param tags sorted by key
+	 * @returns undefined when the series is new and the project has used up its budget
+	 */
+	resolve(
+		project: string,
+		name: string,
+		tags: readonly (readonly [string, string])[],
+		kind: MetricKind,
+		unit: string,
+	): Series | undefined {
+		let key = `${project}\0${name}`;
+		for (const [tag, value] of tags) key += `\0${tag}\0${value}`;
+		let series = this.#young.get(key);
+		if (!series) {
+			series = this.#old.get(key) ?? this.#create(project, name, tags, kind, unit);
+			if (!series) return undefined;
+			this.#young.set(key, series);
+			if (this.#young.size > this.#options.cached) {
+				this.#old = this.#young;
+				this.#young = new Map();
+			}
+		}
+		if (series.kind !== kind || series.unit !== unit) {
+			series.kind = kind;
+			series.unit = unit;
+			series.announced = false;
+		}
+		return series;
+	}
+
+	#create(
+		project: string,
+		name: string,
+		tags: readonly (readonly [string, string])[],
+		kind: MetricKind,
+		unit: string,
+	): Series | undefined {
+		const { high, low } = seriesId(project, name, tags);
+		const ids = this.#idsOf(project);
+		if (!ids.has(high, low)) {
+			if (ids.size >= this.#options.perProject) return undefined;
+			ids.add(high, low);
+		}
+		const component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
+		return {
+			...{ project, name, component, tags, idHigh: high, idLow: low },
+			...{ kind, unit, announced: false, generation: -1, ref: 0 },
+		};
+	}
+
+	#idsOf(project: string): IdSet {
+		let ids = this.#ids.get(project);
+		if (!ids) {
+			ids = new IdSet();
+			this.#ids.set(project, ids);
+		}
+		return ids;
+	}
+}
