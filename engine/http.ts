@@ -1,0 +1,190 @@
+/** ClickHouse's HTTP interface over the session pool: reads a request, runs its statement, answers in ClickHouse's terms. */
+import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { Answer } from "./answer.ts";
+import { BodyReader, contentEncoding, decompressed, engineCompression } from "./body.ts";
+import { engineError, errorText, fromEngine } from "./errors.ts";
+import { type Execution, executeInsert, executePlain, executeSelect } from "./execute.ts";
+import { readMultipart } from "./multipart.ts";
+import { type QueryRequest, readCredentials, readQueryRequest } from "./request.ts";
+import type { SessionPool } from "./sessions.ts";
+import { readStatement, type Statement } from "./statement.ts";
+
+export interface HttpOptions {
+	pool: SessionPool;
+	password: string;
+	transitDir: string;
+	/** `26.7.2.1`, as `version()` answers. */
+	version: string;
+	displayName: string;
+	timezone: string;
+	contentType(format: string): string;
+	cancel(queryId: string, over: Promise<unknown>): void;
+	logger: Logger;
+}
+
+/** Longest statement, insert data not counted. A longer one is refused before it is read. */
+const MAX_STATEMENT_BYTES = 16 * 1024 * 1024;
+/** In so many bytes of a body the insert clause has to end, as in a server (`max_query_size`). */
+const INSERT_HEAD_BYTES = 256 * 1024;
+const KEEP_ALIVE_MS = 30_000;
+const EXPOSED =
+	"X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,X-ClickHouse-Format," +
+	"X-ClickHouse-Timezone,X-ClickHouse-Exception-Code,X-ClickHouse-Exception-Tag";
+
+function sameText(a: string, b: string): boolean {
+	const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+	return timingSafeEqual(digest(a), digest(b));
+}
+
+function checkPassword(params: URLSearchParams, request: IncomingMessage, password: string): void {
+	const given = readCredentials(params, request.headers);
+	if (given.user === "default" && sameText(given.password, password)) return;
+	const anonymous = given.password === "" && request.headers.authorization === undefined && given.user === "default";
+	if (anonymous) {
+		throw engineError(194, "REQUIRED_PASSWORD", "default: Authentication failed: password is required.");
+	}
+	const message = `${given.user}: Authentication failed: password is incorrect, or there is no user with such name.`;
+	throw engineError(516, "AUTHENTICATION_FAILED", message);
+}
+
+interface Parsed {
+	request: QueryRequest;
+	statement: Statement;
+	bytes: Buffer;
+	data: { body: BodyReader; before: Buffer; skip: number; compression: string };
+}
+
+const NEWLINE = Buffer.from("\n");
+
+/** Finds the statement in URL and body, and where its data begins, reading no more of the body than that takes. */
+async function parse(message: IncomingMessage, params: URLSearchParams): Promise<Parsed> {
+	const multipart = /^multipart\/form-data/i.test(message.headers["content-type"] ?? "");
+	if (multipart) {
+		const body = await new BodyReader(decompressed(message)).peek(MAX_STATEMENT_BYTES + 1);
+		for (const [name, value] of readMultipart(body, message.headers["content-type"]!)) params.append(name, value);
+	}
+	const request = readQueryRequest(params, message.headers);
+	const url = Buffer.from(request.query);
+	const encoding = contentEncoding(message);
+	if (url.length > 0) {
+		// An insert whose clause is complete in the URL: the body is all data, and may stay compressed.
+		const bytes = Buffer.concat([url, NEWLINE]);
+		const statement = readStatement(bytes.toString("latin1"));
+		if (statement.kind === "insert" || statement.kind === "insert-input") {
+			const body = new BodyReader(message);
+			const before = bytes.subarray(statement.dataStart, bytes.length - 1);
+			if (before.length === 0) {
+				return { request, statement, bytes, data: { body, before, skip: 0, compression: engineCompression(encoding) } };
+			}
+		}
+		if (multipart) return { request, statement, bytes, data: emptyData(message) };
+	}
+	const body = new BodyReader(decompressed(message));
+	const data = { body, before: Buffer.alloc(0), skip: 0, compression: "none" };
+	for (let limit = INSERT_HEAD_BYTES; ; limit = MAX_STATEMENT_BYTES + 1) {
+		const peeked = await body.peek(limit);
+		const bytes = url.length === 0 ? peeked : Buffer.concat(peeked.length === 0 ? [url] : [url, NEWLINE, peeked]);
+		const head = bytes.length - peeked.length;
+		const readAll = body.ended || peeked.length > MAX_STATEMENT_BYTES;
+		// Cut inside, a statement that is no insert must not be judged yet.
+		if (!readAll && !/^\s*insert\b/i.test(bytes.toString("latin1", 0, 64)) && !bytes.includes("INSERT")) continue;
+		const statement = readStatement(bytes.toString("latin1"));
+		if (statement.kind === "insert" || statement.kind === "insert-input") {
+			const before = bytes.subarray(Math.min(statement.dataStart, head), head);
+			return { request, statement, bytes, data: { ...data, before, skip: Math.max(0, statement.dataStart - head) } };
+		}
+		if (!readAll) continue;
+		if (!body.ended) {
+			const message = `The statement is longer than ${MAX_STATEMENT_BYTES} bytes`;
+			throw engineError(229, "QUERY_IS_TOO_LARGE", message);
+		}
+		return { request, statement, bytes, data };
+	}
+}
+
+function emptyData(message: IncomingMessage): Parsed["data"] {
+	return { body: new BodyReader(message), before: Buffer.alloc(0), skip: 0, compression: "none" };
+}
+
+/** Creates the server; the caller listens. */
+export function createHttpServer(options: HttpOptions): Server {
+	const { pool, logger } = options;
+	const versionText = `${options.version} (official build)`;
+	let serial = 0;
+
+	async function answerQuery(
+		message: IncomingMessage,
+		response: ServerResponse,
+		params: URLSearchParams,
+	): Promise<void> {
+		const headOnly = message.method === "HEAD";
+		let answer = new Answer(response, { bufferBytes: 0, acceptEncoding: undefined, compressLevel: 3, headOnly });
+		const hidden: string[] = [];
+		try {
+			response.setHeader("X-ClickHouse-Server-Display-Name", options.displayName);
+			response.setHeader("Access-Control-Expose-Headers", EXPOSED);
+			checkPassword(params, message, options.password);
+			const { request, statement, bytes, data } = await parse(message, params);
+			const queryId = request.queryId ?? randomUUID();
+			response.setHeader("X-ClickHouse-Query-Id", headerText(queryId));
+			response.setHeader("X-ClickHouse-Timezone", request.settings.get("session_timezone") || options.timezone);
+			const acceptEncoding = request.compress ? message.headers["accept-encoding"]?.toString() : undefined;
+			answer = new Answer(response, { ...request, acceptEncoding, headOnly });
+			if (statement.kind === "empty") throw engineError(62, "SYNTAX_ERROR", "Empty query");
+			refuseWritesByGet(message, statement);
+			const lease = pool.acquire();
+			try {
+				const execution: Execution = {
+					request,
+					queryId,
+					bytes,
+					answer,
+					lease,
+					transitPath: (suffix) => join(options.transitDir, `${++serial}.${suffix}`),
+					contentType: options.contentType,
+					cancel: options.cancel,
+					hidden,
+				};
+				if (statement.kind === "select") await executeSelect(execution, statement);
+				else if (statement.kind === "plain") await executePlain(execution, statement);
+				else await executeInsert(execution, statement, data);
+			} finally {
+				lease.release();
+			}
+		} catch (error) {
+			const known = fromEngine(error);
+			if (known.code === 1002) logger.error({ err: error }, "engine request failed");
+			await answer.fail(known, errorText(known, versionText, hidden));
+		}
+	}
+
+	const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (message, response) => {
+		const { pathname, searchParams } = new URL(message.url ?? "/", "http://engine");
+		const plain = (status: number, text: string): void => {
+			response.writeHead(status, { "Content-Type": "text/html; charset=UTF-8" }).end(text);
+		};
+		const method = message.method ?? "";
+		if (!["GET", "HEAD", "POST"].includes(method)) return plain(501, `Method ${method} is not supported\n`);
+		if (pathname === "/ping") return plain(200, "Ok.\n");
+		if (pathname !== "/") return plain(404, `There is no handle ${pathname}\n\nUse / or /ping for health checks.\n`);
+		if (method !== "POST" && message.url === "/") return plain(200, "Ok.\n");
+		void answerQuery(message, response, searchParams);
+	});
+	return server;
+}
+
+function headerText(value: string): string {
+	return value.replace(/[^\x20-\x7e]/g, "?");
+}
+
+function refuseWritesByGet(message: IncomingMessage, statement: Statement): void {
+	if (message.method === "POST" || statement.kind === "select") return;
+	if (statement.kind === "plain" && statement.readOnly) return;
+	const text =
+		"default: Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. " +
+		"You should use method POST for modifying queries.";
+	throw engineError(164, "READONLY", text);
+}

@@ -1,0 +1,111 @@
+/** Puts the engine together: data folder, sessions, pipes, HTTP server; and takes it down again. */
+import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Session } from "chdb";
+import { pino } from "pino";
+import { createCanceller } from "./cancel.ts";
+import { readContentTypes } from "./formats.ts";
+import { createHttpServer } from "./http.ts";
+import { createPipes } from "./pipe.ts";
+import { createSessionPool } from "./sessions.ts";
+import { connectionArgs, type EngineSettings, sessionSettings, transitDir } from "./settings.ts";
+
+export interface RunningEngine {
+	port: number;
+	version: string;
+	stop(): Promise<void>;
+}
+
+/** How long to wait for the lock of an engine that is just going down. */
+const LOCK_WAIT_MS = 5000;
+const DRAIN_MS = 5000;
+
+class StartError extends Error {
+	readonly code: string;
+
+	constructor(code: string, message: string, cause?: unknown) {
+		super(message, { cause });
+		this.code = code;
+	}
+}
+
+/** Opens the engine on the folder, waiting a little for another engine's lock. The engine says why only on stderr. */
+async function openEngine(settings: EngineSettings): Promise<Session> {
+	const deadline = Date.now() + LOCK_WAIT_MS;
+	for (;;) {
+		try {
+			return new Session(settings.dataDir, { connectionArgs: connectionArgs(settings) });
+		} catch (error) {
+			if (Date.now() > deadline) {
+				throw new StartError("ENGINE_NOT_OPENED", `the engine could not open ${settings.dataDir}`, error);
+			}
+		}
+		await sleep(100);
+	}
+}
+
+/** Fails with the system's error when the folder cannot be written or its disk is full. */
+async function probeFolder(settings: EngineSettings): Promise<void> {
+	const transit = transitDir(settings.dataDir);
+	await mkdir(transit, { recursive: true });
+	await mkdir(join(settings.dataDir, "backups"), { recursive: true });
+	const probe = join(transit, `probe-${process.pid}`);
+	try {
+		await writeFile(probe, Buffer.alloc(64 * 1024));
+	} finally {
+		await rm(probe, { force: true });
+	}
+	const { bavail, bsize } = await statfs(settings.dataDir);
+	if (bavail * bsize === 0) throw new StartError("ENOSPC", `no space left on the disk of ${settings.dataDir}`);
+}
+
+/** @throws with `code`: an errno name, or `ENGINE_NOT_OPENED`. */
+export async function runEngine(settings: EngineSettings): Promise<RunningEngine> {
+	// stdout belongs to the parent's log; lines carry their own level.
+	const logger = pino({ base: { component: "engine" } });
+	await probeFolder(settings);
+	const control = await openEngine(settings);
+	// Only now that the folder is ours: what lies in transit belongs to requests that died with their engine.
+	const transit = transitDir(settings.dataDir);
+	await rm(transit, { recursive: true, force: true });
+	await mkdir(transit, { recursive: true });
+	const [version, timezone] = control.query("SELECT version(), timezone()", "TabSeparated").trim().split("\t");
+	const pool = createSessionPool({
+		dataDir: settings.dataDir,
+		pipeDir: transit,
+		size: settings.maxConcurrentQueries,
+		base: sessionSettings(settings),
+	});
+	createPipes(pool.pipePaths);
+	const server = createHttpServer({
+		pool,
+		password: settings.password,
+		transitDir: transit,
+		version: version!,
+		timezone: timezone!,
+		displayName: hostname(),
+		contentType: readContentTypes(control),
+		cancel: createCanceller(control, logger),
+		logger,
+	});
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", reject);
+		server.listen({ host: "127.0.0.1", port: settings.port }, resolve);
+	});
+	return {
+		port: (server.address() as AddressInfo).port,
+		version: version!,
+		async stop() {
+			server.close();
+			server.closeIdleConnections();
+			for (const deadline = Date.now() + DRAIN_MS; pool.running > 0 && Date.now() < deadline; ) await sleep(20);
+			server.closeAllConnections();
+			if (pool.running > 0) return;
+			pool.close();
+			control.close();
+		},
+	};
+}

@@ -1,0 +1,121 @@
+/** The pool of engine sessions: one session runs one query at a time, and nothing of a query stays on it. */
+import { join } from "node:path";
+import { type ChdbResult, Session } from "chdb";
+import { engineError } from "./errors.ts";
+import { putBack, setUp } from "./sql.ts";
+
+export interface QueryContext {
+	/** Settings and `param_…` values for this query alone. */
+	settings: ReadonlyMap<string, string>;
+	database: string | undefined;
+	/** The query text, to see which parameters it uses. */
+	text: string;
+	/** False retires the session after the query. */
+	keepsSession: boolean;
+	format: string;
+}
+
+interface Slot {
+	pipePath: string;
+	session: Session | undefined;
+	/** Parameters set on this session before; the engine has no way to unset one. */
+	params: Set<string>;
+}
+
+export interface Lease {
+	pipePath: string;
+	/** Sets the session up, runs `sql`, and puts the session back. Resolves when the answer is complete. */
+	run(sql: string, context: QueryContext): Promise<ChdbResult>;
+	/** Must be called once, after `run` has settled. */
+	release(): void;
+}
+
+export interface SessionPool {
+	readonly running: number;
+	/** @throws EngineError 202 when all sessions are busy. */
+	acquire(): Lease;
+	close(): void;
+}
+
+// Settings that forbid the very SET which would put them back.
+const ONE_WAY = ["readonly", "allow_ddl"];
+const PARAMETER = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*:/g;
+
+function usesStaleParameter(text: string, slot: Slot, settings: ReadonlyMap<string, string>): boolean {
+	for (const [, name] of text.matchAll(PARAMETER)) {
+		if (slot.params.has(name!) && !settings.has(`param_${name}`)) return true;
+	}
+	return false;
+}
+
+/** Builds the pool; sessions are opened when first used. `first` holds the data folder open and stays unused. */
+export function createSessionPool(options: {
+	dataDir: string;
+	pipeDir: string;
+	size: number;
+	base: ReadonlyMap<string, string>;
+}): SessionPool & { pipePaths: string[] } {
+	const { dataDir, base } = options;
+	const slots: Slot[] = Array.from({ length: options.size }, (_, i) => ({
+		pipePath: join(options.pipeDir, `answer-${i}`),
+		session: undefined,
+		params: new Set<string>(),
+	}));
+	// A stack: the same few warm sessions serve a light load.
+	const free = [...slots].reverse();
+
+	function retire(slot: Slot): void {
+		slot.session?.close();
+		slot.session = undefined;
+		slot.params.clear();
+	}
+
+	function sessionOf(slot: Slot): Session {
+		if (slot.session === undefined) {
+			slot.session = new Session(dataDir);
+			slot.session.query(setUp(base, undefined));
+		}
+		return slot.session;
+	}
+
+	async function run(slot: Slot, sql: string, context: QueryContext): Promise<ChdbResult> {
+		const { settings, database } = context;
+		if (usesStaleParameter(context.text, slot, settings)) retire(slot);
+		const session = sessionOf(slot);
+		for (const name of settings.keys()) {
+			if (name.startsWith("param_")) slot.params.add(name.slice("param_".length));
+		}
+		try {
+			return await session.queryAsync(setUp(settings, database) + sql, { format: context.format });
+		} finally {
+			if (!context.keepsSession || ONE_WAY.some((name) => settings.has(name))) retire(slot);
+			else {
+				const reset = putBack(settings.keys(), base, database);
+				// A setting that does not exist was refused, and cannot be put back either.
+				if (reset !== "") await session.queryAsync(reset).catch(() => retire(slot));
+			}
+		}
+	}
+
+	return {
+		pipePaths: slots.map((slot) => slot.pipePath),
+		get running() {
+			return slots.length - free.length;
+		},
+		acquire() {
+			const slot = free.pop();
+			if (slot === undefined) {
+				const message = `Too many simultaneous queries. Maximum: ${slots.length}.`;
+				throw engineError(202, "TOO_MANY_SIMULTANEOUS_QUERIES", message);
+			}
+			return {
+				pipePath: slot.pipePath,
+				run: (sql, context) => run(slot, sql, context),
+				release: () => free.push(slot),
+			};
+		},
+		close() {
+			for (const slot of slots) retire(slot);
+		},
+	};
+}

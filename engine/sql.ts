@@ -1,0 +1,107 @@
+/** Writes the SQL the engine is given: values, session set-up and clean-up, and the file clauses put into a statement. */
+import type { Span, Statement } from "./statement.ts";
+
+/** A string as a ClickHouse literal. */
+export function quote(value: string): string {
+	return `'${value.replace(/[\\']/g, "\\$&")}'`;
+}
+
+/** The setting that carries the client's query id: chDB makes its own query ids and takes none. */
+export const MARK = "stream_like_engine_insert_queue";
+
+const QUERY_ID = `if(Settings['${MARK}'] = '', query_id, Settings['${MARK}'])`;
+
+/** `system.processes` as a client expects it: its own query ids, and its query without our file clause. */
+const PROCESSES =
+	`(SELECT * REPLACE (${QUERY_ID} AS query_id, ` +
+	`replaceRegexpAll(query, ' INTO OUTFILE \\'[^\\']*\\' TRUNCATE', '') AS query) FROM system.processes)`;
+
+const utf8 = (bytes: Buffer, start: number, end: number): string => bytes.toString("utf8", start, end);
+
+function replaceSpans(bytes: Buffer, spans: readonly Span[], start: number, end: number, by: string): string {
+	let text = "";
+	let at = start;
+	for (const span of spans) {
+		text += utf8(bytes, at, span.start) + by;
+		at = span.end;
+	}
+	return text + utf8(bytes, at, end);
+}
+
+/** The text of a SELECT that writes its answer to `file`, in `format` unless it names one itself. */
+export function selectInto(
+	bytes: Buffer,
+	statement: Extract<Statement, { kind: "select" }>,
+	file: string,
+	format: string,
+): string {
+	const query = replaceSpans(bytes, statement.processes, 0, statement.outfileAt, PROCESSES);
+	const tail = utf8(bytes, statement.outfileAt, statement.end);
+	// A line of its own: the query may end in a comment.
+	const clause = `\n INTO OUTFILE ${quote(file)} TRUNCATE `;
+	return `${query}${clause}${statement.format === undefined ? `FORMAT ${format} ` : ""}${tail}`;
+}
+
+/** What {@link selectInto} added, to be taken out of error texts. */
+export function addedText(file: string, format: string): string[] {
+	const clause = `INTO OUTFILE ${quote(file)} TRUNCATE`;
+	return [`\n ${clause} FORMAT ${format} `, `\n ${clause} `, ` ${clause} FORMAT ${format}`, ` ${clause}`];
+}
+
+/** The text of an INSERT that reads its data from `file`. */
+export function insertFrom(
+	bytes: Buffer,
+	statement: Extract<Statement, { kind: "insert" | "insert-input" }>,
+	file: string,
+	compression: string,
+): string {
+	if (statement.kind === "insert") {
+		const settings = utf8(bytes, statement.fileAt, statement.end);
+		const from = `\nFROM INFILE ${quote(file)} COMPRESSION ${quote(compression)} `;
+		return `${utf8(bytes, 0, statement.fileAt)}${from}${settings}\nFORMAT ${statement.format}`;
+	}
+	const { input, end, format } = statement;
+	const call = utf8(bytes, input.start, input.end);
+	const structure = call.slice(call.indexOf("(") + 1, -1);
+	const read = `file(${quote(file)}, ${quote(format)}, ${structure}, ${quote(compression)})`;
+	return `${utf8(bytes, 0, input.start)}${read}${utf8(bytes, input.end, end)}`;
+}
+
+/** The text of any other statement; KILL QUERY finds queries by the client's ids. */
+export function plainText(bytes: Buffer, statement: Extract<Statement, { kind: "plain" }>): string {
+	return replaceSpans(bytes, statement.queryIds, 0, statement.end, QUERY_ID);
+}
+
+/** Cancels the running queries of these client ids. */
+export function killText(queryIds: readonly string[]): string {
+	return `KILL QUERY WHERE Settings['${MARK}'] IN (${queryIds.map(quote).join(", ")}) ASYNC`;
+}
+
+/** `SET …; USE …;` before a query, empty when there is nothing to set. */
+export function setUp(settings: ReadonlyMap<string, string>, database: string | undefined): string {
+	const assignments = [...settings].map(([name, value]) => `${name} = ${quote(value)}`);
+	const set = assignments.length === 0 ? "" : `SET ${assignments.join(", ")};`;
+	return database === undefined ? set : `${set}USE ${identifier(database)};`;
+}
+
+/** Puts a session back: every setting named in `settings` to its base value, and the database. */
+export function putBack(
+	settings: Iterable<string>,
+	base: ReadonlyMap<string, string>,
+	database: string | undefined,
+): string {
+	const assignments = [...settings]
+		.filter((name) => !name.startsWith("param_"))
+		.map((name) => `${name} = ${base.has(name) ? quote(base.get(name)!) : "DEFAULT"}`);
+	const set = assignments.length === 0 ? "" : `SET ${assignments.join(", ")};`;
+	return database === undefined ? set : `${set}USE default;`;
+}
+
+function identifier(name: string): string {
+	return `\`${name.replace(/[\\`]/g, "\\$&")}\``;
+}
+
+/** Setting and parameter names go into SET as they are, so they must be plain words. */
+export function isSettingName(name: string): boolean {
+	return /^[A-Za-z_][A-Za-z0-9_.]*$/.test(name);
+}
