@@ -5,7 +5,14 @@
 import { TABLES, type TableName } from "../schema/tables.ts";
 import type { Frame, JournalTable } from "./journal/format.ts";
 import { ByteWriter } from "./native/bytes.ts";
-import { type Column, FixedColumn, LowCardinalityColumn, MapColumn, StringColumn, writeBlock } from "./native/columns.ts";
+import {
+	type Column,
+	FixedColumn,
+	LowCardinalityColumn,
+	MapColumn,
+	StringColumn,
+	writeBlock,
+} from "./native/columns.ts";
 import type { Series } from "./series.ts";
 
 /** An event that passed its checks. */
@@ -79,7 +86,13 @@ export class OpenBatch {
 		...{ severity: lowCardinality(), component: lowCardinality(), message: text(), stack: text(), context: text() },
 		...{ user_id: text(), trace_id: text() },
 	};
-	readonly #requests = { project: lowCardinality(), key: text(), body_hash: fixed(), answer: text(), received: fixed() };
+	readonly #requests = {
+		project: lowCardinality(),
+		key: text(),
+		body_hash: fixed(),
+		answer: text(),
+		received: fixed(),
+	};
 	readonly #rows = { series: 0, events: 0, logs: 0, errors: 0, requests: 0 };
 	#announced: Series[] = [];
 	#generation = 0;

@@ -74,7 +74,8 @@ export interface CommitSpan {
 
 /** Reads the commit at `from`; undefined when it is torn or damaged. */
 export function commitAt(bytes: Buffer, from: number): CommitSpan | undefined {
-	if (from + COMMIT_HEADER_BYTES > bytes.length || bytes.compare(COMMIT_MAGIC, 0, 4, from, from + 4) !== 0) return undefined;
+	if (from + COMMIT_HEADER_BYTES > bytes.length || bytes.compare(COMMIT_MAGIC, 0, 4, from, from + 4) !== 0)
+		return undefined;
 	const to = from + COMMIT_HEADER_BYTES + bytes.readUInt32LE(from + 4);
 	if (to > bytes.length || crc32(bytes.subarray(from + COMMIT_HEADER_BYTES, to)) !== bytes.readUInt32LE(from + 8)) {
 		return undefined;

@@ -14,9 +14,10 @@ export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Prob
 	if (typeof error_message !== "string" || error_message === "" || !isName(error_type) || !severity) {
 		return explain(errorRecord, record);
 	}
-	if ((stack_trace !== undefined && typeof stack_trace !== "string") || !isId(component) || !isDocument(context)) {
+	if ((stack_trace !== undefined && typeof stack_trace !== "string") || !isId(component)) {
 		return explain(errorRecord, record);
 	}
+	if (context !== undefined && !isDocument(context)) return explain(errorRecord, record);
 	const ts = parseTimestamp(record["timestamp"], bounds);
 	if (ts instanceof Problem) return ts;
 	const contextText = documentText(context, "context");

@@ -1,5 +1,4 @@
-import { eventRecord } from "../../schema/wire/ingest.ts";
-import { RECORD_LIMITS } from "../../schema/wire/ingest.ts";
+import { eventRecord, RECORD_LIMITS } from "../../schema/wire/ingest.ts";
 import type { EventRow } from "../batch.ts";
 import { explain, Problem } from "./problem.ts";
 import { fits, isDocument, isId, isName, isObject } from "./text.ts";
@@ -12,8 +11,14 @@ const RESERVED = /^(fl|subscription|check|node)\./;
 /** Checks one event record. Ids are also read from the properties; see {@link flatten} for what becomes of those. */
 export function parseEvent(record: unknown, bounds: TimeBounds): EventRow | Problem {
 	if (!isObject(record)) return new Problem("", "must be an object");
-	const { event, properties = {} } = record;
-	if (!isName(event) || !isDocument(properties) || !IDS.every((id) => isId(record[id]))) {
+	const { event } = record;
+	const properties = record["properties"] ?? {};
+	if (
+		!isName(event) ||
+		!isDocument(properties) ||
+		record["properties"] === null ||
+		!IDS.every((id) => isId(record[id]))
+	) {
 		return explain(eventRecord, record);
 	}
 	const ts = parseTimestamp(record["timestamp"], bounds);

@@ -15,7 +15,7 @@ export function parseLog(record: unknown, bounds: TimeBounds): LogRow | Problem 
 	if (typeof message !== "string" || !level || !isId(component) || !isId(trace_id) || !isId(span_id)) {
 		return explain(logRecord, record);
 	}
-	if (!isDocument(context)) return explain(logRecord, record);
+	if (context !== undefined && !isDocument(context)) return explain(logRecord, record);
 	const ts = parseTimestamp(record["timestamp"], bounds);
 	if (ts instanceof Problem) return ts;
 	const contextText = documentText(context, "context");

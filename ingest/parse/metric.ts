@@ -92,4 +92,3 @@ function sortTags(tags: [string, string][]): Tags {
 function isKind(kind: unknown): kind is MetricKind | undefined {
 	return kind === undefined || (METRIC_KINDS as readonly unknown[]).includes(kind);
 }
-

@@ -38,7 +38,7 @@ export function shallow(value: unknown, left: number = RECORD_LIMITS.depth): boo
 	return true;
 }
 
-/** A context or properties object that may be stored: absent, or a JSON object that is neither deep nor large. */
-export function isDocument(value: unknown): value is Record<string, unknown> | undefined {
-	return value === undefined || (isObject(value) && shallow(value));
+/** A context or properties object that may be stored: a JSON object that is neither deep nor large. */
+export function isDocument(value: unknown): value is Record<string, unknown> {
+	return isObject(value) && shallow(value);
 }

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS {{local:requests}} {{on_cluster}} (
 )
 ENGINE = {{engine:MergeTree}}
 PARTITION BY toDate(received)
-ORDER BY (received, project)
+ORDER BY (project, key)
 TTL toDateTime(received) + toIntervalDay(1)
 SETTINGS {{dedup}}, fsync_after_insert = 1, ttl_only_drop_parts = 1;
 

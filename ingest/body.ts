@@ -1,0 +1,143 @@
+/** Reads a request's body from the socket: decompressed, within the limit, as valid UTF-8. */
+import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import type { Transform } from "node:stream";
+import * as zlib from "node:zlib";
+import { ApiError, unavailable } from "../http/errors.ts";
+
+/** Formats a body may have; which one decides how it is split into records. */
+export type BodyFormat = "json" | "ndjson";
+
+const FORMATS: Readonly<Record<string, BodyFormat>> = {
+	"application/json": "json",
+	"application/x-ndjson": "ndjson",
+	"application/ndjson": "ndjson",
+	"application/jsonl": "ndjson",
+};
+
+const DECOMPRESSORS: Readonly<Record<string, () => Transform>> = {
+	gzip: zlib.createGunzip,
+	"x-gzip": zlib.createGunzip,
+	deflate: zlib.createInflate,
+	br: zlib.createBrotliDecompress,
+	// Node has zstd from 22.15 and 23.8 on.
+	...("createZstdDecompress" in zlib ? { zstd: zlib.createZstdDecompress as () => Transform } : {}),
+};
+
+/** @throws ApiError 415 for a type that is none of ours; a body without a type is taken as JSON */
+export function bodyFormat(contentType: string | undefined): BodyFormat {
+	const type = contentType?.split(";", 1)[0]!.trim().toLowerCase() ?? "application/json";
+	const format = Object.hasOwn(FORMATS, type) ? FORMATS[type] : undefined;
+	if (format) return format;
+	throw new ApiError(415, `Content-Type ${type} is not supported`, {
+		extra: { details: { parameter: "Content-Type", provided: type, valid_options: Object.keys(FORMATS) } },
+	});
+}
+
+/** Bounds the memory that bodies take together: who comes when it is used up waits, the longest first. */
+export class BodyBudget {
+	#free: number;
+	readonly #waiting: { readonly bytes: number; readonly go: () => void }[] = [];
+
+	constructor(bytes: number) {
+		this.#free = bytes;
+	}
+
+	async run<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+		if (this.#waiting.length > 0 || this.#free < bytes) {
+			await new Promise<void>((go) => this.#waiting.push({ bytes, go }));
+		} else this.#free -= bytes;
+		try {
+			return await work();
+		} finally {
+			this.#free += bytes;
+			while (this.#waiting[0] && this.#waiting[0].bytes <= this.#free) {
+				const next = this.#waiting.shift()!;
+				this.#free -= next.bytes;
+				next.go();
+			}
+		}
+	}
+}
+
+export interface ReadBodyOptions {
+	/** After decompression. */
+	readonly maxBytes: number;
+	/** A client that stops sending is given up after this long without a byte. */
+	readonly idle_ms: number;
+}
+
+/**
+ * @throws ApiError 413 when the decompressed body is over the limit, 415 for an unknown encoding, 400 for a body that is cut
+ * short, not what its encoding says, or not UTF-8; 408 when the client stops sending
+ */
+export async function readBody(request: IncomingMessage, options: ReadBodyOptions): Promise<Buffer> {
+	const encoding = request.headers["content-encoding"]?.trim().toLowerCase() || "identity";
+	const declared = Number(request.headers["content-length"] ?? 0);
+	if (encoding === "identity" && declared > options.maxBytes) throw tooLarge(options.maxBytes);
+	const decompressor = Object.hasOwn(DECOMPRESSORS, encoding) ? DECOMPRESSORS[encoding] : undefined;
+	if (encoding !== "identity" && !decompressor) {
+		throw new ApiError(415, `Content-Encoding ${encoding} is not supported`, {
+			extra: {
+				details: {
+					parameter: "Content-Encoding",
+					provided: encoding,
+					valid_options: ["identity", ...Object.keys(DECOMPRESSORS)],
+				},
+			},
+		});
+	}
+	const body = await collect(request, decompressor?.(), options, declared);
+	if (!isUtf8(body)) throw new ApiError(400, "The body is not valid UTF-8");
+	return body;
+}
+
+function tooLarge(maxBytes: number): ApiError {
+	return new ApiError(413, `The body is larger than ${maxBytes} bytes after decompression`, {
+		extra: { limit: maxBytes },
+		// The rest of the body is not read; the connection cannot serve another request.
+		headers: { Connection: "close" },
+	});
+}
+
+function collect(
+	request: IncomingMessage,
+	decompressor: Transform | undefined,
+	{ maxBytes, idle_ms }: ReadBodyOptions,
+	declared: number,
+): Promise<Buffer> {
+	return new Promise((resolve, reject) => {
+		const chunks: Buffer[] = [];
+		let bytes = 0;
+		const source = decompressor ?? request;
+		const fail = (error: Error) => {
+			clearTimeout(idle);
+			request.unpipe();
+			decompressor?.destroy();
+			// What is still coming is read and dropped, or the client would never see the answer.
+			request.removeListener("data", onData);
+			request.resume();
+			reject(error);
+		};
+		const idle = setTimeout(() => fail(new ApiError(408, "The body stopped coming")), idle_ms);
+		const onData = (chunk: Buffer) => {
+			bytes += chunk.length;
+			if (bytes > maxBytes) return fail(tooLarge(maxBytes));
+			idle.refresh();
+			chunks.push(chunk);
+		};
+		source.on("data", onData);
+		source.once("end", () => {
+			clearTimeout(idle);
+			resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+		});
+		request.once("aborted", () => fail(new ApiError(400, `The body ended early, of ${declared || "unknown"} bytes`)));
+		request.once("error", (cause) => fail(unavailable("client", "The connection failed", cause)));
+		if (decompressor) {
+			decompressor.once("error", (cause) =>
+				fail(new ApiError(400, `The body is not what its Content-Encoding says: ${cause.message}`, { cause })),
+			);
+			request.pipe(decompressor);
+		}
+	});
+}

@@ -1,0 +1,171 @@
+import { conventionKind } from "../schema/conventions.ts";
+import type { Retention } from "../schema/retention.ts";
+import type { IngestAnswer, RejectedRecord } from "../schema/wire/ingest.ts";
+import { OpenBatch } from "./batch.ts";
+import type { BodyFormat } from "./body.ts";
+import { Committer } from "./committer.ts";
+import type { Journal } from "./journal/journal.ts";
+import type { Ledger } from "./ledger.ts";
+import { parseError } from "./parse/error.ts";
+import { parseEvent } from "./parse/event.ts";
+import { parseLog } from "./parse/log.ts";
+import { type ParsedMetric, parseMetric } from "./parse/metric.ts";
+import { Problem } from "./parse/problem.ts";
+import { isObject } from "./parse/text.ts";
+import { type TimeBounds, timeBounds } from "./parse/time.ts";
+import { splitRecords } from "./records.ts";
+import type { SeriesRegistry } from "./series.ts";
+
+export const SIGNALS = ["metric", "event", "log", "error"] as const;
+export type Signal = (typeof SIGNALS)[number];
+
+export interface IntakeOptions {
+	readonly journal: Journal;
+	readonly ledger: Ledger;
+	readonly registry: SeriesRegistry;
+	readonly retention: Retention;
+	readonly maxRecords: number;
+	/** Milliseconds since the epoch. */
+	readonly clock: () => number;
+	/** Where row ids start; random, so that two processes do not share them. */
+	readonly sequence: number;
+	/** Called after each commit, for the loader. */
+	readonly onCommit: () => void;
+}
+
+/** A request whose valid records are in the open batch. */
+export interface Taken {
+	readonly answer: IngestAnswer;
+	/** Rows that became part of the batch. */
+	readonly rows: number;
+}
+
+/** Checks records and puts the good ones into the open batch; `commit` makes them durable. */
+export class Intake {
+	readonly batch: OpenBatch;
+	readonly #options: IntakeOptions;
+	readonly #committer: Committer;
+
+	constructor(options: IntakeOptions) {
+		this.#options = options;
+		this.batch = new OpenBatch(options.sequence);
+		this.#committer = new Committer(options.journal, this.batch, (records) => {
+			options.ledger.accepted += records;
+			options.onCommit();
+		});
+	}
+
+	/**
+	 * Takes the records of a body.
+	 * @param signal what every record is; undefined when each says so in its member `type`
+	 * @throws ApiError 400 or 413 when the body as a whole cannot be taken
+	 */
+	take(project: string, signal: Signal | undefined, body: Buffer, format: BodyFormat): Taken {
+		return this.takeRecords(project, signal, splitRecords(body, format, this.#options.maxRecords));
+	}
+
+	/** Takes records that are parsed already. */
+	takeRecords(project: string, signal: Signal | undefined, records: readonly unknown[]): Taken {
+		const sink = new RecordSink(project, this.batch, this.#options);
+		const rejected: RejectedRecord[] = [];
+		for (let index = 0; index < records.length; index++) {
+			const problem = sink.take(signal, records[index]);
+			if (problem) rejected.push({ index, reason: problem.reason, field: problem.field });
+		}
+		this.#options.ledger.rejected += rejected.length;
+		const answer: IngestAnswer = { accepted: records.length - rejected.length, rejected };
+		if (signal === "error") answer.issue_ids = sink.issueIds;
+		return { answer, rows: sink.rows };
+	}
+
+	/** @returns the journal segment in which everything taken so far is durable */
+	commit(): Promise<number> {
+		return this.#committer.commit();
+	}
+
+	/** Seals the journal's active segment. */
+	seal(): Promise<void> {
+		return this.#committer.seal();
+	}
+}
+
+/** Puts the records of one request where they belong. */
+class RecordSink {
+	readonly #project: string;
+	readonly #batch: OpenBatch;
+	readonly #registry: SeriesRegistry;
+	readonly #now: number;
+	readonly #bounds: Readonly<Record<Signal, TimeBounds>>;
+	rows = 0;
+	issueIds: string[] = [];
+
+	constructor(project: string, batch: OpenBatch, { registry, retention, clock }: IntakeOptions) {
+		this.#project = project;
+		this.#batch = batch;
+		this.#registry = registry;
+		this.#now = clock();
+		this.#bounds = {
+			metric: timeBounds(this.#now, retention.metrics_days),
+			event: timeBounds(this.#now, retention.events_days),
+			log: timeBounds(this.#now, retention.logs_days),
+			error: timeBounds(this.#now, retention.logs_days),
+		};
+	}
+
+	/** @returns why the record was not taken */
+	take(signal: Signal | undefined, record: unknown): Problem | undefined {
+		if (record instanceof Problem) return record;
+		switch (signal ?? typeOf(record)) {
+			case "metric":
+				return this.#metric(record);
+			case "event": {
+				const row = parseEvent(record, this.#bounds.event);
+				if (row instanceof Problem) return row;
+				this.#batch.event(this.#project, row, this.#now);
+				break;
+			}
+			case "log": {
+				const row = parseLog(record, this.#bounds.log);
+				if (row instanceof Problem) return row;
+				this.#batch.log(this.#project, row, this.#now);
+				break;
+			}
+			case "error": {
+				const row = parseError(record, this.#bounds.error);
+				if (row instanceof Problem) return row;
+				this.#batch.error(this.#project, row, this.#now);
+				this.issueIds.push(issueId(row.issueHigh, row.issueLow));
+				break;
+			}
+			default:
+				return new Problem("type", `must be one of ${SIGNALS.join(", ")}`);
+		}
+		this.rows++;
+		return undefined;
+	}
+
+	#metric(record: unknown): Problem | undefined {
+		const metric = parseMetric(record, this.#bounds.metric);
+		if (metric instanceof Problem) return metric;
+		const series = this.#series(metric);
+		if (!series)
+			return new Problem("tags", "the project has used up its budget of series; known series are still taken");
+		const { timestamps, values } = metric;
+		for (let i = 0; i < values.length; i++) this.#batch.point(series, timestamps[i]!, values[i]!);
+		this.rows += values.length;
+		return undefined;
+	}
+
+	#series({ name, tags, kind, unit }: ParsedMetric) {
+		return this.#registry.resolve(this.#project, name, tags, kind ?? conventionKind(name), unit);
+	}
+}
+
+function typeOf(record: unknown): unknown {
+	return isObject(record) ? record["type"] : undefined;
+}
+
+/** Issue ids are texts of 16 hexadecimal digits. */
+export function issueId(high: number, low: number): string {
+	return high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
+}

@@ -1,0 +1,214 @@
+import { readFile, rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { ClickHouse } from "../../schema/clickhouse.ts";
+import { framesOf, type JournalTable, scanSegment } from "../journal/format.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { Segment } from "../journal/recover.ts";
+import type { Ledger } from "../ledger.ts";
+import { CumulativeResolver, findTotals } from "./cumulative.ts";
+import { type KnownIds, knownIds, withoutDuplicates } from "./duplicates.ts";
+import { blockInserter, type InsertBlocks } from "./insert.ts";
+import { retrying, type Trouble } from "./retry.ts";
+import { insertOrQuarantine } from "./split.ts";
+
+export interface LoaderOptions {
+	readonly journal: Journal;
+	readonly clickhouse: ClickHouse;
+	readonly ledger: Ledger;
+	/** Seals the active segment between two commits. */
+	readonly seal: () => Promise<void>;
+	readonly clock: () => number;
+	readonly logger: Logger;
+	/** How long records gather before they are sent on, when nothing else seals the segment. */
+	readonly flush_ms: number;
+	/** A segment of this many bytes is sealed at once. */
+	readonly segmentBytes: number;
+}
+
+/** Series first: a point is of no use to a reader who cannot find its series. Requests last: they vouch for the others. */
+const ORDER = ["series", "points", "cumulative", "events", "logs", "errors", "requests"] as const;
+
+/** Carries journal segments into ClickHouse, one after the other, oldest first, each exactly once. */
+export class Loader {
+	readonly #options: LoaderOptions;
+	readonly #stopping = new AbortController();
+	readonly #insert: InsertBlocks;
+	readonly #known: KnownIds;
+	readonly #totals: CumulativeResolver;
+	readonly #waiting = new Map<number, (() => void)[]>();
+	#storedUpTo: number;
+	#running: Promise<void> | undefined;
+	#wake: () => void = () => undefined;
+	#urgent = false;
+	#trouble: Trouble | undefined;
+
+	constructor(options: LoaderOptions) {
+		this.#options = options;
+		const insert = blockInserter(options.clickhouse);
+		const known = knownIds(options.clickhouse);
+		const find = findTotals(options.clickhouse);
+		this.#insert = (...args) => this.#retrying(() => insert(...args));
+		this.#known = (...args) => this.#retrying(() => known(...args));
+		this.#totals = new CumulativeResolver((...args) => this.#retrying(() => find(...args)));
+		this.#storedUpTo = (options.journal.sealed[0]?.seq ?? options.journal.active?.seq ?? 0) - 1;
+	}
+
+	/** Why nothing gets stored at the moment; undefined when all is well. */
+	get trouble(): Trouble | undefined {
+		return this.#trouble;
+	}
+
+	start(): void {
+		this.#running ??= this.#run();
+	}
+
+	/** A commit was made. */
+	notify(): void {
+		const { active } = this.#options.journal;
+		if (active && active.bytes >= this.#options.segmentBytes) this.#urgent = true;
+		this.#wake();
+	}
+
+	/** Resolves when the rows of this segment, and of all before it, can be queried. Hurries them. */
+	whenStored(seq: number): Promise<void> {
+		if (seq <= this.#storedUpTo) return Promise.resolve();
+		this.#urgent = true;
+		this.#wake();
+		return new Promise((resolve) => {
+			this.#waiting.set(seq, [...(this.#waiting.get(seq) ?? []), resolve]);
+		});
+	}
+
+	/** Stores what is in the journal, or as much as `deadline_ms` allows; the rest is replayed by the next start. */
+	async drain(deadline_ms: number): Promise<void> {
+		const { journal } = this.#options;
+		const last = journal.active?.seq ?? journal.sealed.at(-1)?.seq;
+		const deadline = new AbortController();
+		if (last !== undefined) {
+			await Promise.race([
+				this.whenStored(last),
+				sleep(deadline_ms, undefined, { signal: deadline.signal }).catch(() => undefined),
+			]);
+		}
+		deadline.abort();
+		this.#stopping.abort();
+		this.#wake();
+		await this.#running;
+	}
+
+	async #run(): Promise<void> {
+		const { journal, seal, logger } = this.#options;
+		while (!this.#stopping.signal.aborted) {
+			const segment = journal.sealed[0];
+			try {
+				if (segment) await this.#load(segment);
+				else if (await this.#gathered()) await seal();
+			} catch (error) {
+				if (this.#stopping.signal.aborted) return;
+				// Not an answer of ClickHouse: a folder that cannot be read, a bug. The segment stays where it is.
+				logger.error({ err: error, segment: segment?.seq }, "the loader failed and tries again");
+				this.#trouble = { failure: "stop", message: String(error), since: this.#options.clock(), attempts: 1 };
+				await sleep(5_000, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+			}
+		}
+	}
+
+	/** Waits until the active segment should be sealed. @returns false when told to stop */
+	async #gathered(): Promise<boolean> {
+		const { journal, flush_ms } = this.#options;
+		while (!journal.active && !this.#stopping.signal.aborted) await this.#woken();
+		const due = performance.now() + flush_ms;
+		while (!this.#urgent && !this.#stopping.signal.aborted) {
+			const left = due - performance.now();
+			if (left <= 0) break;
+			await this.#woken(left);
+		}
+		this.#urgent = false;
+		return !this.#stopping.signal.aborted;
+	}
+
+	#woken(atMost_ms?: number): Promise<void> {
+		return new Promise((resolve) => {
+			const timer = atMost_ms === undefined ? undefined : setTimeout(resolve, atMost_ms);
+			this.#wake = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+			if (this.#stopping.signal.aborted) this.#wake();
+		});
+	}
+
+	async #load(segment: Segment): Promise<void> {
+		const { journal, ledger } = this.#options;
+		// Behind `bytes` may stand a commit whose sync failed: nobody was told that it is durable.
+		const bytes = (await readFile(segment.path)).subarray(0, segment.bytes);
+		const blocks = Object.fromEntries(ORDER.map((table) => [table, []])) as unknown as Record<JournalTable, Buffer[]>;
+		for (const commit of scanSegment(bytes).commits) {
+			for (const { table, block } of framesOf(bytes, commit)) blocks[table].push(block);
+		}
+		let quarantined = 0;
+		let duplicates = 0;
+		for (const table of ORDER) {
+			if (blocks[table].length === 0) continue;
+			if (table === "events") {
+				const events = await withoutDuplicates(blocks.events, this.#known, Math.floor(this.#options.clock() / 1_000));
+				duplicates += events.duplicates;
+				quarantined += await this.#store(segment, "events", events.blocks);
+				await this.#store(segment, "event_ids", events.ids);
+			} else if (table === "cumulative") {
+				const increases = await this.#totals.resolve(blocks.cumulative);
+				await this.#store(segment, "points", increases, "increases");
+				quarantined += await this.#store(segment, "cumulative", blocks.cumulative);
+				this.#totals.stored(blocks.cumulative);
+			} else quarantined += await this.#store(segment, table, blocks[table]);
+		}
+		await journal.remove(segment);
+		await Promise.all(
+			["", ".increases"].flatMap((part) =>
+				[...ORDER, "event_ids"].map((table) => rm(`${segment.path}.${table}${part}.split`, { force: true })),
+			),
+		);
+		ledger.quarantined += quarantined;
+		ledger.duplicates += duplicates;
+		ledger.stored += segment.records - quarantined - duplicates;
+		this.#storedUpTo = segment.seq;
+		for (const [seq, resolvers] of this.#waiting) {
+			if (seq > segment.seq) continue;
+			this.#waiting.delete(seq);
+			for (const resolve of resolvers) resolve();
+		}
+	}
+
+	#store(
+		segment: Segment,
+		table: JournalTable | "event_ids",
+		blocks: readonly Buffer[],
+		part?: string,
+	): Promise<number> {
+		const { journal, clock } = this.#options;
+		const name = part ? `${table}.${part}` : table;
+		return insertOrQuarantine(table, blocks, `${journal.id}/${segment.seq}/${name}`, {
+			insert: this.#insert,
+			segment: `${journal.id}/${segment.seq}`,
+			markerPath: `${segment.path}.${name}.split`,
+			clock,
+		});
+	}
+
+	#retrying<T>(work: () => Promise<T>): Promise<T> {
+		const { clock, logger } = this.#options;
+		return retrying(work, {
+			signal: this.#stopping.signal,
+			clock,
+			onTrouble: (trouble) => {
+				if (!trouble) logger.info("storing works again");
+				else if (trouble.attempts === 1 || trouble.failure === "stop") {
+					const level = trouble.failure === "stop" ? "error" : "warn";
+					logger[level]({ trouble }, "records cannot be stored at the moment; they wait in the journal");
+				}
+				this.#trouble = trouble;
+			},
+		});
+	}
+}
