@@ -26,7 +26,7 @@ const DECOMPRESSORS: Readonly<Record<string, () => Transform>> = {
 
 /** @throws ApiError 415 for a type that is none of ours; a body without a type is taken as JSON */
 export function bodyFormat(contentType: string | undefined): BodyFormat {
-	const type = contentType?.split(";", 1)[0]!.trim().toLowerCase() ?? "application/json";
+	const [type = ""] = (contentType ?? "application/json").toLowerCase().split(/[;\s]/, 1);
 	const format = Object.hasOwn(FORMATS, type) ? FORMATS[type] : undefined;
 	if (format) return format;
 	throw new ApiError(415, `Content-Type ${type} is not supported`, {

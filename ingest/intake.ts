@@ -162,7 +162,7 @@ class RecordSink {
 }
 
 function typeOf(record: unknown): unknown {
-	return isObject(record) ? record["type"] : undefined;
+	return isObject(record) ? record.type : undefined;
 }
 
 /** Issue ids are texts of 16 hexadecimal digits. */

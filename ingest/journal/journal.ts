@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { encodeCommit, type Frame, SEGMENT_HEADER_BYTES, segmentHeader } from "./format.ts";
 import { type Finding, recover, type Segment, segmentPath } from "./recover.ts";
@@ -12,6 +12,7 @@ const fdatasync = promisify(fs.fdatasync);
 const fsync = promisify(fs.fsync);
 const ftruncate = promisify(fs.ftruncate);
 const unlink = promisify(fs.unlink);
+const readdir = promisify(fs.readdir);
 
 /** The disk refused a commit. None of it is durable, none of it will be replayed. */
 export class JournalWriteError extends Error {
@@ -95,10 +96,14 @@ export class Journal {
 		else await this.#unlink(segment);
 	}
 
-	/** Deletes a sealed segment, whose rows must be stored. */
+	/** Deletes a sealed segment, whose rows must be stored, and then what was noted beside it. */
 	async remove(segment: Segment): Promise<void> {
 		await this.#unlink(segment);
 		this.#sealed.splice(this.#sealed.indexOf(segment), 1);
+		const notes = `${basename(segment.path)}.`;
+		for (const file of await readdir(this.#folder)) {
+			if (file.startsWith(notes)) await unlink(join(this.#folder, file));
+		}
 	}
 
 	async #create(): Promise<Segment & { readonly fd: number }> {

@@ -52,9 +52,8 @@ export async function withoutDuplicates(
 	for (const key of keys.flat()) {
 		if (key === "") continue;
 		const [project, id] = splitKey(key);
-		let ids = byProject.get(project);
-		if (!ids) byProject.set(project, (ids = new Set()));
-		ids.add(id);
+		const ids = byProject.get(project) ?? new Set();
+		byProject.set(project, ids.add(id));
 	}
 	const taken = new Set<string>();
 	for (const [project, ids] of byProject) {

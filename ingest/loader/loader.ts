@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
@@ -164,11 +164,6 @@ export class Loader {
 			} else quarantined += await this.#store(segment, table, blocks[table]);
 		}
 		await journal.remove(segment);
-		await Promise.all(
-			["", ".increases"].flatMap((part) =>
-				[...ORDER, "event_ids"].map((table) => rm(`${segment.path}.${table}${part}.split`, { force: true })),
-			),
-		);
 		ledger.quarantined += quarantined;
 		ledger.duplicates += duplicates;
 		ledger.stored += segment.records - quarantined - duplicates;

@@ -10,7 +10,7 @@ import { parseTimestamp, type TimeBounds } from "./time.ts";
 export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Problem {
 	if (!isObject(record)) return new Problem("", "must be an object");
 	const { error_message, error_type, stack_trace, component, context } = record;
-	const severity = parseLevelMember(record["severity"], "error");
+	const severity = parseLevelMember(record.severity, "error");
 	if (typeof error_message !== "string" || error_message === "" || !isName(error_type) || !severity) {
 		return explain(errorRecord, record);
 	}
@@ -18,7 +18,7 @@ export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Prob
 		return explain(errorRecord, record);
 	}
 	if (context !== undefined && !isDocument(context)) return explain(errorRecord, record);
-	const ts = parseTimestamp(record["timestamp"], bounds);
+	const ts = parseTimestamp(record.timestamp, bounds);
 	if (ts instanceof Problem) return ts;
 	const contextText = documentText(context, "context");
 	if (contextText instanceof Problem) return contextText;

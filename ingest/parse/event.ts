@@ -12,16 +12,11 @@ const RESERVED = /^(fl|subscription|check|node)\./;
 export function parseEvent(record: unknown, bounds: TimeBounds): EventRow | Problem {
 	if (!isObject(record)) return new Problem("", "must be an object");
 	const { event } = record;
-	const properties = record["properties"] ?? {};
-	if (
-		!isName(event) ||
-		!isDocument(properties) ||
-		record["properties"] === null ||
-		!IDS.every((id) => isId(record[id]))
-	) {
+	const properties = record.properties ?? {};
+	if (!isName(event) || !isDocument(properties) || record.properties === null || !IDS.every((id) => isId(record[id]))) {
 		return explain(eventRecord, record);
 	}
-	const ts = parseTimestamp(record["timestamp"], bounds);
+	const ts = parseTimestamp(record.timestamp, bounds);
 	if (ts instanceof Problem) return ts;
 	const ids = { user_id: "", session_id: "", account_id: "", event_id: "" };
 	const moved = new Set<string>();

@@ -10,13 +10,13 @@ const CUT_MARK = " …[cut]";
 export function parseLog(record: unknown, bounds: TimeBounds): LogRow | Problem {
 	if (!isObject(record)) return new Problem("", "must be an object");
 	const { message, component, trace_id, span_id } = record;
-	const level = parseLevelMember(record["level"], "info");
-	const context = record["context"];
+	const level = parseLevelMember(record.level, "info");
+	const context = record.context;
 	if (typeof message !== "string" || !level || !isId(component) || !isId(trace_id) || !isId(span_id)) {
 		return explain(logRecord, record);
 	}
 	if (context !== undefined && !isDocument(context)) return explain(logRecord, record);
-	const ts = parseTimestamp(record["timestamp"], bounds);
+	const ts = parseTimestamp(record.timestamp, bounds);
 	if (ts instanceof Problem) return ts;
 	const contextText = documentText(context, "context");
 	if (contextText instanceof Problem) return contextText;

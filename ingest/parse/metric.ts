@@ -32,7 +32,7 @@ export function parseMetric(record: unknown, bounds: TimeBounds): ParsedMetric |
 	const isSeries = "timestamps" in record || "values" in record;
 	const schema = isSeries ? metricSeries : metricPoint;
 	const { name, unit, kind } = record;
-	const tags = parseTags(record["tags"]);
+	const tags = parseTags(record.tags);
 	if (!isName(name) || !isId(unit) || !isKind(kind) || !tags) return explain(schema, record);
 	const points = isSeries ? seriesPoints(record, bounds) : onePoint(record, bounds);
 	if (points === undefined) return explain(schema, record);

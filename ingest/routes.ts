@@ -1,0 +1,182 @@
+import { type Context, Hono } from "hono";
+import { z } from "zod";
+import type { RequireRole } from "../http/auth.ts";
+import type { AppEnv } from "../http/env.ts";
+import { ApiError, unavailable } from "../http/errors.ts";
+import type { RouteDoc } from "../http/openapi.ts";
+import {
+	errorRecord,
+	eventRecord,
+	type IngestAnswer,
+	ingestAnswer,
+	logRecord,
+	metricRecord,
+} from "../schema/wire/ingest.ts";
+import { BodyBudget, bodyFormat, readBody } from "./body.ts";
+import type { Intake, Signal } from "./intake.ts";
+import type { Journal } from "./journal/journal.ts";
+import { JournalWriteError } from "./journal/journal.ts";
+import type { Loader } from "./loader/loader.ts";
+import { bodyHash, hashText, type RememberedRequest, type RequestMemory } from "./requests.ts";
+
+export interface IngestRoutesOptions {
+	readonly intake: Intake;
+	readonly journal: Journal;
+	readonly loader: Loader;
+	readonly requests: RequestMemory;
+	readonly requireRole: RequireRole;
+	readonly maxBodyBytes: number;
+	/** Disk for records that are not stored yet; beyond it new ones are refused. */
+	readonly journalBudgetBytes: number;
+	readonly clock: () => number;
+}
+
+/** Memory that the bodies of all requests take together. */
+const BODIES_BYTES = 64 * 1024 * 1024;
+const BODY_IDLE_MS = 30_000;
+/** How long `?wait=true` waits before it answers 202, as without it: the records are durable, only not queryable yet. */
+const WAIT_MS = 30_000;
+const MAX_KEY_BYTES = 256;
+
+const ROUTES: readonly (readonly [path: string, signal: Signal | undefined, record: z.ZodType, what: string])[] = [
+	["/v1/ingest/metrics", "metric", metricRecord, "metric points, or series of points"],
+	["/v1/ingest/events", "event", eventRecord, "events"],
+	["/v1/ingest/logs", "log", logRecord, "log lines"],
+	["/v1/ingest/errors", "error", errorRecord, "errors"],
+	[
+		"/v1/ingest/batch",
+		undefined,
+		z.looseObject({ type: z.enum(["metric", "event", "log", "error"]) }),
+		"records of all kinds, as NDJSON",
+	],
+];
+
+/** The ingest routes. An answer of 202 means that the accepted records survive any crash. */
+export function ingestRoutes(options: IngestRoutesOptions): Hono<AppEnv> {
+	const app = new Hono<AppEnv>();
+	const budget = new BodyBudget(BODIES_BYTES);
+	for (const [path, signal] of ROUTES) {
+		app.post(path, options.requireRole("ingest"), (c) => {
+			if (options.journal.bytes >= options.journalBudgetBytes) throw overBudget(options);
+			const format = bodyFormat(c.req.header("content-type") ?? (signal ? undefined : "application/x-ndjson"));
+			const read = { maxBytes: options.maxBodyBytes, idle_ms: BODY_IDLE_MS };
+			return budget.run(Math.min(bodyBytes(c, options.maxBodyBytes), BODIES_BYTES), async () => {
+				const body = await readBody(c.env.incoming, read);
+				const { project } = c.get("key");
+				const take = () => options.intake.take(project, signal, body, format);
+				return await answer(c, options, path, body, take);
+			});
+		});
+	}
+	return app;
+}
+
+/** A compressed body may become as large as the limit. */
+function bodyBytes(c: Context<AppEnv>, maxBytes: number): number {
+	const declared = Number(c.req.header("content-length"));
+	return c.req.header("content-encoding") || !Number.isFinite(declared) ? maxBytes : Math.min(declared, maxBytes);
+}
+
+async function answer(
+	c: Context<AppEnv>,
+	options: IngestRoutesOptions,
+	route: string,
+	body: Buffer,
+	take: () => { readonly answer: IngestAnswer; readonly rows: number },
+): Promise<Response> {
+	const { intake, requests, loader, clock } = options;
+	const { project } = c.get("key");
+	const key = idempotencyKey(c);
+	let result: IngestAnswer;
+	let segment: number | undefined;
+	try {
+		if (key === undefined) {
+			const taken = take();
+			result = taken.answer;
+			if (taken.rows > 0) segment = await intake.commit();
+		} else {
+			const hash = bodyHash(route, body);
+			const run = async (): Promise<RememberedRequest> => {
+				const taken = take();
+				if (taken.rows > 0) {
+					intake.batch.request(project, key, hash, JSON.stringify(taken.answer), clock());
+					segment = await intake.commit();
+				}
+				return { bodyHash: hashText(hash), answer: taken.answer };
+			};
+			const { request, repeated } = await requests.claim(project, key, run);
+			if (repeated && request.bodyHash !== hashText(hash)) {
+				throw new ApiError(409, "This Idempotency-Key was used for another body", {
+					extra: { details: { parameter: "Idempotency-Key", provided: key, valid_options: ["a new key"] } },
+				});
+			}
+			if (repeated) c.header("Idempotency-Replayed", "true");
+			result = request.answer;
+		}
+	} catch (error) {
+		if (error instanceof JournalWriteError)
+			throw unavailable("journal", "The journal cannot be written at the moment", error);
+		throw error;
+	}
+	if (result.accepted === 0 && result.rejected.length > 0) return c.json({ ...rejection(result), ...result }, 400);
+	if (c.req.query("wait") !== "true") return c.json(result, 202);
+	const stored = await within(loader.whenStored(segment ?? options.journal.active?.seq ?? 0), WAIT_MS);
+	return c.json(result, stored ? 200 : 202);
+}
+
+/** The members that every error has, beside those of the answer. */
+function rejection({ rejected }: IngestAnswer): { error: string; code: number } {
+	const { reason, field } = rejected[0]!;
+	return { error: `No record is valid; the first: ${field ? `${field}: ` : ""}${reason}`, code: 400 };
+}
+
+function idempotencyKey(c: Context<AppEnv>): string | undefined {
+	const key = c.req.header("idempotency-key");
+	if (key === undefined) return undefined;
+	if (key !== "" && key.length <= MAX_KEY_BYTES) return key;
+	throw new ApiError(400, "Invalid Idempotency-Key", {
+		extra: {
+			details: {
+				parameter: "Idempotency-Key",
+				provided: key.slice(0, 32),
+				valid_options: [`1 to ${MAX_KEY_BYTES} bytes`],
+			},
+		},
+	});
+}
+
+function overBudget({ journal, journalBudgetBytes }: IngestRoutesOptions): ApiError {
+	return unavailable(
+		"journal",
+		`The disk budget for records that are not stored yet is used up (${journal.bytes} of ${journalBudgetBytes} bytes)`,
+	);
+}
+
+/** @returns false when `ms` passed first */
+async function within(work: Promise<void>, ms: number): Promise<boolean> {
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<false>((resolve) => {
+		timer = setTimeout(resolve, ms, false);
+	});
+	try {
+		return await Promise.race([work.then(() => true), late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+/** What the reference says of these routes. */
+export const INGEST_DOCS: readonly RouteDoc[] = ROUTES.map(([path, signal, record, what]) => ({
+	method: "post",
+	path,
+	summary: `Send ${what}`,
+	description:
+		'One record, an array, {"records": [...]} or NDJSON; gzip, deflate or br. 202: every accepted record is durable on disk. ' +
+		"With ?wait=true 200 once it can be queried. A repeated Idempotency-Key is answered as the first time and stored once.",
+	tag: "Ingest",
+	role: "ingest",
+	query: z.object({ wait: z.enum(["true", "false"]).optional() }),
+	body: record,
+	bodyTypes: signal ? ["application/json", "application/x-ndjson"] : ["application/x-ndjson", "application/json"],
+	answers: { 200: ingestAnswer, 202: ingestAnswer, 400: ingestAnswer },
+}));
