@@ -34,6 +34,8 @@ export interface BadParameter {
 	readonly reason?: string;
 	/** Where in `provided` the trouble starts, from 0. */
 	readonly position?: number;
+	/** For granularity: what each timeframe can be asked in. */
+	readonly allowed_pairs?: Readonly<Record<string, readonly string[]>>;
 	readonly message?: string;
 }
 

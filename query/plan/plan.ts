@@ -1,0 +1,97 @@
+/** Which tiers answer a question: the coarsest that serves the middle of the window, finer ones and raw points at its ends. */
+import { LADDER, type Tier } from "../../schema/granularity.ts";
+import type { Buckets } from "../time/buckets.ts";
+
+/** A tier, or the raw points. */
+export type Source = Tier | "raw";
+
+/** `[from, to)` in milliseconds since the epoch, read from one source. */
+export interface Piece {
+	readonly source: Source;
+	readonly from: number;
+	readonly to: number;
+}
+
+export interface Plan {
+	/** In the order of time, without gap or overlap. */
+	readonly pieces: readonly Piece[];
+	/** The source of the greatest part of the window. */
+	readonly main: Source;
+}
+
+/** How far back each source reaches, in days. */
+export interface Reach {
+	readonly raw_days: number;
+	readonly tier_days: (tier: Tier) => number;
+}
+
+export interface PlanRequest {
+	/** Milliseconds since the epoch. */
+	readonly start: number;
+	readonly end: number;
+	/** Where values may not be mixed; absent for one value over the window. */
+	readonly buckets?: Buckets | undefined;
+	/** Only raw points hold the answer, for instance percentiles by a tag. */
+	readonly rawOnly?: boolean;
+	/** The real clock, not `as_of`: retention does not wait. */
+	readonly now: number;
+	readonly reach: Reach;
+}
+
+/** No source that still holds the window can answer rightly. */
+export class RetentionError extends Error {
+	override readonly name = "RetentionError";
+	/** Start of what could be answered, milliseconds since the epoch. */
+	readonly oldest: number;
+
+	constructor(message: string, oldest: number) {
+		super(message);
+		this.oldest = oldest;
+	}
+}
+
+/** Finer tiers than the main one for the ends of a window; steps between them would cost a scan and save nothing. */
+const END_TIERS = ["1d", "1h", "1m"];
+
+/**
+ * Splits the window into pieces.
+ * @throws RetentionError when a piece that is needed is no longer kept
+ */
+export function plan(request: PlanRequest): Plan {
+	const { start, end, buckets } = request;
+	const boundaries = buckets ? buckets.starts.filter((at) => at * 1_000 > start && at * 1_000 < end) : [];
+	const serving = request.rawOnly
+		? []
+		: LADDER.filter((tier) => boundaries.every((at) => at % tier.step_seconds === 0));
+	const main = serving.at(-1);
+	const tiers = serving
+		.filter((tier) => tier === main || END_TIERS.includes(tier.name))
+		.sort((a, b) => b.step_seconds - a.step_seconds);
+	const pieces = cover(start, end, tiers);
+	for (const piece of pieces) assertKept(piece, request);
+	const longest = [...pieces].sort((a, b) => b.to - b.from - (a.to - a.from))[0];
+	return { pieces, main: longest?.source ?? "raw" };
+}
+
+/** Coarsest first; what a tier cannot cover with whole buckets falls to the next. */
+function cover(from: number, to: number, tiers: readonly Tier[]): Piece[] {
+	if (from >= to) return [];
+	const [tier, ...finer] = tiers;
+	if (!tier) return [{ source: "raw", from, to }];
+	const step = tier.step_seconds * 1_000;
+	const first = Math.ceil(from / step) * step;
+	const last = Math.floor(to / step) * step;
+	if (first >= last) return cover(from, to, finer);
+	return [...cover(from, first, finer), { source: tier, from: first, to: last }, ...cover(last, to, finer)];
+}
+
+function assertKept(piece: Piece, request: PlanRequest): void {
+	const days = piece.source === "raw" ? request.reach.raw_days : request.reach.tier_days(piece.source);
+	const oldest = request.now - days * 86_400_000;
+	if (piece.from >= oldest) return;
+	const what = piece.source === "raw" ? "Raw points" : `Values of ${piece.source.name}`;
+	throw new RetentionError(
+		`${what}, which this window needs from ${new Date(piece.from).toISOString()} on, are kept for ${days} days`,
+		oldest,
+	);
+}
