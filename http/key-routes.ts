@@ -37,7 +37,7 @@ const keyAnswer = z.object({
 });
 const keyWithSecret = keyAnswer.extend({ api_key: z.string().describe("Shown this once.") });
 
-export const KEY_ROUTE_DOCS: readonly RouteDoc[] = [
+export const KEY_DOCS: readonly RouteDoc[] = [
 	{
 		method: "post",
 		path: "/v1/keys",

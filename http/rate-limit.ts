@@ -23,7 +23,7 @@ interface Bucket {
  * A token bucket a key: it holds `limit` tokens and fills over `window` seconds. Buckets that are full again are forgotten, so
  * memory follows the keys in use.
  */
-export class TokenBuckets implements RateLimiter {
+export class LocalRateLimiter implements RateLimiter {
 	readonly #now: () => number;
 	readonly #buckets = new Map<string, Bucket>();
 	#swept_at = 0;
