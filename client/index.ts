@@ -1,0 +1,15 @@
+export type * from "./answers.ts";
+export type { ClientStats } from "./batcher.ts";
+export { Client, type ClientOptions } from "./client.ts";
+export {
+	AuthenticationError,
+	ConflictError,
+	NotFoundError,
+	PermissionError,
+	RateLimitError,
+	TidemarkError,
+	UnavailableError,
+	ValidationError,
+} from "./errors.ts";
+export type * from "./options.ts";
+export type { ErrorExtras, ErrorOptions, EventOptions, LogOptions, MetricOptions } from "./telemetry.ts";

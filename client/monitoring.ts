@@ -1,0 +1,40 @@
+// `client.monitoring`: the methods of the monitoring API, in camelCase; options and answers keep the API's spelling.
+import type { HealthAnswer, LogsAnswer, MetricsAnswer, ResourcesAnswer } from "./answers.ts";
+import type { CallOptions, MetricsOptions, QueryLogsOptions, ReadOptions, ResourceOptions } from "./options.ts";
+import { Telemetry } from "./telemetry.ts";
+import type { Transport } from "./transport.ts";
+
+const BASE = "/v1/monitoring";
+
+export class Monitoring extends Telemetry {
+	readonly #transport: Transport;
+
+	constructor(transport: Transport, add: (line: string) => void) {
+		super(add);
+		this.#transport = transport;
+	}
+
+	/** `GET /v1/monitoring/health`; `avg_response_time` is the answer's `response_time_ms`. */
+	async systemHealth(
+		options: ReadOptions = {},
+		call: CallOptions = {},
+	): Promise<HealthAnswer & { avg_response_time: number | null }> {
+		const health = await this.#transport.get<HealthAnswer>(`${BASE}/health`, { ...options }, call.signal);
+		return { ...health, avg_response_time: health.response_time_ms };
+	}
+
+	/** `GET /v1/monitoring/metrics`. */
+	metrics(options: MetricsOptions = {}, call: CallOptions = {}): Promise<MetricsAnswer> {
+		return this.#transport.get(`${BASE}/metrics`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/resources`. */
+	resourceUtilization(options: ResourceOptions = {}, call: CallOptions = {}): Promise<ResourcesAnswer> {
+		return this.#transport.get(`${BASE}/resources`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/logs`. */
+	queryLogs(options: QueryLogsOptions = {}, call: CallOptions = {}): Promise<LogsAnswer> {
+		return this.#transport.get(`${BASE}/logs`, { ...options }, call.signal);
+	}
+}

@@ -1,0 +1,57 @@
+// What an application reports about itself: records into the batch, stamped when they happen rather than when they are sent.
+import type { BatchRecord, ErrorRecord, EventRecord, LogRecord, MetricPoint } from "../schema/wire/ingest.ts";
+import { errorRecord } from "./error-record.ts";
+import { toJson } from "./json.ts";
+import type { Time } from "./options.ts";
+
+/** The same record with a Date allowed as its time. */
+type Timed<Record> = Omit<Record, "timestamp"> & { timestamp?: Time | undefined };
+
+export type MetricOptions = Timed<MetricPoint>;
+export type EventOptions = Timed<EventRecord>;
+export type LogOptions = Timed<LogRecord>;
+export type ErrorOptions = Timed<ErrorRecord>;
+/** What goes with a thrown value. */
+export type ErrorExtras = Pick<ErrorOptions, "context" | "severity" | "component" | "timestamp">;
+
+export class Telemetry {
+	readonly #add: (line: string) => void;
+
+	/** @param add takes one line of `POST /v1/ingest/batch` */
+	constructor(add: (line: string) => void) {
+		this.#add = add;
+	}
+
+	/** Records one point of a metric; `kind` is `gauge` unless said otherwise. */
+	trackMetric(metric: MetricOptions): void {
+		this.#record("metric", metric);
+	}
+
+	/** Records one event. */
+	trackEvent(event: EventOptions): void {
+		this.#record("event", event);
+	}
+
+	/** Records one line of a log. */
+	log(log: LogOptions): void {
+		this.#record("log", log);
+	}
+
+	/**
+	 * Records an error: whatever was thrown, with its chain of causes, or the members spelled out.
+	 *
+	 * @example
+	 * try { await infer(); } catch (error) { client.monitoring.reportError(error, { context: { model } }); }
+	 */
+	reportError(error: unknown, extras: ErrorExtras = {}): void {
+		this.#record("error", { ...(isErrorOptions(error) ? error : errorRecord(error)), ...extras });
+	}
+
+	#record(type: BatchRecord["type"], record: object): void {
+		this.#add(toJson({ type, timestamp: Date.now(), ...record }));
+	}
+}
+
+function isErrorOptions(value: unknown): value is ErrorOptions {
+	return typeof value === "object" && value !== null && !(value instanceof Error) && "error_message" in value;
+}

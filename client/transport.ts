@@ -1,0 +1,97 @@
+// One request: address, key, deadline, and errors as TidemarkError.
+import { errorFromAnswer, TidemarkError, UnavailableError } from "./errors.ts";
+import { mayRetry, retryDelayMs } from "./retry.ts";
+
+const READ_TRIES = 3;
+/** A reader would rather know than wait longer. */
+const LONGEST_READ_WAIT_MS = 5000;
+
+export interface TransportOptions {
+	apiKey: string;
+	baseUrl: string;
+	/** Deadline of one try, milliseconds. */
+	timeoutMs: number;
+	fetch: typeof globalThis.fetch;
+}
+
+/** Values of a query string: lists are joined with commas, undefined is left out. */
+export type Query = Record<string, string | number | boolean | Date | readonly (string | number)[] | null | undefined>;
+
+interface PostOptions {
+	contentType: string;
+	idempotencyKey: string;
+	/** Lets a browser finish the request after the page is gone; for bodies below 64 KiB. */
+	keepalive?: boolean;
+}
+
+export class Transport {
+	readonly #options: TransportOptions;
+
+	constructor(options: TransportOptions) {
+		this.#options = { ...options, baseUrl: options.baseUrl.replace(/\/+$/, "") };
+	}
+
+	/** GET, tried up to three times when the server is overloaded or away. */
+	async get<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
+		for (let tries = 1; ; tries++) {
+			try {
+				return await this.#request<Answer>(`${path}${queryString(query)}`, {
+					method: "GET",
+					...(signal && { signal }),
+				});
+			} catch (error) {
+				if (tries >= READ_TRIES || signal?.aborted || !mayRetry(error, tries)) throw error;
+				const waitMs = retryDelayMs(tries, (error as TidemarkError).retryAfter, Math.random());
+				if (waitMs > LONGEST_READ_WAIT_MS) throw error;
+				await new Promise((resolve) => setTimeout(resolve, waitMs));
+			}
+		}
+	}
+
+	/** POST, tried once: who sends the same body again must send the same Idempotency-Key, and knows how long to insist. */
+	post<Answer>(path: string, body: string | Uint8Array<ArrayBuffer>, options: PostOptions): Promise<Answer> {
+		return this.#request<Answer>(path, {
+			method: "POST",
+			body,
+			headers: { "content-type": options.contentType, "idempotency-key": options.idempotencyKey },
+			...(options.keepalive && { keepalive: true }),
+		});
+	}
+
+	async #request<Answer>(path: string, init: RequestInit): Promise<Answer> {
+		const { apiKey, baseUrl, timeoutMs, fetch } = this.#options;
+		const deadline = AbortSignal.timeout(timeoutMs);
+		const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
+		const headers = { accept: "application/json", authorization: `Bearer ${apiKey}`, ...init.headers };
+		try {
+			const answer = await fetch(`${baseUrl}${path}`, { ...init, headers, signal });
+			const text = await answer.text();
+			if (!answer.ok) throw errorFromAnswer(answer.status, answer.headers, text, Date.now());
+			return JSON.parse(text) as Answer;
+		} catch (cause) {
+			if (cause instanceof TidemarkError || init.signal?.aborted) throw cause;
+			if (cause instanceof SyntaxError) throw new TidemarkError(`${baseUrl} did not answer with JSON`, { cause });
+			throw deadline.aborted
+				? new UnavailableError(`no answer from ${baseUrl} within ${timeoutMs} ms`, { code: "timeout", cause })
+				: new UnavailableError(`cannot reach ${baseUrl}: ${rootMessage(cause)}`, { code: "connection_failed", cause });
+		}
+	}
+}
+
+function queryString(query: Query): string {
+	const params = new URLSearchParams();
+	for (const [name, value] of Object.entries(query)) {
+		if (value === undefined || value === null) continue;
+		params.set(
+			name,
+			value instanceof Date ? value.toISOString() : Array.isArray(value) ? value.join(",") : String(value),
+		);
+	}
+	return params.size > 0 ? `?${params}` : "";
+}
+
+/** Node's fetch says only "fetch failed"; the reason is in its cause. */
+function rootMessage(error: unknown): string {
+	if (!(error instanceof Error)) return String(error);
+	return error.cause instanceof Error ? rootMessage(error.cause) : error.message || error.name;
+}
