@@ -26,7 +26,7 @@ export function findTotals(client: ClickHouse): FindTotals {
 				FROM cumulative
 				WHERE project = {project:String} AND series_id IN {ids:Array(UInt64)}
 				GROUP BY series_id`,
-			query_params: { project, ids, from: from / 1_000 },
+			query_params: { project, ids: ids.map(BigInt), from: from / 1_000 },
 			format: "JSONEachRow",
 			use_multipart_params: true,
 		});
