@@ -1,13 +1,15 @@
 /**
- * One HTTP answer as ClickHouse gives it: held back until `bufferBytes` are there, so that an early error becomes a
- * status, then streamed; an error after that is framed in the body with the tag that the headers announced.
+ * One HTTP answer as ClickHouse gives it: held back for a moment, or for as many bytes as the client asks, so that an
+ * early error becomes a status; then streamed; an error after that is framed in the body, with the tag that the headers
+ * announced, and the body cut short so that no reader takes it for whole.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import type { Transform } from "node:stream";
-import { constants, createBrotliCompress, createDeflate, createGzip } from "node:zlib";
+import type { Writable } from "node:stream";
+import { type Encoder, encoder, pickEncoding } from "./encoding.ts";
 import { type EngineError, httpStatus } from "./errors.ts";
+import { RawHead } from "./raw-head.ts";
 
 export interface Summary {
 	read_rows: number;
@@ -21,6 +23,7 @@ export interface Summary {
 }
 
 export interface AnswerOptions {
+	/** Bytes to hold back, at the client's wish. */
 	bufferBytes: number;
 	/** `Accept-Encoding` when the client asked for compression, else `undefined`. */
 	acceptEncoding: string | undefined;
@@ -29,22 +32,15 @@ export interface AnswerOptions {
 }
 
 const EXCEPTION_MARKER = "__exception__";
+/** A query that ends this soon after its first rows is answered at once: with its length, its summary, or its status. */
+const HOLD_MS = 5;
+const HOLD_BYTES = 256 * 1024;
+/** Between the frame of an error and the end of the connection, so that a reader somewhat behind still meets the frame. */
+const CUT_MS = 200;
 
 /** ClickHouse's numbers in headers are strings, so that no 64-bit value is rounded. */
 function summaryJson(summary: Summary): string {
 	return JSON.stringify(Object.fromEntries(Object.entries(summary).map(([name, value]) => [name, String(value)])));
-}
-
-function pickEncoding(accept: string | undefined): "gzip" | "br" | "deflate" | undefined {
-	const offered = new Set(accept?.split(",").map((part) => part.split(";", 1)[0]!.trim().toLowerCase()));
-	return (["gzip", "br", "deflate"] as const).find((encoding) => offered.has(encoding));
-}
-
-function encoder(encoding: "gzip" | "br" | "deflate", level: number): Transform {
-	if (encoding === "br")
-		return createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: Math.min(level, 4) } });
-	const options = { level: Math.min(level, 9) };
-	return encoding === "gzip" ? createGzip(options) : createDeflate(options);
 }
 
 export class Answer {
@@ -53,10 +49,16 @@ export class Answer {
 	readonly #exceptionTag: string;
 	#held: Buffer[] = [];
 	#heldBytes = 0;
-	/** Where the body goes once the headers are out. */
-	#sink: Transform | ServerResponse | undefined;
+	#holdTimer: NodeJS.Timeout | undefined;
+	#rawHead: RawHead | undefined;
+	/** Where the body goes once the headers are out: the encoder, if there is one, and what is behind it. */
+	#sink: Writable | undefined;
+	#encoder: Encoder | undefined;
+	#complete = false;
 	/** Aborts when the client is gone before the answer was complete. */
 	readonly gone: AbortSignal;
+	/** Figures for the headers, as far as they are known when these go out. */
+	summary: () => Summary | undefined = () => undefined;
 
 	constructor(response: ServerResponse, options: AnswerOptions) {
 		this.#response = response;
@@ -66,27 +68,47 @@ export class Answer {
 		const gone = new AbortController();
 		this.gone = gone.signal;
 		response.on("close", () => {
-			if (!response.writableFinished) gone.abort();
+			clearTimeout(this.#holdTimer);
+			if (!this.#complete) gone.abort();
 		});
 	}
 
 	setHeader(name: string, value: string): void {
-		if (this.#sink === undefined) this.#response.setHeader(name, value);
+		if (this.#sink === undefined && this.#rawHead === undefined) this.#response.setHeader(name, value);
 	}
 
-	#start(summary: Summary | undefined): Transform | ServerResponse {
-		const response = this.#response;
-		if (summary !== undefined) response.setHeader("X-ClickHouse-Summary", summaryJson(summary));
-		const encoding = pickEncoding(this.#options.acceptEncoding);
-		if (encoding === undefined || (summary !== undefined && this.#heldBytes === 0)) {
-			this.#sink = response;
-		} else {
-			response.setHeader("Content-Encoding", encoding);
-			this.#sink = encoder(encoding, this.#options.compressLevel);
-			this.#sink.pipe(response);
+	/** Sends a header of its own while the query runs; does nothing once the body has begun. */
+	progress(summary: Summary): void {
+		if (this.gone.aborted || this.#sink !== undefined || this.#response.socket === null) return;
+		if (this.#rawHead === undefined) {
+			const encoding = pickEncoding(this.#options.acceptEncoding);
+			if (encoding !== undefined) this.#response.setHeader("Content-Encoding", encoding);
+			this.#rawHead = new RawHead(this.#response);
 		}
-		for (const chunk of this.#held) this.#send(chunk);
+		this.#rawHead.add("X-ClickHouse-Progress", summaryJson(summary));
+	}
+
+	#addHeader(name: string, value: string): void {
+		if (this.#rawHead === undefined) this.#response.setHeader(name, value);
+		else this.#rawHead.add(name, value);
+	}
+
+	#start(): Writable {
+		clearTimeout(this.#holdTimer);
+		const summary = this.summary();
+		if (summary !== undefined) this.#addHeader("X-ClickHouse-Summary", summaryJson(summary));
+		const encoding = pickEncoding(this.#options.acceptEncoding);
+		if (encoding !== undefined) this.#addHeader("Content-Encoding", encoding);
+		const target = this.#rawHead?.body() ?? this.#response;
+		this.#sink = target;
+		if (encoding !== undefined) {
+			this.#encoder = encoder(encoding, this.#options.compressLevel);
+			this.#encoder.pipe(target);
+			this.#sink = this.#encoder;
+		}
+		const held = this.#held;
 		this.#held = [];
+		for (const chunk of held) this.#send(chunk);
 		return this.#sink;
 	}
 
@@ -95,55 +117,74 @@ export class Answer {
 	}
 
 	/** Sends `chunk` or holds it back; resolves when more may be written. Does nothing once the client is gone. */
-	async write(chunk: Buffer, summary: () => Summary): Promise<void> {
+	async write(chunk: Buffer): Promise<void> {
 		if (this.gone.aborted) return;
-		if (this.#sink === undefined) {
-			this.#held.push(chunk);
-			this.#heldBytes += chunk.length;
-			if (this.#heldBytes > this.#options.bufferBytes) this.#start(summary());
-		} else if (!this.#send(chunk)) {
-			await once(this.#sink, "drain", { signal: this.gone }).catch((error: unknown) => {
-				if (!this.gone.aborted) throw error;
-			});
+		if (this.#sink !== undefined) {
+			if (!this.#send(chunk)) await this.#drained();
+			return;
+		}
+		this.#held.push(chunk);
+		this.#heldBytes += chunk.length;
+		if (this.#heldBytes > Math.max(HOLD_BYTES, this.#options.bufferBytes)) {
+			if (this.#start().writableNeedDrain) await this.#drained();
+		} else if (this.#options.bufferBytes === 0) {
+			this.#holdTimer ??= setTimeout(() => this.#start(), HOLD_MS);
 		}
 	}
 
+	async #drained(): Promise<void> {
+		await once(this.#sink!, "drain", { signal: this.gone }).catch((error: unknown) => {
+			if (!this.gone.aborted) throw error;
+		});
+	}
+
 	/** Completes the answer. */
-	end(summary: Summary): void {
+	end(): void {
 		if (this.gone.aborted) return;
+		this.#complete = true;
 		if (this.#sink === undefined) {
-			if (pickEncoding(this.#options.acceptEncoding) === undefined && !this.#options.headOnly) {
-				this.#response.setHeader("Content-Length", this.#heldBytes);
-			}
-			this.#start(summary);
+			const plain = this.#rawHead === undefined && pickEncoding(this.#options.acceptEncoding) === undefined;
+			if (plain) this.#response.setHeader("Content-Length", this.#heldBytes);
+			this.#start();
 		}
 		this.#sink!.end();
 	}
 
-	/** Answers an error: with its status as long as nothing was sent, inside the body after that. */
-	async fail(error: EngineError, text: string, summary?: Summary): Promise<void> {
+	/** Answers an error: with its status as long as no header was sent, as a header or in the body after that. */
+	fail(error: EngineError, text: string): void {
 		if (this.gone.aborted) return;
-		const response = this.#response;
-		if (this.#sink !== undefined) return this.#failInBody(text);
+		clearTimeout(this.#holdTimer);
+		const inBody = this.#sink !== undefined;
+		this.#complete = true;
+		if (inBody) {
+			this.#failInBody(text);
+			return;
+		}
 		this.#held = [];
+		this.#addHeader("X-ClickHouse-Exception-Code", String(error.code));
+		if (this.#rawHead !== undefined) {
+			this.#start().end(text);
+			return;
+		}
 		const body = Buffer.from(text);
-		if (summary !== undefined) response.setHeader("X-ClickHouse-Summary", summaryJson(summary));
-		response.setHeader("X-ClickHouse-Exception-Code", String(error.code));
+		const response = this.#response;
 		response.setHeader("Content-Type", "text/plain; charset=UTF-8");
 		response.setHeader("Content-Length", body.length);
 		if (error.code === 194) response.setHeader("WWW-Authenticate", 'Basic realm="ClickHouse server HTTP API"');
-		response.writeHead(httpStatus(error.code));
-		response.end(this.#options.headOnly ? undefined : body);
+		response.writeHead(httpStatus(error.code)).end(this.#options.headOnly ? undefined : body);
 	}
 
-	/** The frame goes out as one chunk, and the body is then cut short so that no reader takes it for whole. */
-	async #failInBody(text: string): Promise<void> {
+	#failInBody(text: string): void {
 		const message = text.endsWith("\n") ? text : `${text}\n`;
 		const length = Buffer.byteLength(message);
 		const tag = this.#exceptionTag;
+		// One write: clients look for the frame at the end of a chunk.
 		const frame = `\r\n${EXCEPTION_MARKER}\r\n${tag}\r\n${message}${length} ${tag}\r\n${EXCEPTION_MARKER}\r\n`;
-		const sink = this.#sink!;
-		sink.write(Buffer.from(frame));
-		sink.end();
+		const { socket } = this.#response;
+		const cut = (): void => {
+			setTimeout(() => socket?.destroySoon(), CUT_MS).unref();
+		};
+		const flush = (): void => (this.#encoder === undefined ? cut() : this.#encoder.flush(cut));
+		this.#sink!.write(Buffer.from(frame), flush);
 	}
 }

@@ -5,10 +5,11 @@ import type { Readable } from "node:stream";
 import type { ChdbResult } from "chdb";
 import type { Answer, Summary } from "./answer.ts";
 import type { BodyReader } from "./body.ts";
+import type { QueryControl } from "./control.ts";
 import { engineError } from "./errors.ts";
 import { openPipe } from "./pipe.ts";
 import type { QueryRequest } from "./request.ts";
-import type { Lease, QueryContext } from "./sessions.ts";
+import type { Lease, SessionPool } from "./sessions.ts";
 import { addedText, insertFrom, MARK, plainText, selectInto } from "./sql.ts";
 import type { PlainStatement, Statement } from "./statement.ts";
 
@@ -18,94 +19,96 @@ export interface Execution {
 	/** The statement's bytes, up to where insert data begins. */
 	bytes: Buffer;
 	answer: Answer;
-	lease: Lease;
-	/** Names a file of this request in the transit folder. */
-	transitPath(suffix: string): string;
+	pool: SessionPool;
+	/** A file of this request alone. */
+	transitPath: string;
+	control: QueryControl;
 	contentType(format: string): string;
-	/** Cancels the query and repeats that until `over` settles. */
-	cancel(queryId: string, over: Promise<unknown>): void;
 	/** Texts that must not show in an error. */
 	hidden: string[];
 }
 
-interface Run {
-	result: Promise<ChdbResult>;
-	summary(): Summary;
+interface Started {
+	/** Runs the text on the leased session. */
+	run(sql: string, keepsSession?: boolean): Promise<ChdbResult>;
+	lease: Lease;
 }
 
-function start(execution: Execution, sql: string, text: string, keepsSession: boolean): Run {
-	const { request, queryId, lease } = execution;
-	const began = process.hrtime.bigint();
-	const settings = new Map(request.settings).set(MARK, queryId);
-	const context: QueryContext = {
-		settings,
-		database: request.database,
-		text,
-		keepsSession,
-		format: request.defaultFormat,
-	};
-	let done: ChdbResult | undefined;
-	const result = lease.run(sql, context).then((value) => {
-		done = value;
-		return value;
-	});
-	return {
-		result,
-		summary: () => ({
-			read_rows: 0,
-			read_bytes: 0,
-			written_rows: 0,
-			written_bytes: 0,
-			total_rows_to_read: 0,
-			result_rows: done?.rowsRead ?? 0,
-			result_bytes: done?.bytesRead ?? 0,
-			elapsed_ns: Number(process.hrtime.bigint() - began),
-		}),
-	};
+/** Leases a session for `work`, and gives the answer its figures from then on. */
+async function onSession(execution: Execution, work: (started: Started) => Promise<void>): Promise<void> {
+	const { request, queryId, answer, control } = execution;
+	const lease = execution.pool.acquire();
+	try {
+		const began = process.hrtime.bigint();
+		let latest: Partial<Summary> = {};
+		answer.summary = () => ({ ...NOTHING, ...latest, elapsed_ns: Number(process.hrtime.bigint() - began) });
+		const settings = new Map(request.settings).set(MARK, queryId);
+		const { database, defaultFormat: format } = request;
+		const run = async (sql: string, keepsSession = true): Promise<ChdbResult> => {
+			const running = lease.run(sql, { settings, database, text: sql, keepsSession, format });
+			if (request.sendProgress) {
+				control.watch(queryId, request.progressInterval_ms, running, (progress) => {
+					latest = progress;
+					answer.progress(answer.summary()!);
+				});
+			}
+			const result = await running;
+			latest = { ...latest, result_rows: result.rowsRead, result_bytes: result.bytesRead };
+			return result;
+		};
+		await work({ run, lease });
+	} finally {
+		lease.release();
+	}
 }
+
+const NOTHING: Summary = {
+	read_rows: 0,
+	read_bytes: 0,
+	written_rows: 0,
+	written_bytes: 0,
+	total_rows_to_read: 0,
+	result_rows: 0,
+	result_bytes: 0,
+	elapsed_ns: 0,
+};
 
 /** Stops the query when its client leaves. */
-function watch(execution: Execution, over: Promise<unknown>): void {
-	const { answer, queryId, cancel } = execution;
-	const settled = over.catch(() => undefined);
-	const onGone = (): void => cancel(queryId, settled);
+function stopWhenGone({ answer, queryId, control }: Execution, running: Promise<unknown>): void {
+	const settled = running.catch(() => undefined);
+	const onGone = (): void => control.cancel(queryId, settled);
 	if (answer.gone.aborted) onGone();
 	else answer.gone.addEventListener("abort", onGone, { once: true });
 	void settled.then(() => answer.gone.removeEventListener("abort", onGone));
 }
 
 /** Reads `source` to its end into the answer, also when nobody listens any more. */
-async function forward(source: Readable, answer: Answer, summary: () => Summary): Promise<void> {
-	for await (const chunk of source) await answer.write(chunk as Buffer, summary);
+async function forward(source: Readable, answer: Answer): Promise<void> {
+	for await (const chunk of source) await answer.write(chunk as Buffer);
 }
 
 /** Streams a query's answer through the session's pipe, or by a file when the client wants it only when complete. */
-export async function executeSelect(
-	execution: Execution,
-	statement: Extract<Statement, { kind: "select" }>,
-): Promise<void> {
-	const { request, bytes, answer, lease } = execution;
+export async function executeSelect(execution: Execution, statement: Extract<Statement, { kind: "select" }>) {
+	const { request, bytes, answer } = execution;
 	const format = statement.format ?? request.defaultFormat;
 	answer.setHeader("X-ClickHouse-Format", format);
 	answer.setHeader("Content-Type", execution.contentType(format));
-	const file = request.waitEnd ? execution.transitPath("answer") : lease.pipePath;
-	execution.hidden.push(...addedText(file, request.defaultFormat));
-	const sql = selectInto(bytes, statement, file, request.defaultFormat);
-	const pipe = request.waitEnd ? undefined : openPipe(file);
-	const run = start(execution, sql, sql, true);
-	watch(execution, run.result);
-	try {
-		if (pipe !== undefined) {
-			const over = run.result.finally(() => pipe.finish());
-			over.catch(() => undefined);
-			await forward(pipe.readable, answer, run.summary);
+	await onSession(execution, async ({ run, lease }) => {
+		const file = request.waitEnd ? execution.transitPath : lease.pipePath;
+		execution.hidden.push(...addedText(file, request.defaultFormat));
+		const sql = selectInto(bytes, statement, file, request.defaultFormat);
+		const pipe = request.waitEnd ? undefined : openPipe(file);
+		const running = run(sql).finally(() => pipe?.finish());
+		stopWhenGone(execution, running);
+		try {
+			if (pipe !== undefined) await forward(pipe.readable, answer);
+			await running;
+			if (pipe === undefined) await forward(createReadStream(file), answer);
+			answer.end();
+		} finally {
+			if (pipe === undefined) await rm(file, { force: true });
 		}
-		await run.result;
-		if (pipe === undefined) await forward(createReadStream(file), answer, run.summary);
-		answer.end(run.summary());
-	} finally {
-		if (pipe === undefined) await rm(file, { force: true });
-	}
+	});
 }
 
 /** Takes the whole body into a file first: a body cut short must not become a short insert. */
@@ -113,25 +116,23 @@ export async function executeInsert(
 	execution: Execution,
 	statement: Extract<Statement, { kind: "insert" | "insert-input" }>,
 	data: { body: BodyReader; before: Buffer; skip: number; compression: string },
-): Promise<void> {
-	const file = execution.transitPath("data");
+) {
+	const { answer, transitPath: file } = execution;
 	execution.hidden.push(`: (in file/uri ${file})`, file, ": data for INSERT was parsed from file");
 	try {
 		await data.body.spool(file, data.before, data.skip).catch((error: NodeJS.ErrnoException) => {
 			if (error.code === "ENOSPC") throw engineError(243, "NOT_ENOUGH_SPACE", "No space for the insert's data", error);
 			throw engineError(33, "CANNOT_READ_ALL_DATA", "The request's body broke off before its end", error);
 		});
-		const sql = insertFrom(execution.bytes, statement, file, data.compression);
-		const run = start(execution, sql, sql, true);
-		const result = await run.result;
-		const summary = run.summary();
-		// The engine reports what it read from the file, and inserted.
-		execution.answer.end({
-			...summary,
-			read_rows: result.rowsRead,
-			read_bytes: result.bytesRead,
-			written_rows: result.rowsRead,
-			written_bytes: result.bytesRead,
+		await onSession(execution, async ({ run }) => {
+			const { rowsRead: rows, bytesRead: bytes } = await run(
+				insertFrom(execution.bytes, statement, file, data.compression),
+			);
+			// What the engine counts here is what it read from the file, and inserted.
+			const figures = answer.summary()!;
+			const counts = { read_rows: rows, read_bytes: bytes, written_rows: rows, written_bytes: bytes };
+			answer.summary = () => ({ ...figures, ...counts });
+			answer.end();
 		});
 	} finally {
 		await rm(file, { force: true });
@@ -139,15 +140,15 @@ export async function executeInsert(
 }
 
 /** Runs any other statement; its answer is small and comes as a whole. */
-export async function executePlain(execution: Execution, statement: PlainStatement): Promise<void> {
+export async function executePlain(execution: Execution, statement: PlainStatement) {
 	const { request, answer, bytes } = execution;
-	const sql = plainText(bytes, statement);
-	const run = start(execution, sql, sql, statement.keepsSession);
-	if (statement.readOnly) watch(execution, run.result);
-	const result = await run.result;
-	const output = result.bytes();
 	answer.setHeader("X-ClickHouse-Format", request.defaultFormat);
 	answer.setHeader("Content-Type", execution.contentType(request.defaultFormat));
-	if (output.length > 0) await answer.write(Buffer.from(output.buffer, output.byteOffset, output.length), run.summary);
-	answer.end(run.summary());
+	await onSession(execution, async ({ run }) => {
+		const running = run(plainText(bytes, statement), statement.keepsSession);
+		if (statement.readOnly) stopWhenGone(execution, running);
+		const output = (await running).bytes();
+		if (output.length > 0) await answer.write(Buffer.from(output.buffer, output.byteOffset, output.length));
+		answer.end();
+	});
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import { Answer } from "./answer.ts";
 import { BodyReader, contentEncoding, decompressed, engineCompression } from "./body.ts";
+import type { QueryControl } from "./control.ts";
 import { engineError, errorText, fromEngine } from "./errors.ts";
 import { type Execution, executeInsert, executePlain, executeSelect } from "./execute.ts";
 import { readMultipart } from "./multipart.ts";
@@ -21,7 +22,7 @@ export interface HttpOptions {
 	displayName: string;
 	timezone: string;
 	contentType(format: string): string;
-	cancel(queryId: string, over: Promise<unknown>): void;
+	control: QueryControl;
 	logger: Logger;
 }
 
@@ -113,6 +114,7 @@ function emptyData(message: IncomingMessage): Parsed["data"] {
 export function createHttpServer(options: HttpOptions): Server {
 	const { pool, logger } = options;
 	const versionText = `${options.version} (official build)`;
+	const runningIds = new Set<string>();
 	let serial = 0;
 
 	async function answerQuery(
@@ -135,29 +137,35 @@ export function createHttpServer(options: HttpOptions): Server {
 			answer = new Answer(response, { ...request, acceptEncoding, headOnly });
 			if (statement.kind === "empty") throw engineError(62, "SYNTAX_ERROR", "Empty query");
 			refuseWritesByGet(message, statement);
-			const lease = pool.acquire();
+			if (runningIds.has(queryId)) {
+				const text = `Query with id = ${queryId} is already running.`;
+				throw engineError(216, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", text);
+			}
+			runningIds.add(queryId);
 			try {
+				const transitPath = join(options.transitDir, `request-${++serial}`);
+				const { control, contentType } = options;
 				const execution: Execution = {
 					request,
 					queryId,
 					bytes,
 					answer,
-					lease,
-					transitPath: (suffix) => join(options.transitDir, `${++serial}.${suffix}`),
-					contentType: options.contentType,
-					cancel: options.cancel,
+					pool,
+					transitPath,
+					control,
+					contentType,
 					hidden,
 				};
 				if (statement.kind === "select") await executeSelect(execution, statement);
 				else if (statement.kind === "plain") await executePlain(execution, statement);
 				else await executeInsert(execution, statement, data);
 			} finally {
-				lease.release();
+				runningIds.delete(queryId);
 			}
 		} catch (error) {
 			const known = fromEngine(error);
 			if (known.code === 1002) logger.error({ err: error }, "engine request failed");
-			await answer.fail(known, errorText(known, versionText, hidden));
+			answer.fail(known, errorText(known, versionText, hidden));
 		}
 	}
 

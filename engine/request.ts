@@ -102,7 +102,7 @@ export function readQueryRequest(params: URLSearchParams, headers: IncomingHttpH
 		queryId: params.get("query_id") || undefined,
 		settings,
 		waitEnd: isTrue(params.get("wait_end_of_query") ?? undefined) || isTrue(http.get("http_wait_end_of_query")),
-		bufferBytes: Math.min(integer("buffer_size", bufferSize, MiB), 16 * MiB),
+		bufferBytes: Math.min(integer("buffer_size", bufferSize, 0), 16 * MiB),
 		compress: isTrue(http.get("enable_http_compression")),
 		compressLevel: integer("http_zlib_compression_level", http.get("http_zlib_compression_level"), 3),
 		sendProgress: isTrue(http.get("send_progress_in_http_headers")),

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Session } from "chdb";
 import { pino } from "pino";
-import { createCanceller } from "./cancel.ts";
+import { createQueryControl } from "./control.ts";
 import { readContentTypes } from "./formats.ts";
 import { createHttpServer } from "./http.ts";
 import { createPipes } from "./pipe.ts";
@@ -21,6 +21,7 @@ export interface RunningEngine {
 
 /** How long to wait for the lock of an engine that is just going down. */
 const LOCK_WAIT_MS = 5000;
+const LOCK_RETRY_MS = 250;
 const DRAIN_MS = 5000;
 
 class StartError extends Error {
@@ -43,7 +44,7 @@ async function openEngine(settings: EngineSettings): Promise<Session> {
 				throw new StartError("ENGINE_NOT_OPENED", `the engine could not open ${settings.dataDir}`, error);
 			}
 		}
-		await sleep(100);
+		await sleep(LOCK_RETRY_MS);
 	}
 }
 
@@ -88,7 +89,7 @@ export async function runEngine(settings: EngineSettings): Promise<RunningEngine
 		timezone: timezone!,
 		displayName: hostname(),
 		contentType: readContentTypes(control),
-		cancel: createCanceller(control, logger),
+		control: createQueryControl(control, logger),
 		logger,
 	});
 	await new Promise<void>((resolve, reject) => {

@@ -72,9 +72,17 @@ export function plainText(bytes: Buffer, statement: Extract<Statement, { kind: "
 	return replaceSpans(bytes, statement.queryIds, 0, statement.end, QUERY_ID);
 }
 
-/** Cancels the running queries of these client ids. */
-export function killText(queryIds: readonly string[]): string {
-	return `KILL QUERY WHERE Settings['${MARK}'] IN (${queryIds.map(quote).join(", ")}) ASYNC`;
+/** Cancels the running query of a client's id. */
+export function killText(queryId: string): string {
+	return `KILL QUERY WHERE Settings['${MARK}'] = ${quote(queryId)} ASYNC`;
+}
+
+/** How far the running query of a client's id is, as one row of numbers. */
+export function progressText(queryId: string): string {
+	return (
+		"SELECT read_rows, read_bytes, written_rows, written_bytes, total_rows_approx AS total_rows_to_read " +
+		`FROM system.processes WHERE Settings['${MARK}'] = ${quote(queryId)} LIMIT 1`
+	);
 }
 
 /** `SET …; USE …;` before a query, empty when there is nothing to set. */

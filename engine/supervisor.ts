@@ -76,11 +76,13 @@ async function startChild(settings: EngineSettings, logger: Logger): Promise<Chi
 		},
 	});
 	const lastLines: string[] = [];
+	let started = false;
 	createInterface({ input: child.stdout! }).on("line", (line) => logger.info({ component: "engine" }, line));
 	createInterface({ input: child.stderr! }).on("line", (line) => {
 		lastLines.push(line);
 		if (lastLines.length > 20) lastLines.shift();
-		logger.warn({ component: "engine" }, line);
+		// While starting, the engine complains at each try for the folder; what counts is in the error then.
+		logger[started ? "warn" : "debug"]({ component: "engine" }, line);
 	});
 	const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
 		child.once("exit", (code, signal) => resolve({ code, signal }));
@@ -103,6 +105,7 @@ async function startChild(settings: EngineSettings, logger: Logger): Promise<Chi
 			const message: ToChild = { type: "start", settings };
 			child.send(message);
 		});
+		started = true;
 		return { process: child, port, exited };
 	} catch (error) {
 		child.kill("SIGKILL");
