@@ -13,6 +13,8 @@ const FORMATS: Readonly<Record<string, BodyFormat>> = {
 	"application/x-ndjson": "ndjson",
 	"application/ndjson": "ndjson",
 	"application/jsonl": "ndjson",
+	// What `curl -d` says when it is not told otherwise.
+	"application/x-www-form-urlencoded": "json",
 };
 
 const DECOMPRESSORS: Readonly<Record<string, () => Transform>> = {

@@ -1,4 +1,4 @@
-import { type ClickHouseClient, createClient } from "@clickhouse/client";
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 
 export { ClickHouseError } from "@clickhouse/client";
 export type ClickHouse = ClickHouseClient;
@@ -27,6 +27,8 @@ export function connectClickHouse(options: ClickHouseOptions): ClickHouse {
 		...(options.password === undefined ? {} : { password: options.password }),
 		database: options.database,
 		application: "tidemark",
+		// It prints to the console what its callers throw, catch and log anyway.
+		log: { level: ClickHouseLogLevel.OFF },
 		request_timeout: options.timeout_ms ?? 300_000,
 		max_open_connections: options.maxConnections ?? 16,
 		// Under the server's keep-alive (ClickHouse closes idle sockets after 10 s by default), or a request meets a closed socket.

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/** The command line. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { pino } from "pino";
+import { loadSettings, type Role, settingsTable } from "./config.ts";
+import { packageRoot } from "./schema/paths.ts";
+import { serve } from "./serve.ts";
+
+const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { version: string };
+const program = new Command("tidemark").description("Monitoring and analytics server on ClickHouse").version(version);
+
+program
+	.command("start", { isDefault: true })
+	.description("run everything in this process: ClickHouse and Redis if none are set, ingest, query and workers")
+	.action(() => run());
+for (const role of ["ingest", "query", "worker"] as const) {
+	program
+		.command(role)
+		.description(`run the role ${role} alone`)
+		.action(() => run([role]));
+}
+program
+	.command("config")
+	.description("print the table of settings as Markdown")
+	.action(() => void process.stdout.write(settingsTable()));
+
+program.parseAsync().catch(fail);
+
+/** Runs until a signal; a second one ends it at once. */
+async function run(only?: readonly Role[]): Promise<void> {
+	const settings = loadSettings(process.env, process.cwd());
+	const logger = pino({ level: settings.logLevel, base: null });
+	const served = await serve({ settings, roles: only ?? settings.roles, logger, version });
+	banner(served.url, served.newAdminKey, settings.dataDir);
+	let stopping = false;
+	for (const signal of ["SIGINT", "SIGTERM"] as const) {
+		process.on(signal, () => {
+			if (stopping) process.exit(1);
+			stopping = true;
+			logger.info({ signal }, "stopping: storing what was accepted");
+			served.stop().then(() => process.exit(0), fail);
+		});
+	}
+}
+
+function banner(url: string, newAdminKey: string | undefined, dataDir: string): void {
+	const key = newAdminKey ?? "$TIDEMARK_KEY";
+	const lines = [
+		`Tidemark ${version} is ready at ${url}`,
+		...(newAdminKey ? [`  admin key  ${newAdminKey}  (shown this once; keep it)`] : []),
+		`  data       ${dataDir}`,
+		`  try        curl -H 'Authorization: Bearer ${key}' '${url}/v1/monitoring/metrics?timeframe=1h&granularity=1m'`,
+	];
+	process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+function fail(error: unknown): void {
+	const { message } = error as Error;
+	process.stderr.write(
+		`${message
+			.split("\n")
+			.map((line) => `tidemark: ${line}`)
+			.join("\n")}\n`,
+	);
+	process.exit(1);
+}
