@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
 import { type ClickHouse, connectClickHouse } from "../schema/clickhouse.ts";
 
 export interface ServerOptions {
@@ -50,8 +51,13 @@ const ADMIN_KEY = "test-admin-key-0123456789";
 /** So that no test file leaves a server or a folder behind, however it ends. */
 const running = new Set<ChildProcess>();
 const made = new Set<string>();
-process.on("exit", () => {
+const killAll = () => {
 	for (const child of running) child.kill("SIGKILL");
+};
+process.on("exit", killAll);
+// Registered on import, so it runs after the hooks of the test file itself.
+afterAll(() => {
+	killAll();
 	for (const folder of made) remove(folder);
 });
 
