@@ -14,6 +14,7 @@ import { Problem } from "./parse/problem.ts";
 import { isObject } from "./parse/text.ts";
 import { type TimeBounds, timeBounds } from "./parse/time.ts";
 import { splitRecords } from "./records.ts";
+import { MetricScanner } from "./scan/metrics.ts";
 import type { SeriesRegistry } from "./series.ts";
 
 export const SIGNALS = ["metric", "event", "log", "error"] as const;
@@ -45,6 +46,7 @@ export class Intake {
 	readonly batch: OpenBatch;
 	readonly #options: IntakeOptions;
 	readonly #committer: Committer;
+	readonly #scanner = new MetricScanner();
 
 	constructor(options: IntakeOptions) {
 		this.#options = options;
@@ -61,7 +63,25 @@ export class Intake {
 	 * @throws ApiError 400 or 413 when the body as a whole cannot be taken
 	 */
 	take(project: string, signal: Signal | undefined, body: Buffer, format: BodyFormat): Taken {
+		if (signal === undefined || signal === "metric") {
+			const taken = this.#scan(project, body, format);
+			if (taken) return taken;
+		}
 		return this.takeRecords(project, signal, splitRecords(body, format, this.#options.maxRecords));
+	}
+
+	/** The usual body of metrics; undefined when it is not one. */
+	#scan(project: string, body: Buffer, format: BodyFormat): Taken | undefined {
+		const { registry, retention, clock, maxRecords } = this.#options;
+		const scanner = this.#scanner;
+		const bounds = timeBounds(clock(), retention.metrics_days);
+		const usual = scanner.scan(body, format, project, bounds, maxRecords, (name, tags, kind, unit) =>
+			registry.resolve(project, name, tags, kind ?? conventionKind(name), unit),
+		);
+		if (!usual) return undefined;
+		const { points, series, ts, values } = scanner;
+		for (let i = 0; i < points; i++) this.batch.point(series[i]!, ts[i]!, values[i]!);
+		return { answer: { accepted: scanner.records, rejected: [] }, rows: points };
 	}
 
 	/** Takes records that are parsed already. */

@@ -1,0 +1,161 @@
+/**
+ * Reads JSON tokens from bytes without making objects, as far as the usual input goes. Every method that meets something
+ * unusual (an escape, an exponent, a nested value, a mistake) returns false, and the caller falls back to `JSON.parse`, which
+ * then decides; so the cursor accepts a subset of JSON and never anything else.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const FNV_OFFSET = 0x811c9dc5 | 0;
+const FNV_PRIME = 0x01000193;
+const POWERS_OF_TEN = Array.from({ length: 23 }, (_, i) => 10 ** i);
+/** Decimal digits that a double holds exactly. */
+const EXACT_DIGITS = 15;
+
+export class Cursor {
+	bytes: Buffer = Buffer.alloc(0);
+	at = 0;
+	end = 0;
+	/** Whether a line feed is white space; between the tokens of an NDJSON record it is not. */
+	multiline = true;
+	/** What the last token was: the number, or the text between `from` and `to` and its hash. */
+	number = 0;
+	from = 0;
+	to = 0;
+	hash = 0;
+
+	reset(bytes: Buffer): void {
+		this.bytes = bytes;
+		this.at = 0;
+		this.end = bytes.length;
+	}
+
+	/** Skips white space and returns the byte there, or -1 at the end. */
+	peek(): number {
+		const { bytes, end } = this;
+		let { at } = this;
+		while (at < end) {
+			const byte = bytes[at]!;
+			if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0d && byte !== 0x09 && (byte !== 0x0a || !this.multiline))) {
+				this.at = at;
+				return byte;
+			}
+			at++;
+		}
+		this.at = at;
+		return -1;
+	}
+
+	/** Skips white space and the byte, if it is the one that is next. */
+	take(byte: number): boolean {
+		if (this.peek() !== byte) return false;
+		this.at++;
+		return true;
+	}
+
+	/** A string without escapes: `from`, `to` and `hash`. */
+	string(): boolean {
+		if (this.peek() !== QUOTE) return false;
+		const { bytes, end } = this;
+		let at = this.at + 1;
+		this.from = at;
+		let hash = FNV_OFFSET;
+		while (at < end) {
+			const byte = bytes[at]!;
+			if (byte === QUOTE) {
+				this.to = at;
+				this.hash = hash;
+				this.at = at + 1;
+				return true;
+			}
+			if (byte === BACKSLASH || byte < 0x20) return false;
+			hash = Math.imul(hash ^ byte, FNV_PRIME);
+			at++;
+		}
+		return false;
+	}
+
+	/** An object without nested values and escapes, as text: `from`, `to` (braces included) and `hash`. Not checked further. */
+	flatObject(): boolean {
+		if (this.peek() !== 0x7b) return false;
+		const { bytes, end } = this;
+		let at = this.at;
+		this.from = at++;
+		let hash = FNV_OFFSET;
+		let inString = false;
+		while (at < end) {
+			const byte = bytes[at++]!;
+			hash = Math.imul(hash ^ byte, FNV_PRIME);
+			if (byte === QUOTE) inString = !inString;
+			else if (byte === BACKSLASH) return false;
+			else if (!inString) {
+				if (byte === 0x7d) {
+					this.to = at;
+					this.hash = hash;
+					this.at = at;
+					return true;
+				}
+				if (byte === 0x7b || byte === 0x5b) return false;
+			}
+		}
+		return false;
+	}
+
+	/** A number, correctly rounded. */
+	decimal(): boolean {
+		this.peek();
+		const { bytes, end } = this;
+		const start = this.at;
+		let { at } = this;
+		const negative = bytes[at] === 0x2d;
+		if (negative) at++;
+		const first = at;
+		let mantissa = 0;
+		let digit = at < end ? bytes[at]! - 0x30 : -1;
+		while (digit >= 0 && digit <= 9) {
+			mantissa = mantissa * 10 + digit;
+			at++;
+			digit = at < end ? bytes[at]! - 0x30 : -1;
+		}
+		const whole = at - first;
+		if (whole === 0 || (whole > 1 && bytes[first] === 0x30)) return false;
+		let fraction = 0;
+		if (at < end && bytes[at] === 0x2e) {
+			const point = ++at;
+			digit = at < end ? bytes[at]! - 0x30 : -1;
+			while (digit >= 0 && digit <= 9) {
+				mantissa = mantissa * 10 + digit;
+				at++;
+				digit = at < end ? bytes[at]! - 0x30 : -1;
+			}
+			fraction = at - point;
+			if (fraction === 0) return false;
+		}
+		if (at < end && (bytes[at]! | 0x20) === 0x65) return false;
+		this.at = at;
+		if (whole + fraction <= EXACT_DIGITS) {
+			// Both are exact, so one division rounds once, as parsing the text would.
+			const value = fraction === 0 ? mantissa : mantissa / POWERS_OF_TEN[fraction]!;
+			this.number = negative ? -value : value;
+		} else this.number = Number(bytes.latin1Slice(start, at));
+		return Number.isFinite(this.number);
+	}
+
+	/** Two or four decimal digits at a place; NaN when they are not. */
+	digits(at: number, count: number): number {
+		let value = 0;
+		for (let i = 0; i < count; i++) {
+			const digit = this.bytes[at + i]! - 0x30;
+			if (digit < 0 || digit > 9) return Number.NaN;
+			value = value * 10 + digit;
+		}
+		return value;
+	}
+}
+
+declare global {
+	interface Buffer {
+		/** Of Node's Buffer, absent from its types. */
+		latin1Slice(start: number, end: number): string;
+	}
+}

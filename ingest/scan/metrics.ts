@@ -1,0 +1,284 @@
+import { METRIC_KINDS, type MetricKind, RECORD_LIMITS } from "../../schema/wire/ingest.ts";
+import type { BodyFormat } from "../body.ts";
+import { parseTags } from "../parse/metric.ts";
+import { isName } from "../parse/text.ts";
+import { epochMs, type TimeBounds } from "../parse/time.ts";
+import type { Series } from "../series.ts";
+import { Cursor } from "./cursor.ts";
+import { type IdentitySpans, SeriesCache } from "./series-cache.ts";
+
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const QUOTE = 0x22;
+const LINE_FEED = 0x0a;
+
+/** Members of a record, as bits of what was seen. */
+const NAME = 1;
+const VALUE = 2;
+const TAGS = 4;
+const TIMESTAMP = 8;
+const KIND = 16;
+const UNIT = 32;
+const TYPE = 64;
+const TIMESTAMPS = 128;
+const VALUES = 256;
+
+/** Finds the series of a name, tags, kind and unit that are new to the cache; undefined when it must not be made. */
+export type ResolveSeries = (
+	name: string,
+	tags: readonly (readonly [string, string])[],
+	kind: MetricKind | undefined,
+	unit: string,
+) => Series | undefined;
+
+/**
+ * From a body of metrics to points, without an object per record: measured a third of `JSON.parse` and checks. It gives up on
+ * a body that has anything unusual in it, and nothing of such a body is taken; the plain path then reads it from the start
+ * and says what is wrong. A property test proves that what it takes is what the plain path takes.
+ */
+export class MetricScanner {
+	/** Points of the scanned body: entry `i` of each array. Valid until the next scan. */
+	series: Series[] = [];
+	ts = new Float64Array(1_024);
+	values = new Float64Array(1_024);
+	points = 0;
+	records = 0;
+	readonly #cursor = new Cursor();
+	readonly #cache = new SeriesCache();
+	readonly #spans: IdentitySpans = {
+		...{ nameFrom: 0, nameTo: 0, tagsFrom: 0, tagsTo: 0, kindFrom: 0, kindTo: 0, unitFrom: 0, unitTo: 0 },
+	};
+	#hash = 0;
+
+	/** @returns false when the plain path has to read the body */
+	scan(
+		body: Buffer,
+		format: BodyFormat,
+		project: string,
+		bounds: TimeBounds,
+		maxRecords: number,
+		resolve: ResolveSeries,
+	): boolean {
+		const cursor = this.#cursor;
+		cursor.reset(body);
+		cursor.multiline = true;
+		const lines = format === "ndjson";
+		this.points = 0;
+		this.records = 0;
+		const list = format === "json" && cursor.take(OPEN_BRACKET);
+		for (;;) {
+			if (cursor.peek() !== OPEN_BRACE || this.records === maxRecords) return false;
+			cursor.multiline = !lines;
+			if (!this.#record(project, bounds, resolve)) return false;
+			this.records++;
+			if (list) {
+				if (cursor.take(COMMA)) continue;
+				return cursor.take(CLOSE_BRACKET) && cursor.peek() === -1;
+			}
+			const next = cursor.peek();
+			if (next === -1) return true;
+			if (!lines || next !== LINE_FEED) return false;
+			cursor.multiline = true;
+			if (cursor.peek() === -1) return true;
+		}
+	}
+
+	#record(project: string, bounds: TimeBounds, resolve: ResolveSeries): boolean {
+		const cursor = this.#cursor;
+		const spans = this.#spans;
+		spans.tagsFrom = spans.tagsTo = spans.kindFrom = spans.kindTo = spans.unitFrom = spans.unitTo = 0;
+		let seen = 0;
+		let value = 0;
+		let ts = bounds.now;
+		let timestamps = 0;
+		let values = 0;
+		const first = this.points;
+		this.#hash = 0;
+		cursor.at++;
+		do {
+			if (!cursor.string()) return false;
+			const member = this.#member();
+			if (member === 0 || (seen & member) !== 0 || !cursor.take(COLON)) return false;
+			seen |= member;
+			switch (member) {
+				case VALUE:
+					if (!cursor.decimal()) return false;
+					value = cursor.number;
+					break;
+				case TIMESTAMP:
+					if (!this.#timestamp(bounds)) return false;
+					ts = cursor.number;
+					break;
+				case TIMESTAMPS:
+					timestamps = this.#numbers(first, bounds);
+					if (timestamps === 0) return false;
+					break;
+				case VALUES:
+					values = this.#numbers(first, undefined);
+					if (values === 0) return false;
+					break;
+				case TYPE:
+					if (!cursor.string() || !this.#is("metric")) return false;
+					break;
+				default:
+					if (!this.#identity(member)) return false;
+			}
+		} while (cursor.take(COMMA));
+		if (!cursor.take(CLOSE_BRACE)) return false;
+		const isSeries = (seen & (TIMESTAMPS | VALUES)) !== 0;
+		if (isSeries ? timestamps !== values || (seen & (VALUE | TIMESTAMP)) !== 0 : (seen & VALUE) === 0) return false;
+		if ((seen & NAME) === 0) return false;
+		const series = this.#cache.find(project, cursor.bytes, spans, this.#hash) ?? this.#resolve(project, resolve);
+		if (!series) return false;
+		if (!isSeries) {
+			this.#room(first + 1);
+			this.ts[first] = ts;
+			this.values[first] = value;
+		}
+		const last = first + (isSeries ? values : 1);
+		for (let i = first; i < last; i++) this.series[i] = series;
+		this.points = last;
+		return true;
+	}
+
+	/** Which member the key between the cursor's `from` and `to` names; 0 for one that is none of ours. */
+	#member(): number {
+		const { from, to, bytes } = this.#cursor;
+		switch (to - from) {
+			case 4: {
+				const first = bytes[from];
+				if (first === 0x6e) return this.#is("name") ? NAME : 0;
+				if (first === 0x6b) return this.#is("kind") ? KIND : 0;
+				if (first === 0x75) return this.#is("unit") ? UNIT : 0;
+				return this.#is("tags") ? TAGS : this.#is("type") ? TYPE : 0;
+			}
+			case 5:
+				return this.#is("value") ? VALUE : 0;
+			case 6:
+				return this.#is("values") ? VALUES : 0;
+			case 9:
+				return this.#is("timestamp") ? TIMESTAMP : 0;
+			case 10:
+				return this.#is("timestamps") ? TIMESTAMPS : 0;
+			default:
+				return 0;
+		}
+	}
+
+	#is(text: string): boolean {
+		const { from, to, bytes } = this.#cursor;
+		if (to - from !== text.length) return false;
+		for (let i = 0; i < text.length; i++) if (bytes[from + i] !== text.charCodeAt(i)) return false;
+		return true;
+	}
+
+	#identity(member: number): boolean {
+		const cursor = this.#cursor;
+		const spans = this.#spans;
+		if (member === TAGS) {
+			if (!cursor.flatObject()) return false;
+			spans.tagsFrom = cursor.from;
+			spans.tagsTo = cursor.to;
+		} else {
+			if (!cursor.string()) return false;
+			if (member === NAME) {
+				spans.nameFrom = cursor.from;
+				spans.nameTo = cursor.to;
+			} else if (member === KIND) {
+				if (cursor.from === cursor.to) return false;
+				spans.kindFrom = cursor.from;
+				spans.kindTo = cursor.to;
+			} else {
+				spans.unitFrom = cursor.from;
+				spans.unitTo = cursor.to;
+			}
+		}
+		// A sum, so that the order of the members does not matter; the factor keeps the parts apart.
+		this.#hash = (this.#hash + Math.imul(cursor.hash, member * 2 + 1)) | 0;
+		return true;
+	}
+
+	#timestamp(bounds: TimeBounds): boolean {
+		const cursor = this.#cursor;
+		if (cursor.peek() === QUOTE) {
+			if (!cursor.string() || !this.#rfc3339()) return false;
+		} else {
+			if (!cursor.decimal()) return false;
+			cursor.number = epochMs(cursor.number);
+		}
+		return cursor.number >= bounds.oldest && cursor.number <= bounds.newest;
+	}
+
+	/** `2026-01-31T12:00:00Z`, with or without three digits of fraction; other forms are for the plain path. */
+	#rfc3339(): boolean {
+		const cursor = this.#cursor;
+		const { bytes, from, to } = cursor;
+		const length = to - from;
+		if ((length !== 20 && length !== 24) || bytes[to - 1] !== 0x5a || bytes[from + 10] !== 0x54) return false;
+		if (bytes[from + 4] !== 0x2d || bytes[from + 7] !== 0x2d) return false;
+		if (bytes[from + 13] !== COLON || bytes[from + 16] !== COLON) return false;
+		if (length === 24 && bytes[from + 19] !== 0x2e) return false;
+		const month = cursor.digits(from + 5, 2);
+		const day = cursor.digits(from + 8, 2);
+		const hour = cursor.digits(from + 11, 2);
+		const minute = cursor.digits(from + 14, 2);
+		const second = cursor.digits(from + 17, 2);
+		const milli = length === 24 ? cursor.digits(from + 20, 3) : 0;
+		if (!(month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour < 24 && minute < 60 && second < 60)) return false;
+		const midnight = Date.UTC(cursor.digits(from, 4), month - 1, day);
+		cursor.number = midnight + ((hour * 60 + minute) * 60 + second) * 1_000 + milli;
+		return !Number.isNaN(cursor.number);
+	}
+
+	/** An array of timestamps, when there are bounds for them, or of values. @returns how many, 0 when it is unusual */
+	#numbers(first: number, bounds: TimeBounds | undefined): number {
+		const cursor = this.#cursor;
+		if (!cursor.take(OPEN_BRACKET)) return 0;
+		let count = 0;
+		do {
+			if (count === RECORD_LIMITS.seriesPoints || !(bounds ? this.#timestamp(bounds) : cursor.decimal())) return 0;
+			this.#room(first + count + 1);
+			(bounds ? this.ts : this.values)[first + count] = cursor.number;
+			count++;
+		} while (cursor.take(COMMA));
+		return cursor.take(CLOSE_BRACKET) ? count : 0;
+	}
+
+	#room(points: number): void {
+		if (points <= this.ts.length) return;
+		const ts = new Float64Array(this.ts.length * 2);
+		const values = new Float64Array(this.ts.length * 2);
+		ts.set(this.ts);
+		values.set(this.values);
+		this.ts = ts;
+		this.values = values;
+	}
+
+	/** A series that is new to the cache: the same checks as on the plain path, once. */
+	#resolve(project: string, resolve: ResolveSeries): Series | undefined {
+		const { bytes } = this.#cursor;
+		const { nameFrom, nameTo, tagsFrom, tagsTo, kindFrom, kindTo, unitFrom, unitTo } = this.#spans;
+		const name = bytes.toString("utf8", nameFrom, nameTo);
+		const kind = kindFrom === kindTo ? undefined : (bytes.toString("utf8", kindFrom, kindTo) as MetricKind);
+		const unit = bytes.toString("utf8", unitFrom, unitTo);
+		if (!isName(name) || unitTo - unitFrom > RECORD_LIMITS.idBytes) return undefined;
+		if (kind !== undefined && !METRIC_KINDS.includes(kind)) return undefined;
+		const tags = tagsFrom === tagsTo ? [] : parseTags(parseJson(bytes.toString("utf8", tagsFrom, tagsTo)));
+		const series = tags && resolve(name, tags, kind, unit);
+		if (series) this.#cache.add(project, bytes, this.#spans, this.#hash, series);
+		return series;
+	}
+}
+
+function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		// Not JSON is not this path's to tell.
+		return null;
+	}
+}
