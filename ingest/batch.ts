@@ -113,11 +113,12 @@ export class OpenBatch {
 	/** Adds a point; announces its series when that is new. @param ts milliseconds since the epoch */
 	point(series: Series, ts: number, value: number): void {
 		if (!series.announced) this.#announce(series, ts);
+		const table = series.kind === "cumulative" ? this.#cumulative : this.#points;
 		if (series.generation !== this.#generation) {
 			series.generation = this.#generation;
-			series.ref = (series.kind === "cumulative" ? this.#cumulative : this.#points).enter(series);
+			series.ref = table.enter(series);
 		}
-		(series.kind === "cumulative" ? this.#cumulative : this.#points).push(series.ref, ts, value);
+		table.push(series.ref, ts, value);
 	}
 
 	#announce(series: Series, ts: number): void {
@@ -136,8 +137,6 @@ export class OpenBatch {
 		columns.first_seen.int64(ts);
 		this.#rows.series++;
 		series.announced = true;
-		// Its kind may have changed, and with it the table that it belongs to.
-		series.generation = -1;
 		this.#announced.push(series);
 	}
 

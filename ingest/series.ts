@@ -1,7 +1,10 @@
 import { hash } from "node:crypto";
 import type { MetricKind } from "../schema/wire/ingest.ts";
 
-/** A series as the open batch needs it. Identity is project, name and sorted tags; kind and unit are what was sent last. */
+/**
+ * A series as the open batch needs it. Its id is made of project, name and sorted tags; one that is sent with two kinds or
+ * units is two of these with one id, and the series table keeps what was announced last.
+ */
 export interface Series {
 	readonly project: string;
 	readonly name: string;
@@ -10,8 +13,8 @@ export interface Series {
 	/** The two halves of the 64-bit id. */
 	readonly idHigh: number;
 	readonly idLow: number;
-	kind: MetricKind;
-	unit: string;
+	readonly kind: MetricKind;
+	readonly unit: string;
 	/** Whether a batch that holds its row of the series table was opened since the start. */
 	announced: boolean;
 	/** Generation of the batch that `ref` belongs to, and the place of the series in it. */
@@ -123,7 +126,7 @@ export class SeriesRegistry {
 		kind: MetricKind,
 		unit: string,
 	): Series | undefined {
-		let key = `${project}\0${name}`;
+		let key = `${project}\0${name}\0${kind}\0${unit}`;
 		for (const [tag, value] of tags) key += `\0${tag}\0${value}`;
 		let series = this.#young.get(key);
 		if (!series) {
@@ -134,11 +137,6 @@ export class SeriesRegistry {
 				this.#old = this.#young;
 				this.#young = new Map();
 			}
-		}
-		if (series.kind !== kind || series.unit !== unit) {
-			series.kind = kind;
-			series.unit = unit;
-			series.announced = false;
 		}
 		return series;
 	}

@@ -1,4 +1,3 @@
-import type { MetricKind } from "../../schema/wire/ingest.ts";
 import type { Series } from "../series.ts";
 
 /** Where the parts of a record that name its series stand in a body. A part that is absent has `from` = `to`. */
@@ -16,8 +15,6 @@ export interface IdentitySpans {
 interface Entry {
 	readonly project: string;
 	readonly series: Series;
-	readonly kind: MetricKind;
-	readonly unit: string;
 	readonly nameBytes: number;
 	readonly tagsBytes: number;
 	readonly kindBytes: number;
@@ -37,23 +34,20 @@ export class SeriesCache {
 	#arena = Buffer.allocUnsafeSlow(1024 * 1024);
 	#used = 0;
 
-	/** The series of exactly these bytes, in this project, if it still has the kind and unit they say. */
+	/** The series of exactly these bytes, in this project. */
 	find(project: string, bytes: Buffer, spans: IdentitySpans, hash: number): Series | undefined {
 		const slots = this.#slots;
 		for (let slot = hash & (SLOTS - 1); ; slot = (slot + 1) & (SLOTS - 1)) {
 			const index = slots[slot]!;
 			if (index === -1) return undefined;
 			const entry = this.#entries[index]!;
-			if (entry.project === project && this.#isSame(entry, bytes, spans)) {
-				const { series } = entry;
-				return series.kind === entry.kind && series.unit === entry.unit ? series : undefined;
-			}
+			if (entry.project === project && this.#isSame(entry, bytes, spans)) return entry.series;
 		}
 	}
 
 	add(project: string, bytes: Buffer, spans: IdentitySpans, hash: number, series: Series): void {
 		const entry: Entry = {
-			...{ project, series, kind: series.kind, unit: series.unit, at: this.#used },
+			...{ project, series, at: this.#used },
 			nameBytes: spans.nameTo - spans.nameFrom,
 			tagsBytes: spans.tagsTo - spans.tagsFrom,
 			kindBytes: spans.kindTo - spans.kindFrom,
