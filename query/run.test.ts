@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectClickHouse } from "../schema/clickhouse.ts";
+import { startDatabase, type TestDatabase } from "../tests/support/database.ts";
+import { DEFAULT_LIMITS, Queries } from "./run.ts";
+import { from, Params, type Question, UnscopedQueryError } from "./sql.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+	database = await startDatabase();
+	await database.client.insert({
+		table: "signals",
+		values: ["a'b\\", "other"].map((project) => ({ project, signal: "metric", name: `of ${project}` })),
+		format: "JSONEachRow",
+	});
+});
+afterAll(() => database?.stop());
+
+const question = (sql: string, params = new Params()): Question<readonly unknown[]> => ({
+	name: "test.question",
+	sql,
+	params,
+	read: (rows) => rows,
+});
+
+test("each lock by itself keeps a project to its rows, whatever its name", async () => {
+	const first = new Queries({ client: database.client, secondLock: false }).of("a'b\\");
+	expect(await first.ask(question(`SELECT name ${from("signals")}`))).toEqual([{ name: "of a'b\\" }]);
+	// The guard does not know this way to a table: the second lock does.
+	const around = question("SELECT name FROM merge(currentDatabase(), '^sig' || 'nals$')");
+	expect(await first.ask(around)).toHaveLength(2);
+	const second = new Queries({ client: database.client }).of("a'b\\");
+	expect(await second.ask(question(`SELECT name ${from("signals")}`))).toEqual([{ name: "of a'b\\" }]);
+});
+
+test("SQL without the project is refused before it runs, and so is a project among the parameters", async () => {
+	const asker = new Queries({ client: database.client }).of("other");
+	await expect(asker.ask(question("SELECT name FROM signals"))).rejects.toThrow(UnscopedQueryError);
+	const params = new Params();
+	params.values.project = "a'b\\";
+	await expect(asker.ask(question(`SELECT name ${from("signals")}`, params))).rejects.toThrow(TypeError);
+});
+
+test("writing is refused", async () => {
+	await expect(
+		new Queries({ client: database.client }).of("other").ask(question("DROP TABLE schema_migrations")),
+	).rejects.toThrow();
+});
+
+test("a limit that is met is named", async () => {
+	const ask = (limits: object, sql: string) =>
+		new Queries({ client: database.client, limits: { ...DEFAULT_LIMITS, ...limits } }).of("other").ask(question(sql));
+	const numbers =
+		"SELECT number FROM numbers_mt(100000000000) WHERE number % 1000003 = 1000002 AND sipHash64(number) = 1";
+	await expect(ask({ max_rows_to_read: 1e15, max_execution_seconds: 1 }, numbers)).rejects.toMatchObject({
+		status: 422,
+		extra: { limit: "time" },
+	});
+	await expect(ask({ max_rows_to_read: 1000 }, numbers)).rejects.toMatchObject({
+		status: 422,
+		extra: { limit: "rows to read" },
+	});
+	await expect(ask({ max_result_rows: 10 }, "SELECT number FROM numbers(11)")).rejects.toMatchObject({
+		status: 422,
+		extra: { limit: "rows in the answer" },
+	});
+	await expect(
+		ask({ max_memory_bytes: 10_000_000 }, "SELECT groupArray(number) FROM numbers(10000000)"),
+	).rejects.toMatchObject({ status: 422, extra: { limit: "memory", query: "test.question" } });
+});
+
+test("ClickHouse away is 503 that names it", async () => {
+	const client = connectClickHouse({ url: "http://127.0.0.1:1", database: "tidemark" });
+	await expect(new Queries({ client }).of("other").ask(question("SELECT 1"))).rejects.toMatchObject({
+		status: 503,
+		extra: { part: "clickhouse" },
+	});
+	await client.close();
+});
+
+test("what ran is remembered with its parameters, rows read and time", async () => {
+	const asker = new Queries({ client: database.client }).of("other");
+	const params = new Params();
+	await asker.ask(question(`SELECT name ${from("signals", `name != ${params.add("String", "x")}`)}`, params));
+	expect(asker.explained).toEqual([
+		{
+			name: "test.question",
+			sql: "SELECT name FROM signals WHERE project = {project:String} AND (name != {p0:String})",
+			params: { p0: "x", project: "other" },
+			rows_read: expect.any(Number),
+			bytes_read: expect.any(Number),
+			elapsed_ms: expect.any(Number),
+		},
+	]);
+});

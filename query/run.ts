@@ -1,0 +1,163 @@
+import { ApiError, unavailable } from "../http/errors.ts";
+import { type ClickHouse, ClickHouseError, SettingsMap } from "../schema/clickhouse.ts";
+import { assertScoped, type Question, type Row, TENANT_TABLES } from "./sql.ts";
+
+/** What `?explain=true` shows of one query. */
+export interface Explained {
+	readonly name: string;
+	readonly sql: string;
+	readonly params: Readonly<Record<string, unknown>>;
+	readonly rows_read: number;
+	readonly bytes_read: number;
+	readonly elapsed_ms: number;
+}
+
+export interface Limits {
+	readonly max_execution_seconds: number;
+	readonly max_memory_bytes: number;
+	readonly max_result_rows: number;
+	readonly max_rows_to_read: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+	max_execution_seconds: 30,
+	max_memory_bytes: 1024 ** 3,
+	max_result_rows: 500_000,
+	max_rows_to_read: 5_000_000_000,
+};
+
+export interface QueriesOptions {
+	readonly client: ClickHouse;
+	readonly limits?: Limits;
+	/**
+	 * Has ClickHouse filter each tenant's table by the project too, so that a hole in the guard opens nothing. Off only in tests that
+	 * prove the predicate in the SQL by itself.
+	 */
+	readonly secondLock?: boolean;
+}
+
+/**
+ * The one place that runs queries on tenants' tables. The project is the first predicate of each, read-only, within limits of time,
+ * memory and rows.
+ */
+export class Queries {
+	readonly #client: ClickHouse;
+	readonly #limits: Limits;
+	readonly #secondLock: boolean;
+
+	constructor(options: QueriesOptions) {
+		this.#client = options.client;
+		this.#limits = options.limits ?? DEFAULT_LIMITS;
+		this.#secondLock = options.secondLock ?? true;
+	}
+
+	/** Questions of one request, all about one project. */
+	of(project: string): Asker {
+		return new Asker((question) => this.#run(project, question));
+	}
+
+	async #run(project: string, question: Question<unknown>): Promise<{ rows: Row[]; explained: Explained }> {
+		assertScoped(question.sql);
+		if ("project" in question.params.values) throw new TypeError(`${question.name} sets the project itself`);
+		const started = performance.now();
+		try {
+			const result = await this.#client.query({
+				query: question.sql,
+				query_params: { ...question.params.values, project },
+				format: "JSON",
+				use_multipart_params: true,
+				clickhouse_settings: {
+					readonly: "2",
+					log_comment: question.name,
+					max_execution_time: this.#limits.max_execution_seconds,
+					max_memory_usage: String(this.#limits.max_memory_bytes),
+					max_result_rows: String(this.#limits.max_result_rows),
+					result_overflow_mode: "throw",
+					max_rows_to_read: String(this.#limits.max_rows_to_read),
+					output_format_json_quote_64bit_integers: 0,
+					output_format_json_quote_denormals: 0,
+					...(this.#secondLock ? { additional_table_filters: tableFilters(project) } : {}),
+				},
+			});
+			const answer = await result.json<Row>();
+			return {
+				rows: answer.data,
+				explained: {
+					name: question.name,
+					sql: question.sql,
+					params: { ...question.params.values, project },
+					rows_read: Number(answer.statistics?.rows_read ?? 0),
+					bytes_read: Number(answer.statistics?.bytes_read ?? 0),
+					elapsed_ms: Math.round((performance.now() - started) * 10) / 10,
+				},
+			};
+		} catch (error) {
+			throw toAnswer(error, question.name);
+		}
+	}
+}
+
+/** Asks questions about one project and remembers what it ran. */
+export class Asker {
+	readonly explained: Explained[] = [];
+	readonly #run: (question: Question<unknown>) => Promise<{ rows: Row[]; explained: Explained }>;
+
+	constructor(run: (question: Question<unknown>) => Promise<{ rows: Row[]; explained: Explained }>) {
+		this.#run = run;
+	}
+
+	/** @throws ApiError 422 over a limit, 503 when ClickHouse is away */
+	async ask<T>(question: Question<T>): Promise<T> {
+		const { rows, explained } = await this.#run(question);
+		this.explained.push(explained);
+		return question.read(rows);
+	}
+}
+
+/** The client does not escape what stands in the map, so the filter is escaped here, and the literal within it. */
+function tableFilters(project: string): SettingsMap {
+	const escape = (text: string) => text.replace(/['\\]/g, "\\$&");
+	const filter = escape(`project = '${escape(project)}'`);
+	return SettingsMap.from(Object.fromEntries(TENANT_TABLES.map((table) => [table, filter])));
+}
+
+/** Codes of ClickHouse that mean a limit of this query, with the name of the limit. */
+const OVER_LIMIT: Readonly<Record<string, string>> = {
+	"158": "rows to read",
+	"159": "time",
+	"160": "time",
+	"241": "memory",
+	"307": "bytes to read",
+	"396": "rows in the answer",
+};
+/** All queries together, a server that starts or stops: worth another try. */
+const BUSY = new Set(["202", "203", "209", "210", "225", "236", "242", "252", "394", "425"]);
+
+/** What the client is told of a failed query; anything that is our mistake stays as it is, and becomes a 500. */
+function toAnswer(error: unknown, query: string): unknown {
+	if (error instanceof ClickHouseError) {
+		// The memory of the whole server is not the query's own: it may go through in a moment.
+		const total = error.code === "241" && /\(total\)/.test(error.message);
+		const limit = total ? undefined : OVER_LIMIT[error.code];
+		if (limit !== undefined) {
+			return new ApiError(
+				422,
+				`The question is too big: ${query} is over its limit of ${limit}. Ask for a shorter window`,
+				{
+					extra: { query, limit },
+					cause: error,
+				},
+			);
+		}
+		if (total || BUSY.has(error.code)) return unavailable("clickhouse", "ClickHouse is overloaded", error);
+		return error;
+	}
+	if (isNetworkError(error)) return unavailable("clickhouse", "ClickHouse does not answer", error);
+	return error;
+}
+
+function isNetworkError(error: unknown): boolean {
+	if (!(error instanceof Error)) return false;
+	const code = (error as NodeJS.ErrnoException).code ?? "";
+	return /^E[A-Z_]+$/.test(code) || /socket hang up|timeout|aborted|network/i.test(error.message);
+}
