@@ -67,24 +67,53 @@ const lowCardinality = () => new LowCardinalityColumn();
 
 export class OpenBatch {
 	readonly #series = {
-		...{ project: lowCardinality(), name: lowCardinality(), series_id: fixed() },
-		...{ tags: new MapColumn(text(), text()), component: text(), kind: text(), unit: text(), first_seen: fixed() },
+		project: lowCardinality(),
+		name: lowCardinality(),
+		series_id: fixed(),
+		tags: new MapColumn(text(), text()),
+		component: text(),
+		kind: text(),
+		unit: text(),
+		first_seen: fixed(),
 	};
 	readonly #points = new PointRows(["project", "name", "component", "kind"]);
 	readonly #cumulative = new PointRows(["project", "name"]);
 	readonly #events = {
-		...{ project: lowCardinality(), event: lowCardinality(), ts: fixed(), event_id: text(), user_id: text() },
-		...{ account_id: text(), session_id: text(), strings: new MapColumn(lowCardinality(), text()) },
-		...{ numbers: new MapColumn(lowCardinality(), fixed()), id: fixed() },
+		project: lowCardinality(),
+		event: lowCardinality(),
+		ts: fixed(),
+		event_id: text(),
+		user_id: text(),
+		account_id: text(),
+		session_id: text(),
+		strings: new MapColumn(lowCardinality(), text()),
+		numbers: new MapColumn(lowCardinality(), fixed()),
+		id: fixed(),
 	};
 	readonly #logs = {
-		...{ project: lowCardinality(), ts: fixed(), id: fixed(), level: lowCardinality(), component: lowCardinality() },
-		...{ message: text(), context: text(), trace_id: text(), span_id: text() },
+		project: lowCardinality(),
+		ts: fixed(),
+		id: fixed(),
+		level: lowCardinality(),
+		component: lowCardinality(),
+		message: text(),
+		context: text(),
+		trace_id: text(),
+		span_id: text(),
 	};
 	readonly #errors = {
-		...{ project: lowCardinality(), ts: fixed(), id: fixed(), issue_id: fixed(), error_type: lowCardinality() },
-		...{ severity: lowCardinality(), component: lowCardinality(), message: text(), stack: text(), context: text() },
-		...{ user_id: text(), trace_id: text() },
+		project: lowCardinality(),
+		ts: fixed(),
+		id: fixed(),
+		issue_id: fixed(),
+		error_type: lowCardinality(),
+		severity: lowCardinality(),
+		component: lowCardinality(),
+		message: text(),
+		stack: text(),
+		context: text(),
+		user_id: text(),
+		trace_id: text(),
 	};
 	readonly #requests = {
 		project: lowCardinality(),
@@ -260,9 +289,9 @@ class PointRows {
 	/** @returns the place of the series in this batch */
 	enter(series: Series): number {
 		const at = this.#entered.length;
-		this.#texts.forEach((member, i) => {
-			this.#entered.push(this.#dictionaries[i]!.index(series[member]));
-		});
+		for (let i = 0; i < this.#texts.length; i++) {
+			this.#entered.push(this.#dictionaries[i]!.index(series[this.#texts[i]!]));
+		}
 		this.#entered.push(series.idHigh, series.idLow);
 		return at;
 	}

@@ -1,36 +1,48 @@
 import { hash } from "node:crypto";
 import type { MetricKind } from "../schema/wire/ingest.ts";
 
+/** Sorted by key. */
+export type Tags = readonly (readonly [key: string, value: string])[];
+
 /**
  * A series as the open batch needs it. Its id is made of project, name and sorted tags; one that is sent with two kinds or
  * units is two of these with one id, and the series table keeps what was announced last.
  */
-export interface Series {
+// A class, not a literal made of spreads: those are dictionaries to V8, and reading one costs more than the whole point.
+export class Series {
 	readonly project: string;
 	readonly name: string;
+	readonly tags: Tags;
 	readonly component: string;
-	readonly tags: readonly (readonly [key: string, value: string])[];
 	/** The two halves of the 64-bit id. */
 	readonly idHigh: number;
 	readonly idLow: number;
 	readonly kind: MetricKind;
 	readonly unit: string;
 	/** Whether a batch that holds its row of the series table was opened since the start. */
-	announced: boolean;
+	announced = false;
 	/** Generation of the batch that `ref` belongs to, and the place of the series in it. */
-	generation: number;
-	ref: number;
+	generation = -1;
+	ref = 0;
+
+	constructor(project: string, name: string, tags: Tags, kind: MetricKind, unit: string) {
+		const { high, low } = seriesId(project, name, tags);
+		this.project = project;
+		this.name = name;
+		this.tags = tags;
+		this.component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
+		this.idHigh = high;
+		this.idLow = low;
+		this.kind = kind;
+		this.unit = unit;
+	}
 }
 
 /**
  * Series id: the first 64 bits of SHA-256 over project, name and sorted tags, each with its length so that no two different
  * series have the same text. It is stored with every point: never change it.
  */
-export function seriesId(
-	project: string,
-	name: string,
-	tags: readonly (readonly [string, string])[],
-): { high: number; low: number } {
+export function seriesId(project: string, name: string, tags: Tags): { high: number; low: number } {
 	const parts = [project, name, ...tags.flat()];
 	const digest = hash("sha256", parts.map((part) => `${part.length}:${part}`).join(""), "buffer");
 	return { high: digest.readUInt32BE(0), low: digest.readUInt32BE(4) };
@@ -115,17 +127,8 @@ export class SeriesRegistry {
 		return this.#ids.get(project)?.size ?? 0;
 	}
 
-	/**
-	 * @param tags sorted by key
-	 * @returns undefined when the series is new and the project has used up its budget
-	 */
-	resolve(
-		project: string,
-		name: string,
-		tags: readonly (readonly [string, string])[],
-		kind: MetricKind,
-		unit: string,
-	): Series | undefined {
+	/** @returns undefined when the series is new and the project has used up its budget */
+	resolve(project: string, name: string, tags: Tags, kind: MetricKind, unit: string): Series | undefined {
 		let key = `${project}\0${name}\0${kind}\0${unit}`;
 		for (const [tag, value] of tags) key += `\0${tag}\0${value}`;
 		let series = this.#young.get(key);
@@ -141,24 +144,14 @@ export class SeriesRegistry {
 		return series;
 	}
 
-	#create(
-		project: string,
-		name: string,
-		tags: readonly (readonly [string, string])[],
-		kind: MetricKind,
-		unit: string,
-	): Series | undefined {
-		const { high, low } = seriesId(project, name, tags);
+	#create(project: string, name: string, tags: Tags, kind: MetricKind, unit: string): Series | undefined {
+		const series = new Series(project, name, tags, kind, unit);
 		const ids = this.#idsOf(project);
-		if (!ids.has(high, low)) {
+		if (!ids.has(series.idHigh, series.idLow)) {
 			if (ids.size >= this.#options.perProject) return undefined;
-			ids.add(high, low);
+			ids.add(series.idHigh, series.idLow);
 		}
-		const component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
-		return {
-			...{ project, name, component, tags, idHigh: high, idLow: low },
-			...{ kind, unit, announced: false, generation: -1, ref: 0 },
-		};
+		return series;
 	}
 
 	#idsOf(project: string): IdSet {

@@ -28,9 +28,17 @@ export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Prob
 	}
 	const { high, low } = fingerprint(error_type, error_message, stack);
 	return {
-		...{ ts, issueHigh: high, issueLow: low, error_type, severity, component: component ?? "" },
-		...{ message: cut(error_message), stack, context: contextText },
-		...{ user_id: contextId(context, "user_id"), trace_id: contextId(context, "trace_id") },
+		ts,
+		issueHigh: high,
+		issueLow: low,
+		error_type,
+		severity,
+		component: component ?? "",
+		message: cut(error_message),
+		stack,
+		context: contextText,
+		user_id: contextId(context, "user_id"),
+		trace_id: contextId(context, "trace_id"),
 	};
 }
 

@@ -39,7 +39,8 @@ export function parseEvent(record: unknown, bounds: TimeBounds): EventRow | Prob
 	if (bytes > RECORD_LIMITS.documentBytes) {
 		return new Problem("properties", `larger than ${RECORD_LIMITS.documentBytes} bytes`);
 	}
-	return { event, ts, ...ids, strings, numbers };
+	const { user_id, session_id, account_id, event_id } = ids;
+	return { event, ts, event_id, user_id, account_id, session_id, strings, numbers };
 }
 
 /**

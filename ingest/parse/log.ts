@@ -21,8 +21,13 @@ export function parseLog(record: unknown, bounds: TimeBounds): LogRow | Problem 
 	const contextText = documentText(context, "context");
 	if (contextText instanceof Problem) return contextText;
 	return {
-		...{ ts, level, component: component ?? "", message: cut(message), context: contextText },
-		...{ trace_id: trace_id ?? "", span_id: span_id ?? "" },
+		ts,
+		level,
+		component: component ?? "",
+		message: cut(message),
+		context: contextText,
+		trace_id: trace_id ?? "",
+		span_id: span_id ?? "",
 	};
 }
 

@@ -7,11 +7,10 @@ import {
 	metricSeries,
 	RECORD_LIMITS,
 } from "../../schema/wire/ingest.ts";
+import type { Tags } from "../series.ts";
 import { explain, Problem } from "./problem.ts";
 import { fits, isId, isName, isObject } from "./text.ts";
 import { parseTimestamp, type TimeBounds } from "./time.ts";
-
-export type Tags = readonly (readonly [key: string, value: string])[];
 
 /** A metric record that passed its checks: one series and its points. */
 export interface ParsedMetric {
@@ -37,7 +36,8 @@ export function parseMetric(record: unknown, bounds: TimeBounds): ParsedMetric |
 	const points = isSeries ? seriesPoints(record, bounds) : onePoint(record, bounds);
 	if (points === undefined) return explain(schema, record);
 	if (points instanceof Problem) return points;
-	return { name, tags, kind, unit: unit ?? "", ...points };
+	const { timestamps, values } = points;
+	return { name, tags, kind, unit: unit ?? "", timestamps, values };
 }
 
 function onePoint({ value, timestamp }: Record<string, unknown>, bounds: TimeBounds) {

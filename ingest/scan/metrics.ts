@@ -50,7 +50,14 @@ export class MetricScanner {
 	readonly #cursor = new Cursor();
 	readonly #cache = new SeriesCache();
 	readonly #spans: IdentitySpans = {
-		...{ nameFrom: 0, nameTo: 0, tagsFrom: 0, tagsTo: 0, kindFrom: 0, kindTo: 0, unitFrom: 0, unitTo: 0 },
+		nameFrom: 0,
+		nameTo: 0,
+		tagsFrom: 0,
+		tagsTo: 0,
+		kindFrom: 0,
+		kindTo: 0,
+		unitFrom: 0,
+		unitTo: 0,
 	};
 	#hash = 0;
 

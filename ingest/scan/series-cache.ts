@@ -12,7 +12,8 @@ export interface IdentitySpans {
 	unitTo: number;
 }
 
-interface Entry {
+// A class for one hidden shape: it is read once a record.
+class Entry {
 	readonly project: string;
 	readonly series: Series;
 	readonly nameBytes: number;
@@ -21,6 +22,16 @@ interface Entry {
 	readonly unitBytes: number;
 	/** Where its text stands in the arena. */
 	readonly at: number;
+
+	constructor(project: string, series: Series, spans: IdentitySpans, at: number) {
+		this.project = project;
+		this.series = series;
+		this.nameBytes = spans.nameTo - spans.nameFrom;
+		this.tagsBytes = spans.tagsTo - spans.tagsFrom;
+		this.kindBytes = spans.kindTo - spans.kindFrom;
+		this.unitBytes = spans.unitTo - spans.unitFrom;
+		this.at = at;
+	}
 }
 
 /** Beyond this the cache starts anew; what is in use comes back at once. */
@@ -46,13 +57,7 @@ export class SeriesCache {
 	}
 
 	add(project: string, bytes: Buffer, spans: IdentitySpans, hash: number, series: Series): void {
-		const entry: Entry = {
-			...{ project, series, at: this.#used },
-			nameBytes: spans.nameTo - spans.nameFrom,
-			tagsBytes: spans.tagsTo - spans.tagsFrom,
-			kindBytes: spans.kindTo - spans.kindFrom,
-			unitBytes: spans.unitTo - spans.unitFrom,
-		};
+		const entry = new Entry(project, series, spans, this.#used);
 		const size = entry.nameBytes + entry.tagsBytes + entry.kindBytes + entry.unitBytes;
 		if (this.#used + size > ARENA_BYTES || this.#entries.length * 2 >= SLOTS) {
 			this.#slots.fill(-1);
