@@ -1,0 +1,89 @@
+/** The command line of the benchmark. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import { WORKLOADS, type Workload } from "./workload.ts";
+
+const PARTS = [...WORKLOADS, "query", "sketch", "peers"] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface Options {
+	readonly loads: readonly Workload[];
+	readonly parts: ReadonlySet<Part>;
+	readonly quick: boolean;
+	readonly profile: boolean;
+	readonly seed: number;
+	readonly repeats: number;
+	readonly connections: number;
+	readonly pointsPerSeries: number;
+	readonly most_ms: number;
+	readonly settle_ms: number;
+	readonly folder: string | undefined;
+	readonly out: string | undefined;
+	rows(workload: Workload): number;
+	rowsPerRequest(workload: Workload): number;
+}
+
+const ROWS: Readonly<Record<Workload, number>> = {
+	series: 4_000_000,
+	metrics: 2_000_000,
+	logs: 500_000,
+	events: 500_000,
+};
+const QUICK_ROWS: Readonly<Record<Workload, number>> = {
+	series: 400_000,
+	metrics: 200_000,
+	logs: 50_000,
+	events: 50_000,
+};
+
+export function parseOptions(argv: readonly string[]): Options {
+	const command = new Command("npm run bench --")
+		.description("Measures ingest, storage and queries on this machine and compares them with the figures to reach")
+		.option("--quick", "a small load of everything, in under a minute: shows that it works, its numbers mean little")
+		.addOption(new Option("--only <parts...>", "only these parts").choices(PARTS))
+		.option("--peers", "the same points into VictoriaMetrics and InfluxDB, where they are on the PATH")
+		.option("--rows <n>", "rows of each load", whole)
+		.option("--repeats <n>", "repetitions, of which medians are reported", whole)
+		.option("--connections <n>", "keep-alive connections of the load generator", whole, 4)
+		.option("--seed <n>", "of all generated values", whole, 1)
+		.option("--request-rows <n>", "rows a request (default: 1000, in series form 10000)", whole)
+		.option("--series-points <n>", "points of a series in one record of the series form", whole, 100)
+		.option("--profile", "profile the ingest process and print its hottest functions")
+		.option("--settle <s>", "wait at most so long for background merges between repetitions", whole, 5)
+		.option("--folder <path>", "where the temporary data goes (default: the system's temporary folder)")
+		.option("--out <file>", "where the JSON goes (default: benchmarks/results/latest.json)")
+		.parse(argv);
+	const given = command.opts<{
+		quick?: true;
+		only?: Part[];
+		peers?: true;
+		rows?: number;
+		repeats?: number;
+		connections: number;
+		seed: number;
+		requestRows?: number;
+		seriesPoints: number;
+		profile?: true;
+		settle: number;
+		folder?: string;
+		out?: string;
+	}>();
+	const quick = given.quick ?? false;
+	const parts = new Set<Part>(given.only ?? [...WORKLOADS, "query"]);
+	if (given.peers) parts.add("peers");
+	return {
+		...{ quick, parts, seed: given.seed, connections: given.connections, pointsPerSeries: given.seriesPoints },
+		loads: WORKLOADS.filter((workload) => parts.has(workload)),
+		profile: given.profile ?? false,
+		repeats: given.repeats ?? (quick ? 1 : 3),
+		most_ms: quick ? 10_000 : 60_000,
+		settle_ms: (quick ? 0 : given.settle) * 1_000,
+		...{ folder: given.folder, out: given.out },
+		rows: (workload) => given.rows ?? (quick ? QUICK_ROWS : ROWS)[workload],
+		rowsPerRequest: (workload) => given.requestRows ?? (workload === "series" ? 10_000 : 1_000),
+	};
+}
+
+function whole(text: string): number {
+	if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number is expected");
+	return Number(text);
+}

@@ -1,0 +1,77 @@
+/** One load through the whole pipeline: from the generator's first request until every row can be queried. */
+import type { Sent } from "./generator.ts";
+import type { LoadGenerator } from "./load-generator.ts";
+import { cpuMs, peakBytes, resetPeak, until } from "./processes.ts";
+import type { Server } from "./server.ts";
+import type { Workload } from "./workload.ts";
+
+const STORE_MS = 120_000;
+const POLL_MS = 20;
+
+export const ROUTES: Readonly<Record<Workload, string>> = {
+	series: "/v1/ingest/metrics",
+	metrics: "/v1/ingest/metrics",
+	logs: "/v1/ingest/logs",
+	events: "/v1/ingest/events",
+};
+export const MAIN_TABLE = { series: "points", metrics: "points", logs: "logs", events: "events" } as const;
+
+export interface PipelineRun {
+	readonly sent: Sent;
+	readonly stored_rows: number;
+	/** From the first request until the journal was empty. */
+	readonly stored_ms: number;
+	readonly ingest_cpu_ms: number;
+	readonly engine_cpu_ms: number;
+	/** Of the engine until its background merges were done as well. */
+	readonly engine_settled_cpu_ms: number;
+	readonly ingest_peak_bytes: number;
+	readonly engine_peak_bytes: number;
+	/** Journal segments, each of which became one insert a table. */
+	readonly segments: number;
+}
+
+export interface PipelineOptions {
+	readonly connections: number;
+	readonly most_ms: number;
+	readonly settle_ms: number;
+}
+
+export async function runPipeline(
+	server: Server,
+	generator: LoadGenerator,
+	workload: Workload,
+	options: PipelineOptions,
+): Promise<PipelineRun> {
+	for (const pid of [server.pid, server.engine.pid]) resetPeak(pid);
+	const before = { ingest: cpuMs(server.pid), engine: cpuMs(server.engine.pid) };
+	const seen = new Set<number>();
+	const watch = setInterval(() => {
+		for (const segment of server.segments()) seen.add(segment);
+	}, POLL_MS);
+	try {
+		const { connections, most_ms } = options;
+		const url = server.url + ROUTES[workload];
+		const sent = await generator.send({ url, headers: server.headers, connections, most_ms });
+		// A segment's file goes when its rows can be queried: watching the folder costs neither process anything.
+		await until("storing everything", STORE_MS, POLL_MS, () => server.segments().length === 0);
+		const stored_ms = monotonic_ms() - sent.started_at;
+		const ingest_cpu_ms = cpuMs(server.pid) - before.ingest;
+		const engine_cpu_ms = cpuMs(server.engine.pid) - before.engine;
+		const [{ n } = { n: 0 }] = await server.rows<{ n: number }>(`SELECT count() AS n FROM ${MAIN_TABLE[workload]}`);
+		if (options.settle_ms > 0) await server.settle(options.settle_ms);
+		return {
+			...{ sent, stored_rows: n, stored_ms, ingest_cpu_ms, engine_cpu_ms },
+			engine_settled_cpu_ms: cpuMs(server.engine.pid) - before.engine,
+			ingest_peak_bytes: peakBytes(server.pid),
+			engine_peak_bytes: peakBytes(server.engine.pid),
+			segments: seen.size,
+		};
+	} finally {
+		clearInterval(watch);
+	}
+}
+
+function monotonic_ms(): number {
+	return Number(process.hrtime.bigint()) / 1e6;
+}

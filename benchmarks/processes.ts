@@ -1,0 +1,70 @@
+/** What a process used, from /proc: Linux only, like the rest of the benchmark. */
+import { execFileSync } from "node:child_process";
+import { accessSync, constants, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { delimiter, join } from "node:path";
+
+const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+
+/** CPU time of all threads of a process since its start, user and system, milliseconds (in steps of 10). */
+export function cpuMs(pid: number): number {
+	const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+	// The name in parentheses may hold spaces; utime and stime are the 12th and 13th field behind it.
+	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+	return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;
+}
+
+/** Largest resident memory of a process since its start or the last {@link resetPeak}, bytes. */
+export function peakBytes(pid: number): number {
+	const status = readFileSync(`/proc/${pid}/status`, "utf8");
+	return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]) * 1_024;
+}
+
+export function resetPeak(pid: number): void {
+	writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** Bytes of all files below a folder whose path passes the test. */
+export function folderBytes(folder: string, counts: (path: string) => boolean = () => true): number {
+	let bytes = 0;
+	for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+		const path = join(entry.parentPath, entry.name);
+		if (entry.isFile() && counts(path)) bytes += statSync(path).size;
+	}
+	return bytes;
+}
+
+/** @returns a loopback port that was free a moment ago */
+export function freePort(): Promise<number> {
+	return new Promise((resolve, reject) => {
+		const server = createServer();
+		server.once("error", reject);
+		server.listen(0, "127.0.0.1", () => {
+			const { port } = server.address() as { port: number };
+			server.close(() => resolve(port));
+		});
+	});
+}
+
+export function findOnPath(command: string): string | undefined {
+	return (process.env.PATH ?? "")
+		.split(delimiter)
+		.map((folder) => join(folder, command))
+		.find((path) => {
+			try {
+				accessSync(path, constants.X_OK);
+				return true;
+			} catch {
+				return false;
+			}
+		});
+}
+
+/** Polls a condition. @throws Error naming it when it does not hold by the deadline */
+export async function until(what: string, most_ms: number, every_ms: number, holds: () => boolean | Promise<boolean>) {
+	const deadline = performance.now() + most_ms;
+	while (!(await holds())) {
+		if (performance.now() > deadline) throw new Error(`${what}: not within ${most_ms / 1_000} s`);
+		await new Promise((resolve) => setTimeout(resolve, every_ms));
+	}
+}
