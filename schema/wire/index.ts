@@ -1,1 +1,4 @@
+export * from "./analytics.ts";
+export * from "./common.ts";
 export * from "./ingest.ts";
+export * from "./monitoring.ts";

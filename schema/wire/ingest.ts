@@ -65,14 +65,23 @@ const tagValue = z.union([
 	z.number(),
 	z.boolean(),
 ]);
+const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+/** Not `z.record`: that passes over a member called `__proto__`. */
 const tags = z
-	.record(name, tagValue)
-	.refine((value) => Object.keys(value).length <= RECORD_LIMITS.tags, `more than ${RECORD_LIMITS.tags} tags`);
-const document = z
-	.custom<Record<string, unknown>>((value) => typeof value === "object" && value !== null && !Array.isArray(value), {
-		error: "must be an object",
+	.custom<Record<string, string | number | boolean>>(isObject, { error: "must be an object" })
+	.superRefine((value, context) => {
+		const keys = Object.keys(value);
+		if (keys.length > RECORD_LIMITS.tags) context.addIssue(`more than ${RECORD_LIMITS.tags} tags`);
+		for (const key of keys) {
+			const wrong = name.safeParse(key).error ?? tagValue.safeParse(value[key]).error;
+			if (wrong) context.addIssue({ code: "custom", path: [key], message: wrong.issues[0]!.message });
+		}
 	})
-	.refine((value) => shallow(value, RECORD_LIMITS.depth), `nested more than ${RECORD_LIMITS.depth} deep`);
+	.meta({ type: "object", additionalProperties: { type: ["string", "number", "boolean"] } });
+const document = z
+	.custom<Record<string, unknown>>(isObject, { error: "must be an object" })
+	.refine((value) => shallow(value, RECORD_LIMITS.depth), `nested more than ${RECORD_LIMITS.depth} deep`)
+	.meta({ type: "object" });
 
 const level = z
 	.string()
