@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { type RememberedRequest, RequestMemory } from "./requests.ts";
+
+const done = (accepted: number): RememberedRequest => ({ bodyHash: "1", answer: { accepted, rejected: [] } });
+
+describe("an Idempotency-Key", () => {
+	it("runs its request once, however many ask at once", async () => {
+		const memory = new RequestMemory({ clickhouse: undefined });
+		let runs = 0;
+		const run = async () => {
+			runs++;
+			await new Promise((resolve) => setImmediate(resolve));
+			return done(runs);
+		};
+		const answers = await Promise.all([1, 2, 3].map(() => memory.claim("p", "k", run)));
+		expect(runs).toBe(1);
+		expect(answers.map(({ request, repeated }) => [request.answer.accepted, repeated])).toEqual([
+			[1, false],
+			[1, true],
+			[1, true],
+		]);
+	});
+
+	it("is free again when its request failed, for exactly one of those who wait", async () => {
+		const memory = new RequestMemory({ clickhouse: undefined });
+		const failing = memory.claim("p", "k", async () => {
+			await new Promise((resolve) => setImmediate(resolve));
+			throw new Error("disk");
+		});
+		let runs = 0;
+		const waiting = [1, 2].map(() => memory.claim("p", "k", async () => done(++runs)));
+		await expect(failing).rejects.toThrow("disk");
+		expect((await Promise.all(waiting)).map(({ repeated }) => repeated).sort()).toEqual([false, true]);
+		expect(runs).toBe(1);
+	});
+
+	it("belongs to its project", async () => {
+		const memory = new RequestMemory({ clickhouse: undefined });
+		await memory.claim("p", "k", async () => done(1));
+		expect((await memory.claim("q", "k", async () => done(2))).repeated).toBe(false);
+	});
+});
