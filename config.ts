@@ -54,6 +54,19 @@ const TABLE = {
 		schema: z.string().regex(/^\S{16,}$/),
 		secret: true,
 	}),
+	url: optional({
+		env: "TIDEMARK_URL",
+		valid: "an http:// or https:// URL",
+		about: "The server that `import`, `tail` and other clients talk to; unset, the one at HOST and PORT",
+		schema: url("http:", "https:"),
+	}),
+	key: optional({
+		env: "TIDEMARK_KEY",
+		valid: "16 characters or more, no spaces",
+		about: "The key that they use; unset, TIDEMARK_ADMIN_KEY",
+		schema: z.string().regex(/^\S{16,}$/),
+		secret: true,
+	}),
 	roles: setting({
 		env: "TIDEMARK_ROLES",
 		default: ROLES.join(","),

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { pino } from "pino";
-import { loadSettings, type Role, settingsTable } from "./config.ts";
+import { type ClientSettings, clientCommands } from "./cli/commands.ts";
+import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
 import { packageRoot } from "./schema/paths.ts";
 import { serve } from "./serve.ts";
 
@@ -25,6 +26,9 @@ program
 	.command("config")
 	.description("print the table of settings as Markdown")
 	.action(() => void process.stdout.write(settingsTable()));
+for (const command of clientCommands(() => serverOfClients(loadSettings(process.env, process.cwd())))) {
+	program.addCommand(command);
+}
 
 program.parseAsync().catch(fail);
 
@@ -43,6 +47,12 @@ async function run(only?: readonly Role[]): Promise<void> {
 			served.stop().then(() => process.exit(0), fail);
 		});
 	}
+}
+
+/** Where `import`, `tail` and their like find the server: a wildcard address to listen on is none to connect to. */
+function serverOfClients({ url, host, port, key, adminKey }: Settings): ClientSettings {
+	const address = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+	return { url: url ?? `http://${address}:${port}`, key: key ?? adminKey };
 }
 
 function banner(url: string, newAdminKey: string | undefined, dataDir: string): void {

@@ -23,8 +23,8 @@ export interface Peer {
 	misbehave: Misbehaviour[];
 	/** A record for which this is true is rejected. */
 	refuses: (record: Record<string, unknown>) => boolean;
-	/** Answers of GET routes by path. */
-	answers: Map<string, unknown>;
+	/** Answers of GET routes by path: a body, or what gives one. */
+	answers: Map<string, unknown | ((query: URLSearchParams) => unknown)>;
 	close(): Promise<void>;
 }
 
@@ -51,7 +51,9 @@ export async function startPeer(): Promise<Peer> {
 		peer.misbehave.shift()?.(answer, request);
 		if (answer.writableEnded || answer.hasHeader("x-silent")) return;
 		if (request.method === "GET") {
-			const found = peer.answers.get(new URL(request.url, peer.url).pathname);
+			const { pathname, searchParams } = new URL(request.url, peer.url);
+			const known = peer.answers.get(pathname);
+			const found = typeof known === "function" ? known(searchParams) : known;
 			send(answer, found ? 200 : 404, found ?? { error: "no such route", code: 404 });
 			return;
 		}
