@@ -4,6 +4,7 @@
  */
 import { Agent, request } from "node:http";
 import { type Protocol, renderBodies } from "./bodies.ts";
+import { monotonicMs } from "./processes.ts";
 import type { Dataset } from "./workload.ts";
 
 export interface PrepareCommand {
@@ -70,10 +71,10 @@ async function sendAll({ url, headers, connections, most_ms }: SendCommand): Pro
 	const agent = new Agent({ keepAlive: true, maxSockets: connections });
 	const latencies: number[] = [];
 	const cpu = process.cpuUsage();
-	const started_at = monotonic_ms();
+	const started_at = monotonicMs();
 	let next = 0;
 	const connection = async () => {
-		while (next < bodies.length && monotonic_ms() - started_at < most_ms) {
+		while (next < bodies.length && monotonicMs() - started_at < most_ms) {
 			const body = bodies[next++]!;
 			const sent = performance.now();
 			await post(agent, url, headers, body);
@@ -85,7 +86,7 @@ async function sendAll({ url, headers, connections, most_ms }: SendCommand): Pro
 	} finally {
 		agent.destroy();
 	}
-	const elapsed_ms = monotonic_ms() - started_at;
+	const elapsed_ms = monotonicMs() - started_at;
 	const used = process.cpuUsage(cpu);
 	latencies.sort((a, b) => a - b);
 	return {
@@ -119,8 +120,4 @@ function post(agent: Agent, url: string, headers: Readonly<Record<string, string
 		sent.on("error", reject);
 		sent.end(body);
 	});
-}
-
-function monotonic_ms(): number {
-	return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -3,19 +3,21 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Disk, diskBytes } from "./disk.ts";
 import { type FloorRun, insertFloor, type NativeFile, writeNativeFiles } from "./floor.ts";
+import type { Sent } from "./generator.ts";
 import { LoadGenerator } from "./load-generator.ts";
+import { Peer, type PeerRun } from "./peers.ts";
 import { MAIN_TABLE, type PipelineRun, runPipeline } from "./pipeline.ts";
 import type { Server } from "./server.ts";
 import { type Spread, spread } from "./statistics.ts";
-import type { Dataset, Workload } from "./workload.ts";
+import { type Dataset, type Workload, warmUpOf } from "./workload.ts";
 
 export interface LoadOptions {
 	readonly dataset: Dataset;
 	readonly rowsPerRequest: number;
 	readonly connections: number;
 	readonly repeats: number;
-	/** Rows of a small load that comes first and is not counted: compiled code, warm caches, open connections. */
-	readonly warmUpRows: number;
+	/** Whether the same points go into other servers, too. */
+	readonly peers: boolean;
 	readonly most_ms: number;
 	readonly settle_ms: number;
 	/** For Native files. */
@@ -52,6 +54,23 @@ export interface LoadResult {
 	readonly disk_bytes_per_row: Disk;
 	readonly ingest_peak_mb: number;
 	readonly engine_peak_mb: number;
+	readonly peers: readonly PeerResult[];
+}
+
+/** The same points into another server; the ratios are of each repetition's own pair. */
+export interface PeerResult {
+	readonly name: string;
+	readonly version: string;
+	readonly acknowledged_per_s: Spread;
+	readonly stored_per_s: Spread;
+	readonly ack_p50_ms: Spread;
+	readonly ack_p99_ms: Spread;
+	readonly cpu_us: Spread;
+	readonly disk_bytes_per_row: number;
+	readonly peak_mb: number;
+	/** Tidemark's rate ÷ this server's. */
+	readonly acknowledged_ratio: Spread;
+	readonly stored_ratio: Spread;
 }
 
 export interface LoadRun {
@@ -69,13 +88,13 @@ export async function runLoad(server: Server, options: LoadOptions): Promise<Loa
 	const folder = join(options.folder, `native-${workload}`);
 	mkdirSync(folder, { recursive: true });
 	const generator = new LoadGenerator();
+	const peers = options.peers ? Peer.find(workload, report) : [];
+	const peerRuns = new Map<string, PeerRun[]>(peers.map(({ name }) => [name, []]));
 	try {
-		if (options.warmUpRows > 0) {
-			const small = { ...dataset, rows: options.warmUpRows };
-			await generator.prepare({ dataset: small, protocol: "tidemark", rowsPerRequest });
-			await runPipeline(server, generator, workload, options);
-		}
+		await generator.prepare({ dataset: warmUpOf(dataset), protocol: "tidemark", rowsPerRequest });
+		await runPipeline(server, generator, workload, options);
 		const prepared = await generator.prepare({ dataset, protocol: "tidemark", rowsPerRequest });
+		for (const peer of peers) await peer.prepare(dataset, rowsPerRequest);
 		const big = writeNativeFiles(dataset, FLOOR_BLOCK_ROWS, folder);
 		let like: { files: NativeFile[]; rows: number } | undefined;
 		const pipeline: PipelineRun[] = [];
@@ -92,10 +111,16 @@ export async function runLoad(server: Server, options: LoadOptions): Promise<Loa
 			like ??= likeLoader(dataset, run, folder);
 			await fresh(server, options);
 			floorLike.push(await insertFloor(server, like.files, `${workload}/like/${i}`));
+			await fresh(server, options);
+			for (const peer of peers) {
+				const run = await peer.run(dataset, { ...options, measureDisk: i === repeats - 1 });
+				peerRuns.get(peer.name)!.push(run);
+				report(peerProgress(peer.name, i, run));
+			}
 			report(progress(workload, i, run, floor.at(-1)!, floorLike.at(-1)!, dataset.rows));
 		}
-		await fresh(server, options);
-		const result = summarise(options, prepared.bytes, pipeline, floor, floorLike, disk!);
+		const peersDone = [...peerRuns].map(([name, runs]) => summarisePeer(name, runs, pipeline));
+		const result = { ...summarise(options, prepared.bytes, pipeline, floor, floorLike, disk!), peers: peersDone };
 		return {
 			result,
 			windows: pipeline.map(({ sent, stored_ms }) => ({
@@ -105,6 +130,7 @@ export async function runLoad(server: Server, options: LoadOptions): Promise<Loa
 		};
 	} finally {
 		generator.stop();
+		for (const peer of peers) peer.stop();
 		rmSync(folder, { recursive: true, force: true });
 	}
 }
@@ -143,7 +169,7 @@ function summarise(
 	floor: readonly FloorRun[],
 	floorLike: readonly FloorRun[],
 	disk: Disk,
-): LoadResult {
+): Omit<LoadResult, "peers"> {
 	const { workload, rows } = dataset;
 	const over = (value: (run: PipelineRun) => number) => spread(pipeline.map(value));
 	const perRow = (value: (run: PipelineRun) => number) => over((run) => (value(run) * 1_000) / run.sent.rows);
@@ -184,6 +210,32 @@ function summarise(
 		ingest_peak_mb: Math.max(...pipeline.map((run) => run.ingest_peak_bytes)) / MB,
 		engine_peak_mb: Math.max(...pipeline.map((run) => run.engine_peak_bytes)) / MB,
 	};
+}
+
+function summarisePeer(name: string, runs: readonly PeerRun[], pipeline: readonly PipelineRun[]): PeerResult {
+	const over = (value: (run: PeerRun, ours: PipelineRun) => number) =>
+		spread(runs.map((run, i) => value(run, pipeline[i]!)));
+	const acknowledged = ({ sent }: { sent: Sent }) => (sent.rows * 1_000) / sent.elapsed_ms;
+	const stored = ({ sent, stored_ms }: { sent: Sent; stored_ms: number }) => (sent.rows * 1_000) / stored_ms;
+	return {
+		...{ name, version: runs[0]!.version },
+		acknowledged_per_s: over(acknowledged),
+		stored_per_s: over(stored),
+		ack_p50_ms: over(({ sent }) => sent.ack_p50_ms),
+		ack_p99_ms: over(({ sent }) => sent.ack_p99_ms),
+		cpu_us: over(({ cpu_ms, sent }) => (cpu_ms * 1_000) / sent.rows),
+		disk_bytes_per_row: runs.at(-1)!.disk_bytes_per_row!,
+		peak_mb: Math.max(...runs.map(({ peak_bytes }) => peak_bytes)) / MB,
+		acknowledged_ratio: over((run, ours) => acknowledged(ours) / acknowledged(run)),
+		stored_ratio: over((run, ours) => stored(ours) / stored(run)),
+	};
+}
+
+function peerProgress(name: string, i: number, { sent, stored_ms, cpu_ms }: PeerRun): string {
+	return (
+		`${name} #${i + 1}: ${Math.round(sent.rows / sent.elapsed_ms)}k acknowledged/s, ${Math.round(sent.rows / stored_ms)}k stored/s, ` +
+		`CPU µs/row ${((cpu_ms * 1_000) / sent.rows).toFixed(2)}`
+	);
 }
 
 function total({ cpu_ms }: FloorRun): number {

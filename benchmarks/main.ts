@@ -47,10 +47,19 @@ function loadOptions(workload: Workload, folder: string) {
 		// Yesterday, late enough for every zone and early enough for all rows to be of one day.
 		start_ms: Math.floor(Date.now() / DAY_MS) * DAY_MS - DAY_MS + DAY_MS / 4,
 	};
-	const warmUpRows = Math.floor(dataset.rows / 10);
 	const rowsPerRequest = options.rowsPerRequest(workload);
 	const report = (line: string) => console.error(line);
-	return { dataset, rowsPerRequest, connections, repeats, warmUpRows, most_ms, settle_ms, folder, report };
+	return {
+		dataset,
+		rowsPerRequest,
+		connections,
+		repeats,
+		most_ms,
+		settle_ms,
+		folder,
+		report,
+		peers: options.parts.has("peers"),
+	};
 }
 
 function printProfile(folder: string, windows: readonly Window[]): void {

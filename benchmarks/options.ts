@@ -72,7 +72,8 @@ export function parseOptions(argv: readonly string[]): Options {
 	if (given.peers) parts.add("peers");
 	return {
 		...{ quick, parts, seed: given.seed, connections: given.connections, pointsPerSeries: given.seriesPoints },
-		loads: WORKLOADS.filter((workload) => parts.has(workload)),
+		// Peers are compared within the loads of metrics.
+		loads: WORKLOADS.filter((load) => parts.has(load) || (parts.has("peers") && ["series", "metrics"].includes(load))),
 		profile: given.profile ?? false,
 		repeats: given.repeats ?? (quick ? 1 : 3),
 		most_ms: quick ? 10_000 : 60_000,

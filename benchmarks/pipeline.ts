@@ -1,7 +1,7 @@
 /** One load through the whole pipeline: from the generator's first request until every row can be queried. */
 import type { Sent } from "./generator.ts";
 import type { LoadGenerator } from "./load-generator.ts";
-import { cpuMs, peakBytes, resetPeak, until } from "./processes.ts";
+import { cpuMs, monotonicMs, peakBytes, resetPeak, until } from "./processes.ts";
 import type { Server } from "./server.ts";
 import type { Workload } from "./workload.ts";
 
@@ -55,7 +55,7 @@ export async function runPipeline(
 		const sent = await generator.send({ url, headers: server.headers, connections, most_ms });
 		// A segment's file goes when its rows can be queried: watching the folder costs neither process anything.
 		await until("storing everything", STORE_MS, POLL_MS, () => server.segments().length === 0);
-		const stored_ms = monotonic_ms() - sent.started_at;
+		const stored_ms = monotonicMs() - sent.started_at;
 		const ingest_cpu_ms = cpuMs(server.pid) - before.ingest;
 		const engine_cpu_ms = cpuMs(server.engine.pid) - before.engine;
 		const [{ n } = { n: 0 }] = await server.rows<{ n: number }>(`SELECT count() AS n FROM ${MAIN_TABLE[workload]}`);
@@ -70,8 +70,4 @@ export async function runPipeline(
 	} finally {
 		clearInterval(watch);
 	}
-}
-
-function monotonic_ms(): number {
-	return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -24,6 +24,11 @@ export function resetPeak(pid: number): void {
 	writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
+/** The clock that all processes of the machine share, milliseconds. */
+export function monotonicMs(): number {
+	return Number(process.hrtime.bigint()) / 1e6;
+}
+
 /** Bytes of all files below a folder whose path passes the test. */
 export function folderBytes(folder: string, counts: (path: string) => boolean = () => true): number {
 	let bytes = 0;
