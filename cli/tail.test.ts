@@ -37,7 +37,15 @@ afterEach(async () => {
 const T0 = Date.parse("2024-01-15T10:30:00Z");
 
 function add(message: string, seconds: number, level = "info"): void {
-	logs.push({ timestamp: new Date(T0 + seconds * 1000).toISOString(), level, component: null, message, context: {} });
+	logs.push({
+		timestamp: new Date(T0 + seconds * 1000).toISOString(),
+		level,
+		component: null,
+		message,
+		context: {},
+		trace_id: null,
+		span_id: null,
+	});
 }
 
 function start(options: Partial<TailOptions> = {}): Promise<void> {
@@ -136,6 +144,8 @@ const entry = {
 	component: "api",
 	message: "no\tanswer",
 	context: { model: "gpt-4", tries: 3 },
+	trace_id: null,
+	span_id: null,
 };
 
 test("a record is one line, and colours change nothing but colours", () => {

@@ -72,7 +72,7 @@ export async function tail(options: TailOptions): Promise<void> {
 	}
 
 	async function latest(): Promise<LogEntry[]> {
-		const window = { timeframe: "24h", limit: Math.max(1, lines), sort: "timestamp desc" };
+		const window = { timeframe: "24h", limit: Math.max(1, lines), sort: "timestamp desc" } as const;
 		const { logs } = await client.monitoring.queryLogs({ ...asked, ...window }, { signal });
 		return logs.reverse();
 	}
@@ -80,7 +80,7 @@ export async function tail(options: TailOptions): Promise<void> {
 	async function since(startMs: number): Promise<LogEntry[]> {
 		const found: LogEntry[] = [];
 		for (let cursor: string | undefined; ; ) {
-			const window = startMs > 0 ? { start: startMs, end: Date.now() + 3_600_000 } : { timeframe: "1h" };
+			const window = startMs > 0 ? { start: startMs } : { timeframe: "1h" as const };
 			const page = await client.monitoring.queryLogs(
 				{ ...asked, ...window, limit: PAGE, sort: "timestamp asc", ...(cursor && { cursor }) },
 				{ signal },

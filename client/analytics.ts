@@ -1,6 +1,6 @@
 // `client.analytics`: the routes of the analytics API as nested groups.
-import type { SystemHealthAnswer, SystemLogsAnswer, SystemPerformanceAnswer } from "./answers.ts";
-import type { CallOptions, ReadOptions, SystemLogsOptions, SystemPerformanceOptions } from "./options.ts";
+import type { SystemHealthAnswer, SystemLogsAnswer, SystemPerformanceAnswer } from "../schema/wire/index.ts";
+import type { CallOptions, SystemHealthOptions, SystemLogsOptions, SystemPerformanceOptions } from "./options.ts";
 import type { Transport } from "./transport.ts";
 
 export class Analytics {
@@ -19,7 +19,7 @@ class SystemAnalytics {
 	}
 
 	/** `GET /analytics/system/health`. */
-	health(options: ReadOptions = {}, call: CallOptions = {}): Promise<SystemHealthAnswer> {
+	health(options: SystemHealthOptions = {}, call: CallOptions = {}): Promise<SystemHealthAnswer> {
 		return this.#transport.get("/analytics/system/health", { ...options }, call.signal);
 	}
 

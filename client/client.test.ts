@@ -354,7 +354,7 @@ test.each([
 	const client = connect();
 	const details = { parameter: "timeframe", provided: "2h", valid_options: ["1h"] };
 	for (let i = 0; i < 3; i++) peer.misbehave.push(status(code, { error: "wrong", code, details }));
-	await expect(client.monitoring.metrics({ timeframe: "2h" })).rejects.toMatchObject({
+	await expect(client.monitoring.metrics({ timeframe: "2h" as "1h" })).rejects.toMatchObject({
 		name,
 		message: "wrong",
 		status: code,

@@ -1,4 +1,14 @@
-export type * from "./answers.ts";
+export type {
+	HealthAnswer,
+	LogEntry,
+	LogsAnswer,
+	Meta,
+	MetricsAnswer,
+	ResourcesAnswer,
+	SystemHealthAnswer,
+	SystemLogsAnswer,
+	SystemPerformanceAnswer,
+} from "../schema/wire/index.ts";
 export type { ClientStats } from "./batcher.ts";
 export { Client, type ClientOptions } from "./client.ts";
 export {

@@ -1,6 +1,6 @@
 // `client.monitoring`: the methods of the monitoring API, in camelCase; options and answers keep the API's spelling.
-import type { HealthAnswer, LogsAnswer, MetricsAnswer, ResourcesAnswer } from "./answers.ts";
-import type { CallOptions, MetricsOptions, QueryLogsOptions, ReadOptions, ResourceOptions } from "./options.ts";
+import type { HealthAnswer, LogsAnswer, MetricsAnswer, ResourcesAnswer } from "../schema/wire/index.ts";
+import type { CallOptions, HealthOptions, MetricsOptions, QueryLogsOptions, ResourceOptions } from "./options.ts";
 import { Telemetry } from "./telemetry.ts";
 import type { Transport } from "./transport.ts";
 
@@ -16,7 +16,7 @@ export class Monitoring extends Telemetry {
 
 	/** `GET /v1/monitoring/health`; `avg_response_time` is the answer's `response_time_ms`. */
 	async systemHealth(
-		options: ReadOptions = {},
+		options: HealthOptions = {},
 		call: CallOptions = {},
 	): Promise<HealthAnswer & { avg_response_time: number | null }> {
 		const health = await this.#transport.get<HealthAnswer>(`${BASE}/health`, { ...options }, call.signal);

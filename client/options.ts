@@ -1,59 +1,43 @@
-// Options of the reading calls; the members are the query parameters of the routes, in their spelling.
+// Options of the reading calls: the query parameters of the routes as `schema/wire` has them, in their spelling, with the
+// values that a program has at hand.
+import type {
+	HealthQuery,
+	LogsQuery,
+	MetricsQuery,
+	ResourcesQuery,
+	SystemHealthQuery,
+	SystemLogsQuery,
+	SystemPerformanceQuery,
+} from "../schema/wire/index.ts";
 
 /** A point in time: RFC 3339 text, epoch (s, ms, µs or ns by size), or a Date. */
 export type Time = string | number | Date;
 
-/** What every read takes. */
-export interface ReadOptions {
-	/** The route's own values, such as `1h`, `24h`, `7d`, `30d`. */
-	timeframe?: string;
-	/** In place of `timeframe`; the window is `[start, end)`. */
-	start?: Time;
-	end?: Time;
-	/** IANA name, default UTC. */
-	timezone?: string;
-	/** Evaluates the answer as of this instant, default now. */
-	as_of?: Time;
-	/** Adds the SQL, its parameters and costs to the answer. */
-	explain?: boolean;
-}
+type Instants = "start" | "end" | "as_of" | "start_time" | "end_time";
+type Lists = "metrics" | "group_by" | "components";
 
-export interface MetricsOptions extends ReadOptions {
-	granularity?: "1m" | "5m" | "15m" | "1h" | "1d";
-	/** Names, with or without an aggregation: `queue.depth`, `queue.depth:max`. */
-	metrics?: string | string[];
-	component?: string;
-	/** Tags; adds `groups` to the answer. */
-	group_by?: string | string[];
-}
+/** A route's parameters: Dates for instants, arrays for lists, booleans and numbers as such. */
+type Options<Query> = {
+	[Name in keyof Query]?:
+		| (Name extends Instants
+				? Time
+				: Name extends Lists
+					? string | readonly string[]
+					: Name extends "explain"
+						? boolean
+						: Name extends "limit"
+							? number
+							: Query[Name])
+		| undefined;
+};
 
-export interface ResourceOptions extends ReadOptions {
-	components?: string | string[];
-}
-
-export interface QueryLogsOptions extends ReadOptions {
-	/** Lucene-style: `level:ERROR AND component:inference`. */
-	query?: string;
-	limit?: number;
-	sort?: string;
-	/** `next_cursor` of the answer before. */
-	cursor?: string;
-}
-
-export interface SystemPerformanceOptions extends ReadOptions {
-	granularity?: "1m" | "5m" | "15m" | "1h" | "1d";
-}
-
-export interface SystemLogsOptions {
-	level?: string;
-	component?: string;
-	start_time?: Time;
-	end_time?: Time;
-	limit?: number;
-	search?: string;
-	as_of?: Time;
-	cursor?: string;
-}
+export type HealthOptions = Options<HealthQuery>;
+export type MetricsOptions = Options<MetricsQuery>;
+export type ResourceOptions = Options<ResourcesQuery>;
+export type QueryLogsOptions = Options<LogsQuery>;
+export type SystemHealthOptions = Options<SystemHealthQuery>;
+export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
+export type SystemLogsOptions = Options<SystemLogsQuery>;
 
 /** How a call is made, apart from what it asks. */
 export interface CallOptions {

@@ -1,0 +1,116 @@
+// The SDK and the command line against the whole program: what they say was accepted is what is stored.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Client } from "../client/index.ts";
+import { type Server, startServer, temporaryFolder, until } from "./server.ts";
+
+const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+let server: Server;
+
+beforeAll(async () => {
+	server = await startServer({ env: { TIDEMARK_COLLECT_INTERVAL: "off" } });
+});
+afterAll(() => server.stop());
+
+/** What was accepted is in the journal first; each table has it a moment later. */
+async function stored(table: string, where: string, count: number): Promise<void> {
+	const sql = `SELECT count() AS n FROM ${table} WHERE ${where}`;
+	await until(async () => (await server.query<{ n: number }>(sql))[0]?.n === count, { what: `${count} ${table}` });
+}
+
+/** Runs `tidemark …` with a key from the environment, as a user would. */
+async function tidemark(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+	const child = spawn(process.execPath, [main, ...args], {
+		cwd: server.dataDir,
+		env: { PATH: process.env.PATH, TIDEMARK_URL: server.url, TIDEMARK_KEY: server.adminKey },
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+	return { code, out, err };
+}
+
+test("what the SDK tracks is stored, every record once, with its tags, context and causes", async () => {
+	const client = new Client({ apiKey: server.adminKey, baseUrl: server.url });
+	for (let n = 0; n < 3000; n++)
+		client.monitoring.trackMetric({ name: "sdk.n", value: n, tags: { shard: String(n % 3) } });
+	client.monitoring.trackEvent({ event: "sdk.event", properties: { tokens: 150, user_id: "user_123" } });
+	client.monitoring.log({ message: "from the SDK", level: "warning", component: "sdk", context: { a: 1 } });
+	client.monitoring.reportError(new RangeError("too far", { cause: new Error("too fast") }), { component: "sdk" });
+	expect(await client.shutdown()).toMatchObject({
+		queued: 0,
+		accepted: 3003,
+		rejected: 0,
+		dropped: 0,
+		last_error: undefined,
+	});
+	await stored("points", "name = 'sdk.n'", 3000);
+	await stored("logs", "message = 'from the SDK'", 1);
+	await stored("errors", "error_type = 'RangeError'", 1);
+	await stored("events", "event = 'sdk.event' AND user_id = 'user_123'", 1);
+	expect(
+		await server.query("SELECT sum(value) AS sum, uniqExact(series_id) AS series FROM points WHERE name = 'sdk.n'"),
+	).toEqual([{ sum: (2999 * 3000) / 2, series: 3 }]);
+	expect(await server.query("SELECT level, component FROM logs WHERE message = 'from the SDK'")).toEqual([
+		{ level: "warning", component: "sdk" },
+	]);
+	const [error] = await server.query<{ stack: string }>("SELECT stack FROM errors WHERE error_type = 'RangeError'");
+	expect(error?.stack).toMatch(/too far[\s\S]*Caused by: Error: too fast/);
+});
+
+test("what the server rejects the SDK counts, with the reason", async () => {
+	const client = new Client({ apiKey: server.adminKey, baseUrl: server.url });
+	client.monitoring.trackMetric({ name: "sdk.good", value: 1 });
+	client.monitoring.trackMetric({ name: "sdk.bad", value: Number.NaN });
+	const stats = await client.shutdown();
+	expect(stats).toMatchObject({ accepted: 1, rejected: 1, dropped: 0 });
+	expect(stats.recent_rejections).toMatchObject([{ index: 1, field: "value" }]);
+});
+
+test("a file that is imported twice is stored once", async () => {
+	const path = join(temporaryFolder(), "events.ndjson");
+	const lines = Array.from({ length: 12_000 }, (_, n) => `{"event":"imported","properties":{"n":${n}}}`);
+	writeFileSync(path, `${lines.join("\n")}\nnot a record\n`);
+	for (let again = 0; again < 2; again++) {
+		expect(await tidemark("import", path)).toEqual({
+			code: 0,
+			out: "12,001 lines (ndjson): 12,000 records accepted, 1 rejected\n  line 12001: not a JSON object\n",
+			err: "",
+		});
+	}
+	await stored("events", "event = 'imported'", 12_000);
+});
+
+test("a gzipped log file is imported with its times, levels and stack traces", async () => {
+	const path = join(temporaryFolder(), "app.log.gz");
+	const at = new Date(Date.now() - 60_000).toISOString();
+	writeFileSync(
+		path,
+		gzipSync(`${at} ERROR [main] it broke\njava.lang.Error: x\n\tat a.B.c(D.java:1)\n${at} INFO [main] it works\n`),
+	);
+	expect((await tidemark("import", "--component", "shop", path)).out).toBe(
+		"4 lines (plain): 2 records accepted, 0 rejected\n",
+	);
+	const rows = () =>
+		server.query(
+			"SELECT level, message, toUnixTimestamp64Milli(ts) AS ms FROM logs WHERE component = 'shop' ORDER BY level",
+		);
+	await stored("logs", "component = 'shop'", 2);
+	expect(await rows()).toEqual([
+		{ level: "error", message: "ERROR [main] it broke\njava.lang.Error: x\n\tat a.B.c(D.java:1)", ms: Date.parse(at) },
+		{ level: "info", message: "INFO [main] it works", ms: Date.parse(at) },
+	]);
+});
+
+test("an import with a wrong key is one line and exit code 1", async () => {
+	const path = join(temporaryFolder(), "one.ndjson");
+	writeFileSync(path, '{"event":"e"}\n');
+	const { code, err } = await tidemark("import", "--key", "tm_wrong_0123456789abcdef", path);
+	expect(code).toBe(1);
+	expect(err).toMatch(/^tidemark: import stopped after line 0: .*key.*\n$/);
+});
