@@ -9,14 +9,14 @@ export class Committer {
 	readonly #journal: Journal;
 	readonly #batch: OpenBatch;
 	readonly #exclusive: <T>(work: () => Promise<T>) => Promise<T>;
-	readonly #onDurable: (records: number) => void;
+	readonly #onCommit: () => void;
 	#next: Promise<number> | undefined;
 
-	/** @param onDurable hears of the records of each commit before its requests are answered */
-	constructor(journal: Journal, batch: OpenBatch, onDurable: (records: number) => void) {
+	/** @param onCommit called after each commit, before its requests are answered */
+	constructor(journal: Journal, batch: OpenBatch, onCommit: () => void) {
 		this.#journal = journal;
 		this.#batch = batch;
-		this.#onDurable = onDurable;
+		this.#onCommit = onCommit;
 		this.#exclusive = serially();
 	}
 
@@ -32,7 +32,7 @@ export class Committer {
 			const sealed = this.#batch.seal();
 			try {
 				const segment = await this.#journal.append(sealed.frames, sealed.records);
-				this.#onDurable(sealed.records);
+				this.#onCommit();
 				return segment;
 			} catch (error) {
 				forget(sealed);

@@ -98,7 +98,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			return answer;
 		},
 		status: () => ({
-			accepted: ledger.accepted,
+			accepted: journal.appended,
 			stored: ledger.stored,
 			quarantined: ledger.quarantined,
 			duplicates: ledger.duplicates,
@@ -106,7 +106,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			recovered: ledger.recovered,
 			journal: journal.records,
 			journalBytes: journal.bytes,
-			imbalance: ledger.imbalance(journal.records),
+			imbalance: ledger.imbalance(journal.appended, journal.records),
 			trouble: loader.trouble,
 		}),
 		async close(deadline_ms) {

@@ -51,10 +51,7 @@ export class Intake {
 	constructor(options: IntakeOptions) {
 		this.#options = options;
 		this.batch = new OpenBatch(options.sequence);
-		this.#committer = new Committer(options.journal, this.batch, (records) => {
-			options.ledger.accepted += records;
-			options.onCommit();
-		});
+		this.#committer = new Committer(options.journal, this.batch, options.onCommit);
 	}
 
 	/**

@@ -1,8 +1,6 @@
 /** Where every accepted record is. The balance of these numbers is the promise that no record is dropped. */
 export class Ledger {
-	/** Records made durable by this process. */
-	accepted = 0;
-	/** Records of these that ClickHouse has. */
+	/** Records that ClickHouse has. */
 	stored = 0;
 	/** Records that ClickHouse refused and the quarantine has. */
 	quarantined = 0;
@@ -17,8 +15,12 @@ export class Ledger {
 		this.recovered = recovered;
 	}
 
-	/** 0 when every record is in exactly one place. @param journal records in the journal now */
-	imbalance(journal: number): number {
-		return this.recovered + this.accepted - this.stored - this.quarantined - this.duplicates - journal;
+	/**
+	 * 0 when every record is in exactly one place.
+	 * @param accepted records that this process made durable
+	 * @param journal records in the journal now
+	 */
+	imbalance(accepted: number, journal: number): number {
+		return this.recovered + accepted - this.stored - this.quarantined - this.duplicates - journal;
 	}
 }

@@ -1,14 +1,14 @@
 /**
  * Bytes of a journal segment: a header, then commits. A commit is what one fdatasync made durable, whole or not at all:
  *
- *     segment  "TMJOURNL" | version u32 | 0 u32
+ *     segment  "TMJOURNL" | version u32 | 0 u32 | random id, 16 bytes
  *     commit   "TMC1" u32 | payload bytes u32 | CRC-32 of the payload u32 | payload
  *     payload  frames: table u8 | rows u32 | bytes u32 | one Native block
  */
 import { crc32 } from "node:zlib";
 import type { TableName } from "../../schema/tables.ts";
 
-export const SEGMENT_HEADER_BYTES = 16;
+export const SEGMENT_HEADER_BYTES = 32;
 export const COMMIT_HEADER_BYTES = 12;
 export const FORMAT_VERSION = 1;
 
@@ -35,11 +35,18 @@ export interface Frame {
 	readonly block: Buffer;
 }
 
-export function segmentHeader(): Buffer {
+/** @param id 32 hexadecimal digits */
+export function segmentHeader(id: string): Buffer {
 	const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
 	SEGMENT_MAGIC.copy(header);
 	header.writeUInt32LE(FORMAT_VERSION, 8);
+	header.write(id, 16, "hex");
 	return header;
+}
+
+/** The id in a segment's header. */
+export function segmentId(bytes: Buffer): string {
+	return bytes.toString("hex", 16, SEGMENT_HEADER_BYTES);
 }
 
 /** @returns the format version, or undefined when this is no journal segment */

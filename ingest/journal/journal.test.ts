@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TABLES } from "../../schema/tables.ts";
 import { decodeBlock, encodeRows } from "../native/decode.ts";
-import { type Frame, framesOf, scanSegment } from "./format.ts";
+import { type Frame, framesOf, SEGMENT_HEADER_BYTES, scanSegment } from "./format.ts";
 import { Journal } from "./journal.ts";
 
 let folder: string;
@@ -47,7 +47,17 @@ describe("the journal", () => {
 		expect(replayed(second)).toEqual(["a", "b", "c"]);
 		expect(second.records).toBe(3);
 		expect(second.findings).toEqual([]);
-		expect(second.id).toBe(first.id);
+		expect(new Set(second.sealed.map(({ id }) => id)).size).toBe(2);
+	});
+
+	it("gives every segment an id of its own, also when numbers start anew: tokens must not repeat", async () => {
+		const ids: string[] = [];
+		for (let start = 0; start < 3; start++) {
+			const journal = await written("a");
+			ids.push(journal.sealed[0]!.id);
+			await journal.remove(journal.sealed[0]!);
+		}
+		expect(new Set(ids).size).toBe(3);
 	});
 
 	it("forgets a segment only when it is removed, with all that was noted beside it", async () => {
@@ -94,7 +104,7 @@ describe("the journal", () => {
 
 	it("does not take a commit that stands inside a damaged one", async () => {
 		const { path } = (await written("inner")).sealed[0]!;
-		const inner = readFileSync(path).subarray(16).toString("latin1");
+		const inner = readFileSync(path).subarray(SEGMENT_HEADER_BYTES).toString("latin1");
 		rmSync(folder, { recursive: true });
 		const forged = Buffer.from(inner, "latin1");
 		const block = encodeRows(TABLES.logs, [["p", 1, 1n, "info", "", "MARK", "", "", ""]]);
@@ -110,7 +120,7 @@ describe("the journal", () => {
 		await journal.seal();
 		const segment = readFileSync(journal.sealed[0]!.path);
 		// Its checksum, not its length.
-		segment[24]! ^= 1;
+		segment[SEGMENT_HEADER_BYTES + 8]! ^= 1;
 		writeFileSync(journal.sealed[0]!.path, segment);
 		expect(replayed(new Journal(folder))).toEqual(["after"]);
 	});
@@ -155,7 +165,7 @@ describe("the journal", () => {
 		const journal = await written("a");
 		const segment = journal.sealed[0]!;
 		const fd = openSync(segment.path, "a");
-		writeSync(fd, readFileSync(segment.path).subarray(16));
+		writeSync(fd, readFileSync(segment.path).subarray(SEGMENT_HEADER_BYTES));
 		closeSync(fd);
 		expect(replayed(journal)).toEqual(["a"]);
 	});

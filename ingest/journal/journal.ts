@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -24,8 +24,6 @@ export class JournalWriteError extends Error {
  * are deleted once their rows are stored. One appender and one reader; `append` calls must not overlap.
  */
 export class Journal {
-	/** Names this journal in deduplication tokens: two ingest processes must never share one. */
-	readonly id: string;
 	/** What the start found wrong, for the log. */
 	readonly findings: readonly Finding[];
 	readonly #folder: string;
@@ -33,6 +31,7 @@ export class Journal {
 	#nextSeq: number;
 	#active: (Segment & { readonly fd: number }) | undefined;
 	#bytes: number;
+	#appended = 0;
 
 	constructor(folder: string) {
 		fs.mkdirSync(folder, { recursive: true });
@@ -42,7 +41,6 @@ export class Journal {
 		this.#nextSeq = nextSeq;
 		this.findings = findings;
 		this.#bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
-		this.id = journalId(join(folder, "id"));
 	}
 
 	/** Bytes of all segments: what counts against the disk budget. */
@@ -53,6 +51,11 @@ export class Journal {
 	/** Records that are durable here and not yet stored. */
 	get records(): number {
 		return this.#sealed.reduce((sum, segment) => sum + segment.records, this.#active?.records ?? 0);
+	}
+
+	/** Records made durable since the start; counted together with `records`, so that the two never disagree. */
+	get appended(): number {
+		return this.#appended;
 	}
 
 	/** Sealed segments, oldest first. */
@@ -78,6 +81,7 @@ export class Journal {
 			await fdatasync(segment.fd);
 			segment.bytes += commit.length;
 			segment.records += records;
+			this.#appended += records;
 			this.#bytes += commit.length;
 			return segment.seq;
 		} catch (cause) {
@@ -96,10 +100,10 @@ export class Journal {
 		else await this.#unlink(segment);
 	}
 
-	/** Deletes a sealed segment, whose rows must be stored, and then what was noted beside it. */
+	/** Takes a sealed segment, whose rows must be stored, off the list, then deletes it and what was noted beside it. */
 	async remove(segment: Segment): Promise<void> {
-		await this.#unlink(segment);
 		this.#sealed.splice(this.#sealed.indexOf(segment), 1);
+		await this.#unlink(segment);
 		const notes = `${basename(segment.path)}.`;
 		for (const file of await readdir(this.#folder)) {
 			if (file.startsWith(notes)) await unlink(join(this.#folder, file));
@@ -110,7 +114,8 @@ export class Journal {
 		const seq = this.#nextSeq++;
 		const path = segmentPath(this.#folder, seq);
 		const fd = await open(path, "wx");
-		const header = segmentHeader();
+		const id = randomBytes(16).toString("hex");
+		const header = segmentHeader(id);
 		try {
 			await writeAll(fd, header, 0);
 			await fsync(fd);
@@ -122,7 +127,7 @@ export class Journal {
 			throw error;
 		}
 		this.#bytes += header.length;
-		return { seq, path, fd, bytes: header.length, records: 0 };
+		return { seq, id, path, fd, bytes: header.length, records: 0 };
 	}
 
 	/**
@@ -157,13 +162,4 @@ async function syncFolder(folder: string): Promise<void> {
 	} finally {
 		await close(fd);
 	}
-}
-
-function journalId(path: string): string {
-	try {
-		fs.writeFileSync(path, randomUUID(), { flag: "wx", flush: true });
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-	}
-	return fs.readFileSync(path, "utf8");
 }

@@ -1,10 +1,13 @@
 /** What a start finds in the journal folder: what can be replayed, and what is told and set aside. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FORMAT_VERSION, framesOf, SEGMENT_HEADER_BYTES, scanSegment, segmentVersion } from "./format.ts";
+import { FORMAT_VERSION, framesOf, SEGMENT_HEADER_BYTES, scanSegment, segmentId, segmentVersion } from "./format.ts";
 
 export interface Segment {
+	/** Order among the segments of a folder; used again once they are gone. */
 	readonly seq: number;
+	/** Random, in the file itself: names the segment in deduplication tokens, so it must never be used again. */
+	readonly id: string;
 	readonly path: string;
 	bytes: number;
 	/** Records in it: rows of all tables but the bookkeeping ones. */
@@ -84,7 +87,13 @@ export function recover(folder: string): Recovery {
 			if (torn) truncateSync(path, from);
 		}
 		if (commits.length === 0) rmSync(path);
-		else segments.push({ seq, path, bytes: commits.at(-1)!.to, records: countRecords(bytes) });
+		else segments.push({ seq, id: segmentId(bytes), path, bytes: commits.at(-1)!.to, records: countRecords(bytes) });
+	}
+	// Notes of a segment that was deleted a moment before a crash.
+	const kept = new Set(segments.map(({ path }) => path));
+	for (const note of readdirSync(folder).filter((file) => file.endsWith(".split"))) {
+		const path = join(folder, note);
+		if (!kept.has(path.slice(0, path.indexOf(EXTENSION) + EXTENSION.length))) rmSync(path);
 	}
 	return { segments, findings, nextSeq };
 }

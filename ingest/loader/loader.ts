@@ -163,10 +163,11 @@ export class Loader {
 				this.#totals.stored(blocks.cumulative);
 			} else quarantined += await this.#store(segment, table, blocks[table]);
 		}
-		await journal.remove(segment);
+		// In one turn with the removal from the list: nobody may see the records in two places, or in none.
 		ledger.quarantined += quarantined;
 		ledger.duplicates += duplicates;
 		ledger.stored += segment.records - quarantined - duplicates;
+		await journal.remove(segment);
 		this.#storedUpTo = segment.seq;
 		for (const [seq, resolvers] of this.#waiting) {
 			if (seq > segment.seq) continue;
@@ -181,11 +182,11 @@ export class Loader {
 		blocks: readonly Buffer[],
 		part?: string,
 	): Promise<number> {
-		const { journal, clock } = this.#options;
+		const { clock } = this.#options;
 		const name = part ? `${table}.${part}` : table;
-		return insertOrQuarantine(table, blocks, `${journal.id}/${segment.seq}/${name}`, {
+		return insertOrQuarantine(table, blocks, `${segment.id}/${name}`, {
 			insert: this.#insert,
-			segment: `${journal.id}/${segment.seq}`,
+			segment: segment.id,
 			markerPath: `${segment.path}.${name}.split`,
 			clock,
 		});

@@ -1,0 +1,252 @@
+import { copyFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { DEFAULT_RETENTION } from "../../schema/retention.ts";
+import { startDatabase, type TestDatabase } from "../../tests/support/database.ts";
+import { createIngest, type Ingest } from "../index.ts";
+import type { Signal } from "../intake.ts";
+
+const NOW = Date.UTC(2026, 10, 15, 12);
+const MINUTE = 60_000;
+const TABLES = [
+	"series",
+	"points",
+	"cumulative",
+	"events",
+	"event_ids",
+	"logs",
+	"errors",
+	"issues",
+	"signals",
+	"quarantine",
+];
+const DERIVED = ["1m", "5m", "15m", "1h", "1d"].flatMap((tier) => [`rollup_${tier}`, `sketch_${tier}`]);
+
+let database: TestDatabase;
+let folder: string;
+let ingest: Ingest;
+
+beforeAll(async () => {
+	database = await startDatabase();
+});
+afterAll(() => database.stop());
+beforeEach(async () => {
+	folder = mkdtempSync(join(tmpdir(), "tidemark-loader-"));
+	ingest = await open();
+});
+afterEach(async () => {
+	await ingest.close(10_000);
+	for (const table of [...TABLES, ...DERIVED]) await database.client.command({ query: `TRUNCATE TABLE ${table}` });
+	rmSync(folder, { recursive: true });
+});
+
+function open(): Promise<Ingest> {
+	return createIngest({
+		...{ folder, clickhouse: database.client, logger: pino({ level: "silent" }), retention: DEFAULT_RETENTION },
+		...{ maxBodyBytes: 2 ** 24, maxRecords: 10_000, seriesPerProject: 1_000, journalBudgetBytes: 2 ** 30 },
+		...{ clock: () => NOW, flush_ms: 20 },
+	});
+}
+
+/** Sends records and waits until they can be queried. */
+async function send(signal: Signal, records: readonly unknown[], project = "p") {
+	const answer = await ingest.write(project, signal, records);
+	await stored();
+	return answer;
+}
+
+async function stored(): Promise<void> {
+	const deadline = Date.now() + 20_000;
+	while (ingest.status().journal > 0) {
+		if (Date.now() > deadline) throw new Error(`not stored: ${JSON.stringify(ingest.status())}`);
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+	expect(ingest.status().imbalance).toBe(0);
+}
+
+async function rows<Row = Record<string, unknown>>(query: string): Promise<Row[]> {
+	const result = await database.client.query({
+		query,
+		format: "JSONEachRow",
+		clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+	});
+	return await result.json<Row>();
+}
+
+const metric = (name: string, value: number, minute: number, rest: object = {}) => ({
+	...{ name, value, timestamp: NOW + minute * MINUTE },
+	...rest,
+});
+
+describe("the loader", () => {
+	it("stores every signal as it was sent", async () => {
+		const tags = { host: "ä", component: "api", ["__proto__"]: "x" };
+		await send("metric", [{ name: "cpu", value: 0.1, timestamp: NOW, unit: "1", tags }]);
+		const properties = { n: 1.5, text: "日本", yes: true, deep: { list: [1, "2"] } };
+		await send("event", [
+			{ event: "e", timestamp: NOW, user_id: "u", session_id: "s", account_id: "a", event_id: "i", properties },
+		]);
+		await send("event", [{ event: "bare", timestamp: NOW }]);
+		await send("log", [
+			{
+				message: 'a "quoted"\n\0 line',
+				level: "WARN",
+				component: "api",
+				timestamp: NOW,
+				trace_id: "t",
+				span_id: "x",
+				context: { n: 1, deep: {} },
+			},
+		]);
+		const failed = await send("error", [
+			{ error_message: "boom", error_type: "E", context: { user_id: "u" }, timestamp: NOW },
+		]);
+		expect(await rows("SELECT * EXCEPT (series_id) FROM series")).toEqual([
+			{
+				project: "p",
+				name: "cpu",
+				tags: { ["__proto__"]: "x", component: "api", host: "ä" },
+				component: "api",
+				kind: "gauge",
+				unit: "1",
+				first_seen: "2026-11-15T12:00:00.000Z",
+			},
+		]);
+		expect(await rows("SELECT name, component, kind, ts, value FROM points")).toEqual([
+			{ name: "cpu", component: "api", kind: "gauge", ts: "2026-11-15T12:00:00.000Z", value: 0.1 },
+		]);
+		expect(await rows("SELECT * EXCEPT (id, project, ts) FROM events ORDER BY event")).toEqual([
+			{ event: "bare", event_id: "", user_id: "", account_id: "", session_id: "", strings: {}, numbers: {} },
+			{
+				event: "e",
+				event_id: "i",
+				user_id: "u",
+				account_id: "a",
+				session_id: "s",
+				strings: { text: "日本", yes: "true", "deep.list": '[1,"2"]' },
+				numbers: { n: 1.5 },
+			},
+		]);
+		expect(await rows("SELECT * EXCEPT (id, project, ts, pattern_id) FROM logs")).toEqual([
+			{
+				level: "warning",
+				component: "api",
+				message: 'a "quoted"\n\0 line',
+				context: '{"n":1,"deep":{}}',
+				trace_id: "t",
+				span_id: "x",
+			},
+		]);
+		expect(await rows("SELECT lower(hex(issue_id)) AS issue, user_id FROM errors")).toEqual([
+			{ issue: failed.issue_ids![0], user_id: "u" },
+		]);
+		expect(await rows("SELECT signal, name FROM signals ORDER BY signal, name")).toEqual([
+			{ signal: "error", name: "E" },
+			{ signal: "event", name: "bare" },
+			{ signal: "event", name: "e" },
+			{ signal: "log", name: "api" },
+			{ signal: "metric", name: "cpu" },
+		]);
+	});
+
+	it("quarantines a row that ClickHouse refuses, alone and with the reason, and stores its neighbours", async () => {
+		await database.client.command({ query: "ALTER TABLE points ADD CONSTRAINT odd CHECK value != 13" });
+		try {
+			const values = Array.from({ length: 100 }, (_, i) => i);
+			await send(
+				"metric",
+				values.map((value) => metric("m", value, 0)),
+			);
+			expect(await rows("SELECT count() AS n, sum(value) AS sum FROM points")).toEqual([{ n: 99, sum: 4_950 - 13 }]);
+			expect(await rows("SELECT sum(n) AS n, sum(sum) AS sum FROM rollup_1d")).toEqual([{ n: 99, sum: 4_950 - 13 }]);
+			const [row] = await rows<{ project: string; target: string; code: number; reason: string; record: string }>(
+				"SELECT * FROM quarantine",
+			);
+			expect(row).toMatchObject({ project: "p", target: "points", code: 469, reason: expect.stringContaining("odd") });
+			expect(JSON.parse(row!.record)).toMatchObject({ name: "m", value: 13 });
+			expect(ingest.status()).toMatchObject({ accepted: 100, stored: 99, quarantined: 1, trouble: undefined });
+		} finally {
+			await database.client.command({ query: "ALTER TABLE points DROP CONSTRAINT odd" });
+		}
+	});
+
+	it("counts an event_id once: in a batch, over batches, and after a restart; in each project", async () => {
+		const events = (...ids: string[]) => ids.map((event_id) => ({ event: "e", event_id, timestamp: NOW }));
+		await send("event", [...events("a", "a", "b"), { event: "e", timestamp: NOW }, { event: "e", timestamp: NOW }]);
+		await send("event", events("b", "c"));
+		await send("event", events("a"), "q");
+		await ingest.close(10_000);
+		ingest = await open();
+		await send("event", events("a", "c", "d"));
+		expect(await rows("SELECT project, event_id, count() AS n FROM events GROUP BY ALL ORDER BY ALL")).toEqual([
+			{ project: "p", event_id: "", n: 2 },
+			{ project: "p", event_id: "a", n: 1 },
+			{ project: "p", event_id: "b", n: 1 },
+			{ project: "p", event_id: "c", n: 1 },
+			{ project: "p", event_id: "d", n: 1 },
+			{ project: "q", event_id: "a", n: 1 },
+		]);
+		expect(ingest.status().duplicates).toBe(2);
+	});
+
+	it("turns running totals into increases: in order, late, over a reset and over a restart", async () => {
+		const total = (value: number, minute: number) => metric("c", value, minute, { kind: "cumulative" });
+		await send("metric", [total(10, -50), total(15, -40)]);
+		await send("metric", [total(4, -20)]);
+		await send("metric", [total(12, -45), total(18, -30)]);
+		await ingest.close(10_000);
+		ingest = await open();
+		await send("metric", [total(6, -10), total(3, -60)]);
+		const perMinute = await rows(
+			"SELECT dateDiff('minute', toDateTime('2026-11-15 12:00:00', 'UTC'), toStartOfMinute(ts)) AS minute, sum(value) AS sum FROM points GROUP BY minute ORDER BY minute",
+		);
+		// 3, 10, 12, 15, 18, reset to 4, 6
+		expect(perMinute).toEqual([
+			{ minute: -50, sum: 7 },
+			{ minute: -45, sum: 2 },
+			{ minute: -40, sum: 3 },
+			{ minute: -30, sum: 3 },
+			{ minute: -20, sum: 4 },
+			{ minute: -10, sum: 2 },
+		]);
+		expect(await rows("SELECT sum(sum) AS sum FROM rollup_1d")).toEqual([{ sum: 21 }]);
+	});
+
+	it("changes no number when a segment is replayed", async () => {
+		await ingest.write("p", "metric", [
+			metric("m", 1, 0),
+			metric("d", 2, -3, { kind: "distribution" }),
+			metric("c", 5, -2, { kind: "cumulative" }),
+			metric("c", 9, -1, { kind: "cumulative" }),
+		]);
+		await ingest.write("p", "event", [
+			{ event: "e", event_id: "a", timestamp: NOW },
+			{ event: "e", timestamp: NOW },
+		]);
+		await ingest.write("p", "log", [{ message: "x", timestamp: NOW }]);
+		await ingest.write("p", "error", [{ error_message: "x", error_type: "E", timestamp: NOW }]);
+		const file = readdirSync(folder).find((name) => name.endsWith(".seg"))!;
+		copyFileSync(join(folder, file), join(folder, "copy"));
+		await stored();
+		const snapshot = () =>
+			Promise.all(
+				[...TABLES, ...DERIVED.filter((table) => table.startsWith("rollup"))].map((table) =>
+					rows(
+						`SELECT * EXCEPT (${table === "issues" ? "users" : table.startsWith("rollup") ? "last" : "project"}) FROM ${table} ORDER BY ALL`,
+					),
+				),
+			);
+		const before = await snapshot();
+		const sketches = () => rows("SELECT quantilesDDMerge(0.01, 0.5)(quantiles) AS q, count() AS n FROM sketch_1h");
+		const sketch = await sketches();
+		await ingest.close(10_000);
+		copyFileSync(join(folder, "copy"), join(folder, file));
+		ingest = await open();
+		expect(ingest.status().recovered).toBeGreaterThan(0);
+		await stored();
+		expect(await snapshot()).toEqual(before);
+		expect(await sketches()).toEqual(sketch);
+	});
+});
