@@ -204,6 +204,18 @@ const TABLE = {
 		about: "Reads an hour for a key that has no limit of its own",
 		schema: integer(1),
 	}),
+	selfProject: setting({
+		env: "TIDEMARK_SELF_PROJECT",
+		default: "default",
+		valid: "a project name of letters, digits, ., _ and -, or off",
+		about:
+			"Project that gets the records of Tidemark itself: its requests, its log, its host. Name another one, such as " +
+			"`tidemark`, once the traffic of your own services goes to `default`; `off` sends none",
+		schema: z.union([
+			z.literal("off").transform(() => undefined),
+			z.string().regex(/^[\w.-]{1,64}$/) as z.ZodType<string | undefined, string>,
+		]),
+	}),
 	collectIntervalMs: setting({
 		env: "TIDEMARK_COLLECT_INTERVAL",
 		default: "10s",

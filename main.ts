@@ -3,11 +3,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { pino } from "pino";
+import { destination, pino } from "pino";
 import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
 import { packageRoot } from "./schema/paths.ts";
 import { serve } from "./serve.ts";
+import { ownLogStream } from "./workers/self/log-stream.ts";
+import { Outbox } from "./workers/self/outbox.ts";
 
 const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { version: string };
 const program = new Command("tidemark").description("Monitoring and analytics server on ClickHouse").version(version);
@@ -35,8 +37,10 @@ program.parseAsync().catch(fail);
 /** Runs until a signal; a second one ends it at once. */
 async function run(only?: readonly Role[]): Promise<void> {
 	const settings = loadSettings(process.env, process.cwd());
-	const logger = pino({ level: settings.logLevel, base: null });
-	const served = await serve({ settings, roles: only ?? settings.roles, logger, version });
+	const outbox = new Outbox();
+	const stdout = destination({ dest: 1, sync: true });
+	const logger = pino({ level: settings.logLevel, base: null }, ownLogStream(stdout, outbox));
+	const served = await serve({ settings, roles: only ?? settings.roles, logger, version, outbox });
 	banner(served.url, served.newAdminKey, settings.dataDir);
 	let stopping = false;
 	for (const signal of ["SIGINT", "SIGTERM"] as const) {

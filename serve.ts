@@ -8,10 +8,9 @@ import type { Server } from "node:http";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Logger } from "pino";
-import { Registry } from "prom-client";
 import type { Role, Settings } from "./config.ts";
 import { type Engine, startEngine } from "./engine/supervisor.ts";
-import { type AnsweredRequest, createApp } from "./http/app.ts";
+import { createApp } from "./http/app.ts";
 import { createAuth } from "./http/auth.ts";
 import { KEY_DOCS, keyRoutes } from "./http/key-routes.ts";
 import { KeyStore } from "./http/keys.ts";
@@ -22,13 +21,17 @@ import { AuditLog } from "./schema/audit.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { migrate } from "./schema/migrate.ts";
 import type { Retention } from "./schema/retention.ts";
-import { startRedis } from "./workers/redis.ts";
+import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
+import type { Outbox } from "./workers/self/outbox.ts";
+import { type Pipeline, startSelf } from "./workers/self/self.ts";
 
 export interface ServeOptions {
 	readonly settings: Settings;
 	readonly roles: readonly Role[];
 	readonly logger: Logger;
 	readonly version: string;
+	/** Where the log's lines wait for the pipeline. */
+	readonly outbox: Outbox;
 }
 
 export interface Served {
@@ -50,7 +53,7 @@ const KEY_USE_INTERVAL_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** @throws StartError, or an error of a part whose message is one line */
-export async function serve({ settings, roles, logger, version }: ServeOptions): Promise<Served> {
+export async function serve({ settings, roles, logger, version, outbox }: ServeOptions): Promise<Served> {
 	// Filled as parts come up, so that a start which fails half-way stops what it has started.
 	const stops: (() => Promise<unknown>)[] = [];
 	const stop = async () => {
@@ -62,8 +65,8 @@ export async function serve({ settings, roles, logger, version }: ServeOptions):
 		stops.push(() => lock.release());
 		const front = await listen(settings.host, settings.port);
 		stops.push(() => front.close());
-		await startRedisOf(settings, logger, stops);
-		const clickhouse = await connect(settings, logger, stops);
+		const redis = await startRedisOf(settings, logger, stops);
+		const { clickhouse, engine } = await connect(settings, logger, stops);
 
 		const keys = new KeyStore({ client: clickhouse, readLimit: settings.rateLimit });
 		const newAdminKey = await keys.ensureAdminKey({ adminKey: settings.adminKey });
@@ -78,6 +81,17 @@ export async function serve({ settings, roles, logger, version }: ServeOptions):
 
 		const ingest = roles.includes("ingest") ? await startIngest(settings, clickhouse, logger) : undefined;
 		if (ingest) stops.push(() => ingest.close(DRAIN_MS));
+		const self = await startSelf({
+			...{ version, roles, outbox, logger },
+			collectInterval_ms: settings.collectIntervalMs,
+			pipeline: ingest && pipelineOf(ingest, clickhouse, settings),
+			children: [
+				...(engine ? [{ component: "engine", pid: () => engine.pid }] : []),
+				...(redis ? [{ component: "redis", pid: () => redis.pid }] : []),
+			],
+			engineRestarts: () => engine?.restarts,
+		});
+		stops.push(() => self.stop());
 
 		const app = createApp({
 			version,
@@ -87,9 +101,9 @@ export async function serve({ settings, roles, logger, version }: ServeOptions):
 				},
 				...(ingest ? { ingest: () => assertStoring(ingest) } : {}),
 			},
-			metrics: new Registry(),
+			metrics: self.registry,
 			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : [])],
-			onRequest: (_request: AnsweredRequest) => undefined,
+			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});
 		app.route("/", keyRoutes({ keys, audit: new AuditLog(clickhouse), requireRole }));
@@ -97,6 +111,7 @@ export async function serve({ settings, roles, logger, version }: ServeOptions):
 		front.open(app.fetch);
 		// Pushed last, so it goes first.
 		stops.push(() => front.refuse());
+		logger.info({ version, roles, url: front.url }, "started");
 		return { url: front.url, newAdminKey, stop };
 	} catch (error) {
 		await stop();
@@ -122,15 +137,24 @@ function makeFolder(folder: string): void {
 	}
 }
 
-async function startRedisOf(settings: Settings, logger: Logger, stops: (() => Promise<unknown>)[]): Promise<string> {
-	if (settings.redisUrl) return settings.redisUrl;
+/** @returns undefined when the settings name a server */
+async function startRedisOf(
+	settings: Settings,
+	logger: Logger,
+	stops: (() => Promise<unknown>)[],
+): Promise<EmbeddedRedis | undefined> {
+	if (settings.redisUrl) return undefined;
 	const redis = await startRedis({ dataDir: settings.dataDir, logger });
 	stops.push(() => redis.stop());
-	return redis.url;
+	return redis;
 }
 
 /** Connects to ClickHouse, the embedded one or that of the settings, with all migrations run. */
-async function connect(settings: Settings, logger: Logger, stops: (() => Promise<unknown>)[]): Promise<ClickHouse> {
+async function connect(
+	settings: Settings,
+	logger: Logger,
+	stops: (() => Promise<unknown>)[],
+): Promise<{ clickhouse: ClickHouse; engine: Engine | undefined }> {
 	const engine = settings.clickhouseUrl ? undefined : await startEmbedded(settings, logger);
 	if (engine) stops.push(() => engine.stop());
 	const at = engine
@@ -148,7 +172,7 @@ async function connect(settings: Settings, logger: Logger, stops: (() => Promise
 	}
 	const clickhouse = connectClickHouse(at);
 	stops.push(() => clickhouse.close());
-	return clickhouse;
+	return { clickhouse, engine };
 }
 
 /** The server of the settings; what stands in its URL wins over what stands beside it. */
@@ -193,6 +217,20 @@ function startIngest(settings: Settings, clickhouse: ClickHouse, logger: Logger)
 		seriesPerProject: settings.seriesLimit,
 		journalBudgetBytes: settings.journalBudgetBytes,
 	});
+}
+
+/** The way of the program's own records: that of all others, and like them they wait outside while the journal is full. */
+function pipelineOf(ingest: Ingest, clickhouse: ClickHouse, settings: Settings): Pipeline {
+	const { selfProject: project, journalBudgetBytes } = settings;
+	const inlet =
+		project === undefined
+			? undefined
+			: {
+					write: (signal: "metric" | "event" | "log", records: readonly object[]) =>
+						ingest.write(project, signal, records),
+					ready: () => ingest.status().journalBytes < journalBudgetBytes,
+				};
+	return { inlet, ledger: () => ingest.status(), clickhouse };
 }
 
 function assertStoring(ingest: Ingest): void {

@@ -1,0 +1,104 @@
+/** `/metrics`: the process in Prometheus' text format. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Mismatches } from "../reconcile/reconcile.ts";
+import { LEDGER_STATES, type Ledger } from "./ledger.ts";
+import type { Losses } from "./outbox.ts";
+import { type AnsweredRequest, knownMethod } from "./requests.ts";
+
+/** Asked at each scrape; what this process has not is undefined. */
+export interface PrometheusSources {
+	readonly ledger: () => Ledger | undefined;
+	readonly losses: () => Losses;
+	readonly collectorFailures: () => ReadonlyMap<string, number> | undefined;
+	readonly engineRestarts: () => number | undefined;
+	readonly mismatches: () => Mismatches | undefined;
+}
+
+export interface OwnPrometheus {
+	readonly registry: Registry;
+	observe(request: AnsweredRequest): void;
+}
+
+/** Seconds: fine around the milliseconds that an acknowledgement takes, up to the minute of a big query. */
+const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export function ownPrometheus(sources: PrometheusSources): OwnPrometheus {
+	const registry = new Registry();
+	collectDefaultMetrics({ register: registry });
+	const registers = [registry];
+	const durations = new Histogram({
+		name: "http_server_request_duration_seconds",
+		help: "Time from a request's head to its answer's head",
+		labelNames: ["method", "route", "status"],
+		buckets: BUCKETS_S,
+		registers,
+	});
+	total("tidemark_ingest_records_total", "Records by what became of them since the start", "state", () => {
+		const ledger = sources.ledger();
+		return ledger && LEDGER_STATES.filter((state) => state !== "journal").map((state) => [state, ledger[state]]);
+	});
+	level(
+		"tidemark_ingest_journal_records",
+		"Records that are durable and not stored yet",
+		() => sources.ledger()?.journal,
+	);
+	level("tidemark_ingest_journal_bytes", "Bytes of the journal", () => sources.ledger()?.journalBytes);
+	level(
+		"tidemark_ingest_imbalance",
+		"Records that are nowhere or twice; a moment's value may be in motion",
+		() => sources.ledger()?.imbalance,
+	);
+	total("tidemark_self_lost_total", "Own records that did not get into the own pipeline", "reason", () =>
+		Object.entries(sources.losses()),
+	);
+	total("tidemark_collector_failures_total", "Readings of the host that failed", "probe", () =>
+		sources.collectorFailures(),
+	);
+	total("tidemark_engine_restarts_total", "Times the embedded ClickHouse was started again", undefined, () => {
+		const restarts = sources.engineRestarts();
+		return restarts === undefined ? undefined : [["", restarts]];
+	});
+	new Gauge({
+		name: "tidemark_reconcile_mismatch",
+		help: "Records that two tiers, or the ledger, do not agree on",
+		labelNames: ["check"],
+		registers,
+		collect() {
+			this.reset();
+			for (const [check, records] of Object.entries(sources.mismatches() ?? {})) this.set({ check }, records);
+		},
+	});
+	return {
+		registry,
+		observe({ method, route, status, duration_s }) {
+			durations.observe({ method: knownMethod(method), route: route ?? "", status }, duration_s);
+		},
+	};
+
+	function total(
+		name: string,
+		help: string,
+		label: string | undefined,
+		read: () => Iterable<readonly [string, number]> | undefined,
+	): void {
+		new Counter({
+			...{ name, help, registers, labelNames: label ? [label] : [] },
+			collect() {
+				// They are counted elsewhere: this only shows them.
+				this.reset();
+				for (const [value, count] of read() ?? []) this.inc(label ? { [label]: value } : {}, count);
+			},
+		});
+	}
+
+	function level(name: string, help: string, read: () => number | undefined): void {
+		new Gauge({
+			...{ name, help, registers },
+			collect() {
+				const value = read();
+				if (value === undefined) this.remove();
+				else this.set(value);
+			},
+		});
+	}
+}
