@@ -116,8 +116,8 @@ export class Asker {
 
 /** The client does not escape what stands in the map, so the filter is escaped here, and the literal within it. */
 function tableFilters(project: string): SettingsMap {
-	const escape = (text: string) => text.replace(/['\\]/g, "\\$&");
-	const filter = escape(`project = '${escape(project)}'`);
+	const quoted = (text: string) => text.replace(/['\\]/g, "\\$&");
+	const filter = quoted(`project = '${quoted(project)}'`);
 	return SettingsMap.from(Object.fromEntries(TENANT_TABLES.map((table) => [table, filter])));
 }
 

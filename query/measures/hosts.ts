@@ -1,0 +1,88 @@
+/** Hosts: utilisation of processor and memory, and what disks and networks moved. */
+import { seriesRows } from "../plan/scan.ts";
+import { from, Params, type Question } from "../sql.ts";
+import { planOf, type Scope } from "./scope.ts";
+import { HOST, named, ofComponent, seriesWhere } from "./series.ts";
+
+export const CPU = "system.cpu.utilization";
+export const MEMORY = "system.memory.utilization";
+export const DISK_IO = "system.disk.io";
+export const NETWORK_IO = "system.network.io";
+
+/** Collectors that send a share for each mode of a processor: what is used is what is not idle. */
+const MODE = "if(tags['cpu.mode'] != '', tags['cpu.mode'], tags['state'])";
+const IDLE = `name = '${CPU}' AND ${MODE} = 'idle'`;
+const MEMORY_STATE = "if(tags['system.memory.state'] != '', tags['system.memory.state'], tags['state'])";
+const USED = `(name = '${CPU}' AND ${MODE} IN ('', 'idle')) OR (name = '${MEMORY}' AND ${MEMORY_STATE} IN ('', 'used'))`;
+
+/** Ratios. */
+export interface Utilization {
+	/** Mean over hosts of each host's mean. */
+	readonly host_mean: number;
+	/** Mean of all samples. */
+	readonly sample_mean: number;
+	/** Largest single sample. */
+	readonly peak: number;
+}
+
+/** Utilisation by metric name and start of the bucket; a bucket without a sample is absent. */
+export function utilization(scope: Scope): Question<Record<string, Map<number, Utilization>>> {
+	const params = new Params();
+	const names = [CPU, MEMORY];
+	const rows = seriesRows(params, {
+		plan: planOf(scope),
+		buckets: scope.buckets,
+		where: named(params, names),
+		columns: ["n", "sum", "min", "max"],
+	});
+	const component = scope.component === undefined ? "1" : ofComponent(params, scope.component);
+	return {
+		name: "utilization",
+		params,
+		sql: `SELECT t, name, avg(total / samples) AS host_mean, sum(total) / sum(samples) AS sample_mean, max(top) AS peak
+FROM (
+	SELECT t, found.name AS name, host, sum(if(idle, n - sum, sum)) AS total, sum(n) AS samples, max(if(idle, 1 - min, max)) AS top
+	FROM ${rows} AS found
+	INNER JOIN (SELECT DISTINCT series_id, ${HOST} AS host, (${IDLE}) AS idle
+		${from("series", `${named(params, names)} AND (${USED}) AND (${component})`)}) AS of USING (series_id)
+	GROUP BY t, name, host
+) GROUP BY t, name`,
+		read: (found) => {
+			const of: Record<string, Map<number, Utilization>> = Object.fromEntries(names.map((name) => [name, new Map()]));
+			for (const row of found) of[row.name as string]!.set(row.t as number, row as unknown as Utilization);
+			return of;
+		},
+	};
+}
+
+/** Bytes moved. */
+export interface Moved {
+	readonly in: number;
+	readonly out: number;
+}
+
+/**
+ * Bytes that disks (`in` is read, `out` is written) or networks moved, by start of the bucket. Points of a running total are
+ * increases already, so the sum is what was moved. A bucket without a point is absent.
+ */
+export function moved(scope: Scope, name: typeof DISK_IO | typeof NETWORK_IO): Question<Map<number, Moved>> {
+	const params = new Params();
+	const tag = name === DISK_IO ? "disk.io.direction" : "network.io.direction";
+	const outward = name === DISK_IO ? "write" : "transmit";
+	const direction = `if(tags['${tag}'] != '', tags['${tag}'], tags['direction'])`;
+	const component = scope.component === undefined ? "1" : ofComponent(params, scope.component);
+	const rows = seriesRows(params, {
+		plan: planOf(scope),
+		buckets: scope.buckets,
+		where: `${named(params, [name])} AND ${seriesWhere(params, [name], component)}`,
+		columns: ["sum"],
+	});
+	const isOut = seriesWhere(params, [name], `${direction} = ${params.add("String", outward)}`);
+	return {
+		name: `moved.${name}`,
+		params,
+		sql: `SELECT t, sumIf(sum, NOT outward) AS \`in\`, sumIf(sum, outward) AS \`out\`
+FROM (SELECT t, sum, ${isOut} AS outward FROM ${rows}) GROUP BY t`,
+		read: (found) => new Map(found.map((row) => [row.t as number, { in: row.in as number, out: row.out as number }])),
+	};
+}

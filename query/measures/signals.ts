@@ -1,0 +1,62 @@
+/** Which records a project has ever sent: tells "zero" from "never instrumented". */
+import { from, Params, type Question } from "../sql.ts";
+
+export interface Signal {
+	readonly signal: "metric" | "event" | "log" | "error";
+	readonly name: string;
+	/** Milliseconds since the epoch, of event time. */
+	readonly first_seen: number;
+	readonly last_seen: number;
+}
+
+/** Everything sent before an instant. @param as_of milliseconds since the epoch */
+export function signals(as_of: number): Question<Signals> {
+	const params = new Params();
+	return {
+		name: "signals",
+		params,
+		sql: `SELECT signal, name, toUnixTimestamp64Milli(min(first_seen)) AS first_seen, toUnixTimestamp64Milli(max(last_seen)) AS last_seen
+${from("signals")} GROUP BY signal, name
+HAVING first_seen < ${params.add("Int64", as_of)}`,
+		read: (rows) => new Signals(rows as unknown as Signal[], as_of),
+	};
+}
+
+/** What a project has sent before `as_of`. */
+export class Signals {
+	readonly #byKey: ReadonlyMap<string, Signal>;
+	readonly #as_of: number;
+
+	constructor(all: readonly Signal[], as_of: number) {
+		this.#byKey = new Map(all.map((signal) => [`${signal.signal} ${signal.name}`, signal]));
+		this.#as_of = as_of;
+	}
+
+	get(signal: Signal["signal"], name: string): Signal | undefined {
+		return this.#byKey.get(`${signal} ${name}`);
+	}
+
+	/** Whether any of these metrics was ever sent. */
+	hasMetric(...names: readonly string[]): boolean {
+		return names.some((name) => this.get("metric", name) !== undefined);
+	}
+
+	hasEvent(...names: readonly string[]): boolean {
+		return names.some((name) => this.get("event", name) !== undefined);
+	}
+
+	names(signal: Signal["signal"]): string[] {
+		return [...this.#byKey.values()].filter((found) => found.signal === signal).map((found) => found.name);
+	}
+
+	/** Event time up to which there is data of these kinds, milliseconds since the epoch. */
+	dataThrough(...kinds: readonly Signal["signal"][]): number | null {
+		const times = [...this.#byKey.values()].filter((s) => kinds.includes(s.signal)).map((s) => s.last_seen);
+		return times.length === 0
+			? null
+			: Math.min(
+					this.#as_of,
+					times.reduce((a, b) => Math.max(a, b)),
+				);
+	}
+}

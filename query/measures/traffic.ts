@@ -1,0 +1,134 @@
+/** Requests, errors and response times, in milliseconds. */
+import { SKETCH, seriesRows, sketchRows } from "../plan/scan.ts";
+import { from, Params, type Question } from "../sql.ts";
+import { planOf, type Scope } from "./scope.ts";
+import { named, seriesWhere } from "./series.ts";
+
+/** The record of semantic conventions, in seconds, and the accepted alias, in milliseconds. */
+export const HTTP = "http.server.request.duration";
+export const HTTP_ALIAS = "response_time";
+export const HTTP_NAMES: readonly string[] = [HTTP, HTTP_ALIAS];
+
+const TO_MS = `if(name = '${HTTP_ALIAS}', 1, 1000)`;
+/** A request failed when the server says so; 4xx are the client's. On `tags`. */
+const FAILED =
+	"toUInt16OrZero(tags['http.response.status_code']) >= 500 OR tags['error.type'] != '' " +
+	`OR (name = '${HTTP_ALIAS}' AND toUInt16OrZero(tags['status']) >= 500)`;
+
+export interface Traffic {
+	readonly requests: number;
+	readonly failed: number;
+	readonly latency_sum_ms: number;
+	readonly latency_max_ms: number;
+}
+
+/** By start of the bucket (epoch seconds; 0 without buckets); a bucket without a request is absent. */
+export function traffic(scope: Scope): Question<Map<number, Traffic>> {
+	const params = new Params();
+	const rows = seriesRows(params, {
+		plan: planOf(scope),
+		buckets: scope.buckets,
+		where: httpSeries(params, scope.component),
+		columns: ["n", "sum", "max"],
+	});
+	return {
+		name: "traffic",
+		params,
+		sql: `SELECT t, sum(n) AS requests, sumIf(n, ${seriesWhere(params, HTTP_NAMES, FAILED)}) AS failed,
+	sum(sum * ${TO_MS}) AS latency_sum_ms, max(max * ${TO_MS}) AS latency_max_ms
+FROM ${rows} GROUP BY t`,
+		read: (found) => new Map(found.map((row) => [row.t as number, row as unknown as Traffic])),
+	};
+}
+
+/** Traffic by component, over the window as one. */
+export function trafficByComponent(scope: Scope): Question<Map<string, Traffic>> {
+	const params = new Params();
+	const rows = seriesRows(params, {
+		plan: planOf(scope),
+		where: named(params, HTTP_NAMES),
+		columns: ["n", "sum", "max"],
+	});
+	return {
+		name: "traffic_by_component",
+		params,
+		sql: `SELECT component, sum(n) AS requests, sumIf(n, bad) AS failed,
+	sum(sum * ${TO_MS}) AS latency_sum_ms, max(max * ${TO_MS}) AS latency_max_ms
+FROM ${rows} AS found
+INNER JOIN (SELECT DISTINCT series_id, component, (${FAILED}) AS bad ${from("series", named(params, HTTP_NAMES))}) AS of
+	USING (series_id)
+GROUP BY component`,
+		read: (found) => new Map(found.map((row) => [row.component as string, row as unknown as Traffic])),
+	};
+}
+
+/** Response time quantiles in milliseconds. */
+export interface LatencyQuantiles {
+	readonly p50: number;
+	readonly p90: number;
+	readonly p95: number;
+	readonly p99: number;
+}
+
+/**
+ * Quantiles of the response times of all requests in a bucket.
+ * @param names those of `HTTP_NAMES` that have points in the window. With both the answer comes from raw points: sketches of
+ * different units do not merge.
+ * @throws RetentionError
+ */
+export function latencyQuantiles(scope: Scope, names: readonly string[]): Question<Map<number, LatencyQuantiles>> {
+	const params = new Params();
+	const mixed = names.length > 1;
+	const component = scope.component === undefined ? "1" : `component = ${params.add("String", scope.component)}`;
+	const rows = sketchRows(params, {
+		plan: planOf(scope, mixed),
+		buckets: scope.buckets,
+		where: `${named(params, names)} AND ${component}`,
+		...(mixed ? { rawValue: `value * ${TO_MS}` } : {}),
+	});
+	const scale = mixed || names[0] === HTTP_ALIAS ? 1 : 1_000;
+	return {
+		name: "latency_quantiles",
+		params,
+		sql: `SELECT t, quantilesDDMerge${SKETCH}(state) AS q FROM ${rows} GROUP BY t`,
+		read: (found) =>
+			new Map(
+				found.map((row) => {
+					const [p50, p90, p95, p99] = (row.q as number[]).map((value) => value * scale) as [
+						number,
+						number,
+						number,
+						number,
+					];
+					return [row.t as number, { p50, p90, p95, p99 }];
+				}),
+			),
+	};
+}
+
+/** Sums over buckets: `avg = sum(sum) / sum(n)`, never a mean of means. */
+export function totalOf(buckets: Iterable<Traffic>): Traffic {
+	const total = { requests: 0, failed: 0, latency_sum_ms: 0, latency_max_ms: Number.NEGATIVE_INFINITY };
+	for (const bucket of buckets) {
+		total.requests += bucket.requests;
+		total.failed += bucket.failed;
+		total.latency_sum_ms += bucket.latency_sum_ms;
+		total.latency_max_ms = Math.max(total.latency_max_ms, bucket.latency_max_ms);
+	}
+	return total;
+}
+
+export function meanLatency_ms({ requests, latency_sum_ms }: Traffic): number | null {
+	return requests === 0 ? null : latency_sum_ms / requests;
+}
+
+export function errorRate({ requests, failed }: Traffic): number | null {
+	return requests === 0 ? null : failed / requests;
+}
+
+function httpSeries(params: Params, component: string | undefined): string {
+	const http = named(params, HTTP_NAMES);
+	return component === undefined
+		? http
+		: `${http} AND ${seriesWhere(params, HTTP_NAMES, `component = ${params.add("String", component)}`)}`;
+}

@@ -1,0 +1,106 @@
+/** The pieces of a plan as SQL: rows of the same columns from each source, to be combined as states. */
+
+import { from, type Params } from "../sql.ts";
+import type { Buckets } from "../time/buckets.ts";
+import type { Piece, Plan } from "./plan.ts";
+
+/** What a rollup knows of a series in a bucket; a raw point is a rollup of one. */
+export type RollupColumn = "n" | "sum" | "min" | "max" | "last";
+
+export interface SeriesScan {
+	readonly plan: Plan;
+	/** Absent: one bucket, `t` = 0. */
+	readonly buckets?: Buckets | undefined;
+	/** On `name` and `series_id`. */
+	readonly where: string;
+	readonly columns: readonly RollupColumn[];
+}
+
+/** A subquery with `name`, `series_id`, `t` (start of the bucket, epoch seconds) and the columns asked for. `last` is a state. */
+export function seriesRows(params: Params, scan: SeriesScan): string {
+	const parts = scan.plan.pieces.map((piece) => {
+		const raw = piece.source === "raw";
+		const columns = scan.columns.map((column) => (raw ? RAW_COLUMN[column] : column));
+		return (
+			`SELECT name, series_id, ${bucketOf(params, scan.buckets, raw ? "ts" : "bucket")} AS t, ${columns.join(", ")} ` +
+			from(piece.source === "raw" ? "points" : piece.source.rollup, `(${scan.where}) AND ${within(params, piece)}`)
+		);
+	});
+	return `(${parts.join("\nUNION ALL\n")})`;
+}
+
+const RAW_COLUMN: Readonly<Record<RollupColumn, string>> = {
+	n: "toUInt64(1) AS n",
+	sum: "value AS sum",
+	min: "value AS min",
+	max: "value AS max",
+	last: "initializeAggregation('argMaxState', value, ts) AS last",
+};
+
+export interface SketchScan {
+	readonly plan: Plan;
+	readonly buckets?: Buckets | undefined;
+	/** On `name` and `component`. */
+	readonly where: string;
+	/** Of a raw value, for names of one measure in different units; sketches cannot be scaled. */
+	readonly rawValue?: string;
+	/** Columns of `points` to keep apart, with their names; of sketches only `name` and `component` can be. */
+	readonly by?: readonly string[];
+}
+
+/** Levels of every sketch, in the order of the answer. */
+export const QUANTILES = [0.5, 0.9, 0.95, 0.99] as const;
+/** What the sketch of every tier is made by; the relative error is at most the first argument. */
+export const SKETCH = `(0.01, ${QUANTILES.join(", ")})`;
+export const SKETCH_ERROR = 0.01;
+
+/** A subquery with `t`, the columns of `by` and the state `quantiles`, which merges with `quantilesDDMerge`. */
+export function sketchRows(params: Params, scan: SketchScan): string {
+	const by = scan.by ?? [];
+	const parts = scan.plan.pieces.map((piece) => {
+		const raw = piece.source === "raw";
+		const columns = [`${bucketOf(params, scan.buckets, raw ? "ts" : "bucket")} AS t`, ...by];
+		const state = raw
+			? `quantilesDDState${SKETCH}(${scan.rawValue ?? "value"})`
+			: `quantilesDDMergeState${SKETCH}(quantiles)`;
+		return (
+			`SELECT ${columns.join(", ")}, ${state} AS state ` +
+			from(piece.source === "raw" ? "points" : piece.source.sketch, `(${scan.where}) AND ${within(params, piece)}`) +
+			` GROUP BY ${["t", ...by.map((column) => column.split(" AS ").at(-1)!)].join(", ")}`
+		);
+	});
+	return `(${parts.join("\nUNION ALL\n")})`;
+}
+
+/** `[from, to)` on the time column of a piece. */
+function within(params: Params, { source, from: start, to }: Piece): string {
+	if (source === "raw") return between(params, "ts", start, to);
+	const at = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
+	return `bucket >= ${at(start)} AND bucket < ${at(to)}`;
+}
+
+/** `[start, end)` in milliseconds since the epoch, on a DateTime64(3) column. */
+export function between(params: Params, column: string, start: number, end: number): string {
+	return `${column} >= ${at(params, start)} AND ${column} < ${at(params, end)}`;
+}
+
+/** A moment as a DateTime64(3), from milliseconds since the epoch. */
+export function at(params: Params, ms: number): string {
+	return `fromUnixTimestamp64Milli(${params.add("Int64", ms)}, 'UTC')`;
+}
+
+/** Start of the bucket that a time falls in, as epoch seconds; no zone is needed, the runs have it. */
+export function bucketOf(params: Params, buckets: Buckets | undefined, column: string): string {
+	if (!buckets) return "toUInt32(0)";
+	const seconds = `toUnixTimestamp(${column})`;
+	const inRun = buckets.runs.map(({ start, step }) => {
+		const origin = params.add("UInt32", start);
+		const length = params.add("UInt32", step);
+		return `toUInt32(intDiv(${seconds} - ${origin}, ${length}) * ${length} + ${origin})`;
+	});
+	if (inRun.length === 1) return inRun[0]!;
+	const branches = buckets.runs
+		.slice(0, -1)
+		.map(({ end }, i) => `${seconds} < ${params.add("UInt32", end)}, ${inRun[i]}`);
+	return `multiIf(${branches.join(", ")}, ${inRun.at(-1)})`;
+}

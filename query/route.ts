@@ -1,0 +1,75 @@
+/** What every reading route does around its question: parameters in, errors and the explanation out. */
+import type { Context } from "hono";
+import type { z } from "zod";
+import type { AppEnv } from "../http/env.ts";
+import { badParameter, forbidden } from "../http/errors.ts";
+import { allows } from "../http/roles.ts";
+import { parseQuery } from "../http/validate.ts";
+import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
+import type { Reach } from "./plan/plan.ts";
+import { RetentionError } from "./plan/plan.ts";
+import type { Asker, Queries } from "./run.ts";
+
+export interface QueryDeps {
+	readonly queries: Queries;
+	readonly reach: Reach;
+	/** Parts that make the whole unhealthy when they are down; none means all that have checks. */
+	readonly criticalComponents?: readonly string[];
+	readonly rules?: ComponentRules;
+	/** Milliseconds since the epoch. */
+	readonly now?: () => number;
+}
+
+/** What a question is asked with: the project's asker, the settings, and the real clock. */
+export interface Asking {
+	readonly asker: Asker;
+	readonly reach: Reach;
+	readonly criticalComponents: readonly string[];
+	readonly rules: ComponentRules;
+	readonly now: number;
+}
+
+/** A handler that parses the query by `schema`, asks about the key's project and answers what `answer` makes of it. */
+export function reading<S extends z.ZodObject>(
+	deps: QueryDeps,
+	schema: S,
+	answer: (asking: Asking, query: z.infer<S>) => Promise<object>,
+) {
+	return async (c: Context<AppEnv>): Promise<Response> => {
+		const query = parseQuery(c, schema);
+		const key = c.get("key");
+		const explain = (query as { explain?: string }).explain === "true";
+		if (explain && !allows(key.roles, "analytics_editor")) throw forbidden("analytics_editor", key.roles);
+		const asker = deps.queries.of(key.project);
+		const asking: Asking = {
+			asker,
+			reach: deps.reach,
+			criticalComponents: deps.criticalComponents ?? [],
+			rules: deps.rules ?? DEFAULT_RULES,
+			now: (deps.now ?? Date.now)(),
+		};
+		const body = await answer(asking, query).catch((error: unknown) => {
+			throw error instanceof RetentionError ? notKept(error, query) : error;
+		});
+		return c.json(explain ? { ...body, explain: { queries: asker.explained } } : body);
+	};
+}
+
+function notKept(error: RetentionError, query: Record<string, unknown>) {
+	const parameter = ["start", "start_time", "as_of", "timeframe"].find((name) => query[name] !== undefined) ?? "start";
+	return badParameter({
+		parameter,
+		provided: query[parameter] ?? null,
+		valid_options: [`a window from ${new Date(error.oldest).toISOString()} on`],
+		reason: error.message,
+		message: "The window reaches further back than the data that could answer it is kept",
+	});
+}
+
+/** The items of a list parameter. */
+export function listOf(text: string | undefined): string[] {
+	return (text ?? "")
+		.split(",")
+		.map((item) => item.trim())
+		.filter((item) => item !== "");
+}

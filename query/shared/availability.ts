@@ -1,0 +1,37 @@
+import { availabilityByChecks, availabilityByHeartbeats, CHECK } from "../measures/availability.ts";
+import { HEARTBEAT } from "../measures/nodes.ts";
+import { over, type Scope } from "../measures/scope.ts";
+import type { Signals } from "../measures/signals.ts";
+import type { Need } from "../meta.ts";
+import type { Asking } from "../route.ts";
+
+export interface AvailabilityPart {
+	/** Null when no probe was observed. */
+	readonly ratio: number | null;
+	readonly observed_fraction: number;
+	readonly needs: readonly Need[];
+	readonly methods: Readonly<Record<string, string>>;
+}
+
+/** Availability over the scope's window: by checks where the project sends any, else by heartbeats. */
+export async function availabilityOf(
+	{ asker, criticalComponents }: Asking,
+	scope: Scope,
+	sent: Signals,
+	field = "summary.availability",
+): Promise<AvailabilityPart> {
+	const components = scope.component === undefined ? criticalComponents : [scope.component];
+	const window = over(scope, scope.start, scope.end);
+	const checks = sent.hasEvent(CHECK);
+	const needs = [{ field, needs: `event ${CHECK} or ${HEARTBEAT}`, sent: checks || sent.hasEvent(HEARTBEAT) }];
+	if (!needs[0]!.sent) return { ratio: null, observed_fraction: 0, needs, methods: {} };
+	const found = await asker.ask(
+		checks ? availabilityByChecks(window, components) : availabilityByHeartbeats(window, components),
+	);
+	return {
+		ratio: found.percentage === null ? null : found.percentage / 100,
+		observed_fraction: found.observed_fraction,
+		needs,
+		methods: { [field]: checks ? "time with good checks / observed time" : "time with heartbeats / observed time" },
+	};
+}
