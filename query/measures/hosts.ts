@@ -8,6 +8,8 @@ export const CPU = "system.cpu.utilization";
 export const MEMORY = "system.memory.utilization";
 export const DISK_IO = "system.disk.io";
 export const NETWORK_IO = "system.network.io";
+export const FILESYSTEM = "system.filesystem.utilization";
+export const GPU = "gpu.utilization";
 
 /** Collectors that send a share for each mode of a processor: what is used is what is not idle. */
 const MODE = "if(tags['cpu.mode'] != '', tags['cpu.mode'], tags['state'])";
@@ -53,6 +55,44 @@ FROM (
 			return of;
 		},
 	};
+}
+
+/** Mean utilisation over the hosts of each component: the higher one of processor and memory, a ratio. */
+export function utilizationByComponent(scope: Scope): Question<Map<string, number>> {
+	const params = new Params();
+	const names = [CPU, MEMORY];
+	const rows = seriesRows(params, { plan: planOf(scope), where: named(params, names), columns: ["n", "sum"] });
+	return {
+		name: "utilization_by_component",
+		params,
+		sql: `SELECT component, max(mean) AS utilization FROM (
+	SELECT component, name, avg(total / samples) AS mean FROM (
+		SELECT component, found.name AS name, host, sum(if(idle, n - sum, sum)) AS total, sum(n) AS samples
+		FROM ${rows} AS found
+		INNER JOIN (SELECT DISTINCT series_id, component, ${HOST} AS host, (${IDLE}) AS idle
+			${from("series", `${named(params, names)} AND (${USED}) AND component != ''`)}) AS of USING (series_id)
+		GROUP BY component, name, host
+	) GROUP BY component, name
+) GROUP BY component`,
+		read: (found) => new Map(found.map((row) => [row.component as string, row.utilization as number])),
+	};
+}
+
+/** The used share that a last value of a utilisation gauge says, where processors are told by mode. */
+export function usedShare(last: {
+	readonly name: string;
+	readonly tags: Readonly<Record<string, string>>;
+	readonly value: number;
+}): number {
+	const idle = last.name === CPU && (last.tags["cpu.mode"] || last.tags.state) === "idle";
+	return idle ? 1 - last.value : last.value;
+}
+
+/** Whether a last value says how much is used: of processors told by mode only the idle share does. */
+export function saysUsed(last: { readonly name: string; readonly tags: Readonly<Record<string, string>> }): boolean {
+	if (last.name === CPU) return ["", "idle"].includes(last.tags["cpu.mode"] || last.tags.state || "");
+	if (last.name === MEMORY) return ["", "used"].includes(last.tags["system.memory.state"] || last.tags.state || "");
+	return true;
 }
 
 /** Bytes moved. */

@@ -1,5 +1,5 @@
 /** Requests, errors and response times, in milliseconds. */
-import { SKETCH, seriesRows, sketchRows } from "../plan/scan.ts";
+import { between, SKETCH, SKETCH_ERROR, seriesRows, sketchRows } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { named, seriesWhere } from "./series.ts";
@@ -103,6 +103,18 @@ export function latencyQuantiles(scope: Scope, names: readonly string[]): Questi
 					return [row.t as number, { p50, p90, p95, p99 }];
 				}),
 			),
+	};
+}
+
+/** 0.95 quantile of the response times of each component in milliseconds, from raw points: for windows of minutes. */
+export function latencyQuantilesByComponent(scope: Scope): Question<Map<string, number>> {
+	const params = new Params();
+	const where = `${named(params, HTTP_NAMES)} AND ${between(params, "ts", scope.start, scope.end)}`;
+	return {
+		name: "latency_quantiles_by_component",
+		params,
+		sql: `SELECT component, quantilesDD(${SKETCH_ERROR}, 0.95)(value * ${TO_MS})[1] AS p95 ${from("points", where)} GROUP BY component`,
+		read: (found) => new Map(found.map((row) => [row.component as string, row.p95 as number])),
 	};
 }
 

@@ -1,0 +1,163 @@
+import type { z } from "zod";
+import type { SystemHealthAnswer, systemHealthQuery } from "../../schema/wire/index.ts";
+import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.ts";
+import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
+import { over, type Scope } from "../measures/scope.ts";
+import {
+	circuitBreakers,
+	DB_CONNECTIONS,
+	DB_CONNECTIONS_MAX,
+	DB_DURATION,
+	databaseLatency,
+	MODEL_EVENT,
+	modelService,
+	PROCESS_EVENT,
+	processStarted,
+} from "../measures/services.ts";
+import { signals } from "../measures/signals.ts";
+import { metaOf } from "../meta.ts";
+import { decimals, milliseconds, percentOf, whole } from "../rounding.ts";
+import type { Asking } from "../route.ts";
+import { RECENT_MS, systemState } from "../shared/components.ts";
+import { resolveWindow } from "../time/window.ts";
+
+const LOADS = ["system.cpu.load_average.1m", "system.cpu.load_average.5m", "system.cpu.load_average.15m"] as const;
+const TEMPERATURE = "hw.temperature";
+const UPTIME = "system.uptime";
+const QUEUE = "llm.queue.length";
+
+/** `GET /analytics/system/health` */
+export async function systemHealth(
+	asking: Asking,
+	query: z.infer<typeof systemHealthQuery>,
+): Promise<SystemHealthAnswer> {
+	const { asker, now, reach } = asking;
+	const window = resolveWindow(query, { timeframes: ["24h"], defaultTimeframe: "24h", now });
+	const scope: Scope = { start: window.start, end: window.end, now, reach };
+	const recent = over(scope, scope.end - RECENT_MS, scope.end);
+	const gauges = [CPU, MEMORY, FILESYSTEM, ...LOADS, TEMPERATURE, UPTIME, QUEUE, DB_CONNECTIONS, DB_CONNECTIONS_MAX];
+	const [sent, state, all, database_ms, model, breakers, started] = await Promise.all([
+		asker.ask(signals(window.as_of)),
+		systemState(asking, scope),
+		asker.ask(lastValues(scope, gauges)),
+		asker.ask(databaseLatency(recent)),
+		asker.ask(modelService(scope)),
+		asker.ask(circuitBreakers(scope)),
+		asker.ask(processStarted(scope)),
+	]);
+	const last = fresh(all, scope.end);
+	const of = (name: string) => last.filter((value) => value.name === name && saysUsed(value));
+	const load = loadAverage(last);
+	const databases = connections(last);
+	const metric = (field: string, name: string) => ({ field, needs: `metric ${name}`, sent: sent.hasMetric(name) });
+	const event = (field: string, name: string) => ({ field, needs: `event ${name}`, sent: sent.hasEvent(name) });
+	return {
+		timestamp: new Date(window.as_of).toISOString(),
+		status: state.status,
+		uptime_seconds: uptimeSeconds(started, of(UPTIME), window.as_of),
+		system: {
+			cpu_usage: percentOf(meanOverHosts(of(CPU))),
+			memory_usage: percentOf(meanOverHosts(of(MEMORY))),
+			disk_usage: percentOf(highest(of(FILESYSTEM))),
+			load_average: load?.values ?? null,
+			temperature: decimals(highest(of(TEMPERATURE)), 1),
+		},
+		services: {
+			database: {
+				status: database_ms === null ? "unknown" : "healthy",
+				response_time_ms: milliseconds(database_ms),
+				connections: total(databases, "connections"),
+				pool_size: total(databases, "pool_size"),
+				by_database: databases,
+			},
+			llm_backend: {
+				status: model.latency_ms === null ? "unknown" : "healthy",
+				model: model.model,
+				response_time_ms: milliseconds(model.latency_ms),
+				queue_length: of(QUEUE).length > 0 ? of(QUEUE).reduce((sum, { value }) => sum + value, 0) : null,
+			},
+			circuit_breakers: breakers,
+		},
+		// Alerts come with their engine; until then none can be firing.
+		alerts: [],
+		meta: {
+			...metaOf({
+				window,
+				data_through: sent.dataThrough("metric", "event"),
+				needs: [
+					{
+						field: "uptime_seconds",
+						needs: `event ${PROCESS_EVENT} or metric ${UPTIME}`,
+						sent: sent.hasEvent(PROCESS_EVENT) || sent.hasMetric(UPTIME),
+					},
+					metric("system.cpu_usage", CPU),
+					metric("system.memory_usage", MEMORY),
+					metric("system.disk_usage", FILESYSTEM),
+					metric("system.load_average", LOADS[0]),
+					metric("system.temperature", TEMPERATURE),
+					metric("services.database.response_time_ms", DB_DURATION),
+					metric("services.database.connections", DB_CONNECTIONS),
+					metric("services.database.pool_size", DB_CONNECTIONS_MAX),
+					event("services.llm_backend.model", MODEL_EVENT),
+					event("services.llm_backend.response_time_ms", MODEL_EVENT),
+					metric("services.llm_backend.queue_length", QUEUE),
+				],
+				methods: load === undefined ? {} : { "system.load_average": `host ${load.host}` },
+			}),
+		},
+	};
+}
+
+/** Of several series of a host (one a processor) the mean, then the mean over hosts. */
+function meanOverHosts(values: readonly LastValue[]): number | null {
+	const hosts = new Map<string, number[]>();
+	for (const value of values) hosts.set(value.host, [...(hosts.get(value.host) ?? []), usedShare(value)]);
+	const means = [...hosts.values()].map((shares) => shares.reduce((sum, share) => sum + share, 0) / shares.length);
+	return means.length === 0 ? null : means.reduce((sum, value) => sum + value, 0) / means.length;
+}
+
+function highest(values: readonly LastValue[]): number | null {
+	return values.length === 0 ? null : Math.max(...values.map(({ value }) => value));
+}
+
+/** Load over 1, 5 and 15 minutes of the host whose 1 minute is highest. */
+function loadAverage(last: readonly LastValue[]): { host: string; values: number[] } | undefined {
+	const [busiest] = last.filter(({ name }) => name === LOADS[0]).sort((a, b) => b.value - a.value);
+	if (busiest === undefined) return undefined;
+	const values = LOADS.map((name) => last.find((value) => value.name === name && value.host === busiest.host)?.value);
+	return {
+		host: busiest.host,
+		values: values.filter((value) => value !== undefined).map((value) => decimals(value, 2)!),
+	};
+}
+
+function uptimeSeconds(started: number | null, uptimes: readonly LastValue[], as_of: number): number | null {
+	if (started !== null) return Math.round((as_of - started) / 1_000);
+	return whole(highest(uptimes));
+}
+
+function connections(
+	last: readonly LastValue[],
+): Record<string, { connections: number | null; pool_size: number | null }> {
+	const found: Record<string, { connections: number | null; pool_size: number | null }> = {};
+	for (const { name, tags, value } of last) {
+		const database = tags.db || tags["db.namespace"] || tags["db.client.connection.pool.name"] || "default";
+		const state = tags.state || tags["db.client.connection.state"];
+		const isUsed = name === DB_CONNECTIONS && state === "used";
+		if (!isUsed && name !== DB_CONNECTIONS_MAX) continue;
+		found[database] ??= { connections: null, pool_size: null };
+		const member = isUsed ? "connections" : "pool_size";
+		found[database][member] = (found[database][member] ?? 0) + value;
+	}
+	return found;
+}
+
+function total(
+	databases: Record<string, { connections: number | null; pool_size: number | null }>,
+	member: "connections" | "pool_size",
+): number | null {
+	const values = Object.values(databases)
+		.map((database) => database[member])
+		.filter((value) => value !== null);
+	return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
+}

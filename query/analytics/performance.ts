@@ -1,0 +1,110 @@
+import type { z } from "zod";
+import {
+	type DataPoint,
+	PERFORMANCE_TIMEFRAMES,
+	type SystemPerformanceAnswer,
+	type systemPerformanceQuery,
+} from "../../schema/wire/index.ts";
+import { CPU, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
+import { over, planOf, type Scope } from "../measures/scope.ts";
+import { signals } from "../measures/signals.ts";
+import { errorRate, HTTP, HTTP_NAMES, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
+import { metaOf } from "../meta.ts";
+import { coverageOf, framesOf, lowSample, requestCount } from "../points.ts";
+import { milliseconds, percentOf, ratio, significant, whole } from "../rounding.ts";
+import type { Asking } from "../route.ts";
+import { latencyOf } from "../shared/latency.ts";
+import { resolveGrid } from "../time/window.ts";
+
+/** `GET /analytics/system/performance` */
+export async function systemPerformance(
+	asking: Asking,
+	query: z.infer<typeof systemPerformanceQuery>,
+): Promise<SystemPerformanceAnswer> {
+	const { asker, now, reach } = asking;
+	const grid = resolveGrid(query, { timeframes: PERFORMANCE_TIMEFRAMES, defaultTimeframe: "24h", now });
+	const scope: Scope = { ...grid, now, reach };
+	const asOne = over(scope, grid.start, grid.end);
+	const sent = await asker.ask(signals(grid.as_of));
+	const [requests, latency, hosts, overall, disk, network] = await Promise.all([
+		asker.ask(traffic(scope)),
+		latencyOf(asker, scope, sent),
+		asker.ask(utilization(scope)),
+		asker.ask(utilization(asOne)),
+		asker.ask(moved(scope, DISK_IO)),
+		asker.ask(moved(scope, NETWORK_IO)),
+	]);
+	const metrics = framesOf(grid).map((frame): DataPoint => {
+		const found = requests.get(frame.t);
+		const n = found?.requests ?? 0;
+		const io = disk.get(frame.t);
+		const net = network.get(frame.t);
+		const perSecond = (bytes: number | undefined) => (bytes === undefined ? null : significant(bytes / frame.seconds));
+		return {
+			timestamp: frame.timestamp,
+			cpu_usage: percentOf(hosts[CPU]?.get(frame.t)?.host_mean),
+			memory_usage: percentOf(hosts[MEMORY]?.get(frame.t)?.host_mean),
+			disk_io_read: whole(io?.in),
+			disk_io_write: whole(io?.out),
+			network_in: whole(net?.in),
+			network_out: whole(net?.out),
+			disk_io_read_per_sec: perSecond(io?.in),
+			disk_io_write_per_sec: perSecond(io?.out),
+			network_in_per_sec: perSecond(net?.in),
+			network_out_per_sec: perSecond(net?.out),
+			request_count: requestCount(frame, requests, sent),
+			response_time_avg: found ? milliseconds(meanLatency_ms(found)) : null,
+			response_time_p95: milliseconds(latency.get(frame.t)?.p95),
+			response_time_p99: milliseconds(latency.get(frame.t)?.p99),
+			error_rate: found ? ratio(errorRate(found)) : null,
+			...(frame.partial ? { partial: true } : {}),
+			...lowSample([
+				{ field: "response_time_p95", level: 0.95, n },
+				{ field: "response_time_p99", level: 0.99, n },
+			]),
+		};
+	});
+	const total = totalOf(requests.values());
+	const http = { needs: `metric ${HTTP}`, sent: sent.hasMetric(...HTTP_NAMES) };
+	const gauge = (name: string) => ({ needs: `metric ${name}`, sent: sent.hasMetric(name) });
+	return {
+		timeframe: grid.timeframe,
+		granularity: grid.buckets.granularity,
+		metrics,
+		summary: {
+			avg_cpu: percentOf(overall[CPU]?.get(0)?.sample_mean),
+			max_memory: percentOf(overall[MEMORY]?.get(0)?.peak),
+			total_requests: http.sent ? total.requests : null,
+			avg_response_time: milliseconds(meanLatency_ms(total)),
+			total_errors: http.sent ? total.failed : null,
+		},
+		meta: metaOf({
+			window: grid,
+			data_through: sent.dataThrough("metric"),
+			coverage: coverageOf(metrics),
+			needs: [
+				{ field: "metrics[].cpu_usage", ...gauge(CPU) },
+				{ field: "metrics[].memory_usage", ...gauge(MEMORY) },
+				...["disk_io_read", "disk_io_write"].map((name) => ({ field: `metrics[].${name}`, ...gauge(DISK_IO) })),
+				...["network_in", "network_out"].map((name) => ({ field: `metrics[].${name}`, ...gauge(NETWORK_IO) })),
+				...["request_count", "response_time_avg", "response_time_p95", "response_time_p99", "error_rate"].map(
+					(name) => ({ field: `metrics[].${name}`, ...http }),
+				),
+				{ field: "summary.avg_cpu", ...gauge(CPU) },
+				{ field: "summary.max_memory", ...gauge(MEMORY) },
+				...["total_requests", "avg_response_time", "total_errors"].map((name) => ({
+					field: `summary.${name}`,
+					...http,
+				})),
+			],
+			methods: {
+				"metrics[].cpu_usage": "mean over hosts of each host's mean",
+				"summary.avg_cpu": "mean of all samples",
+				"metrics[].disk_io_read": "bytes moved in the bucket",
+				"metrics[].response_time_p95": "quantilesDD, merged",
+			},
+			sketched: ["metrics[].response_time_p95", "metrics[].response_time_p99"],
+			source: planOf(scope).main,
+		}),
+	};
+}
