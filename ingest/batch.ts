@@ -13,7 +13,7 @@ import {
 	StringColumn,
 	writeBlock,
 } from "./native/columns.ts";
-import type { Series } from "./series.ts";
+import type { Family, Series } from "./series.ts";
 
 /** An event that passed its checks. */
 export interface EventRow {
@@ -139,29 +139,36 @@ export class OpenBatch {
 		return rows;
 	}
 
-	/** Adds a point; announces its series when that is new. @param ts milliseconds since the epoch */
-	point(series: Series, ts: number, value: number): void {
-		if (!series.announced) this.#announce(series, ts);
-		const table = series.kind === "cumulative" ? this.#cumulative : this.#points;
-		if (series.generation !== this.#generation) {
-			series.generation = this.#generation;
-			series.ref = table.enter(series);
-		}
-		table.push(series.ref, ts, value);
+	/**
+	 * Adds points, announcing series that are new. Times are milliseconds since the epoch. Takes arrays, since a number that
+	 * is passed to a function which V8 does not inline becomes an object.
+	 */
+	points(count: number, series: readonly Series[], ts: Float64Array, values: Float64Array): void {
+		for (let i = 0; i < count; i++) this.#point(series[i]!, ts, values, i);
+	}
+
+	/** Adds points of one series. */
+	seriesPoints(series: Series, ts: readonly number[], values: readonly number[]): void {
+		for (let i = 0; i < values.length; i++) this.#point(series, ts, values, i);
+	}
+
+	#point(series: Series, ts: ArrayLike<number>, values: ArrayLike<number>, i: number): void {
+		if (!series.announced) this.#announce(series, ts[i]!);
+		(series.isCumulative ? this.#cumulative : this.#points).push(series, ts, values, i, this.#generation);
 	}
 
 	#announce(series: Series, ts: number): void {
 		const columns = this.#series;
-		columns.project.push(series.project);
-		columns.name.push(series.name);
+		columns.project.push(series.family.project);
+		columns.name.push(series.family.name);
 		columns.series_id.uint64(series.idHigh, series.idLow);
 		for (const [key, value] of series.tags) {
 			columns.tags.keys.push(key);
 			columns.tags.values.push(value);
 		}
 		columns.tags.endRow(series.tags.length);
-		columns.component.push(series.component);
-		columns.kind.push(series.kind);
+		columns.component.push(series.family.component);
+		columns.kind.push(series.family.kind);
 		columns.unit.push(series.unit);
 		columns.first_seen.int64(ts);
 		this.#rows.series++;
@@ -267,18 +274,19 @@ export class OpenBatch {
 }
 
 /**
- * Rows of `points` or `cumulative`. A row is three numbers: the place of its series in this batch, time and value; what the
- * series determines is looked up once a series and spread over the rows at sealing.
+ * Rows of `points` or `cumulative`. Texts are looked up once a family and batch and spread over the rows at sealing; what
+ * differs from row to row goes into typed arrays.
  */
 class PointRows {
 	readonly #texts: readonly ("project" | "name" | "component" | "kind")[];
 	readonly #dictionaries: LowCardinalityColumn[];
-	/** Per series of this batch: indexes into the dictionaries, then the halves of the id. */
-	#entered: number[] = [];
+	/** Indexes into the dictionaries, as many a family as there are texts. */
+	#families: number[] = [];
+	/** Per row the place of its family, and the halves of the series id. */
 	#refs = new Uint32Array(1_024);
-	readonly #ids = fixed();
-	readonly #ts = fixed();
-	readonly #values = fixed();
+	#ids = new Uint32Array(2 * 1_024);
+	#ts = new Float64Array(1_024);
+	#values = new Float64Array(1_024);
 	rows = 0;
 
 	constructor(texts: readonly ("project" | "name" | "component" | "kind")[]) {
@@ -286,50 +294,70 @@ class PointRows {
 		this.#dictionaries = texts.map(lowCardinality);
 	}
 
-	/** @returns the place of the series in this batch */
-	enter(series: Series): number {
-		const at = this.#entered.length;
-		for (let i = 0; i < this.#texts.length; i++) {
-			this.#entered.push(this.#dictionaries[i]!.index(series[this.#texts[i]!]));
-		}
-		this.#entered.push(series.idHigh, series.idLow);
-		return at;
+	push(series: Series, ts: ArrayLike<number>, values: ArrayLike<number>, i: number, generation: number): void {
+		const row = this.rows++;
+		if (row === this.#refs.length) this.#grow();
+		const { family } = series;
+		if (family.generation !== generation) this.#enter(family, generation);
+		this.#refs[row] = family.ref;
+		this.#ids[2 * row] = series.idLow;
+		this.#ids[2 * row + 1] = series.idHigh;
+		this.#ts[row] = ts[i]!;
+		this.#values[row] = values[i]!;
 	}
 
-	push(ref: number, ts: number, value: number): void {
-		if (this.rows === this.#refs.length) {
-			const grown = new Uint32Array(this.#refs.length * 2);
-			grown.set(this.#refs);
-			this.#refs = grown;
-		}
-		this.#refs[this.rows++] = ref;
-		this.#ts.int64(ts);
-		this.#values.float64(value);
+	#enter(family: Family, generation: number): void {
+		family.generation = generation;
+		family.ref = this.#families.length;
+		for (const [i, text] of this.#texts.entries()) this.#families.push(this.#dictionaries[i]!.index(family[text]));
+	}
+
+	#grow(): void {
+		const grown = <A extends Uint32Array | Float64Array>(larger: A, array: A): A => {
+			larger.set(array);
+			return larger;
+		};
+		this.#refs = grown(new Uint32Array(this.#refs.length * 2), this.#refs);
+		this.#ids = grown(new Uint32Array(this.#ids.length * 2), this.#ids);
+		this.#ts = grown(new Float64Array(this.#ts.length * 2), this.#ts);
+		this.#values = grown(new Float64Array(this.#values.length * 2), this.#values);
 	}
 
 	columns(): Record<string, Column> {
-		const entered = Float64Array.from(this.#entered);
-		const idAt = this.#texts.length;
-		for (let i = 0; i < idAt; i++) {
-			const dictionary = this.#dictionaries[i]!;
-			for (let row = 0; row < this.rows; row++) dictionary.pushIndex(entered[this.#refs[row]! + i]!);
+		const { rows } = this;
+		const families = Uint32Array.from(this.#families);
+		for (const [i, dictionary] of this.#dictionaries.entries()) {
+			for (let row = 0; row < rows; row++) dictionary.pushIndex(families[this.#refs[row]! + i]!);
 		}
-		for (let row = 0; row < this.rows; row++) {
-			const at = this.#refs[row]! + idAt;
-			this.#ids.uint64(entered[at]!, entered[at + 1]!);
+		// Int64 in two halves; a BigInt64Array would make an object of every time.
+		const times = new Uint32Array(2 * rows);
+		for (let row = 0; row < rows; row++) {
+			const high = Math.floor(this.#ts[row]! / 2 ** 32);
+			times[2 * row] = this.#ts[row]! - high * 2 ** 32;
+			times[2 * row + 1] = high;
 		}
-		const texts = this.#texts.map((member, i) => [member, this.#dictionaries[i]!] as const);
-		return { ...Object.fromEntries(texts), series_id: this.#ids, ts: this.#ts, value: this.#values };
+		return {
+			...Object.fromEntries(this.#texts.map((text, i) => [text, this.#dictionaries[i]!])),
+			series_id: bytesOf(this.#ids.subarray(0, 2 * rows)),
+			ts: bytesOf(times),
+			value: bytesOf(this.#values.subarray(0, rows)),
+		};
 	}
 
 	clear(): void {
 		this.rows = 0;
-		this.#entered = [];
+		this.#families = [];
 	}
 }
 
+/** A column whose bytes are there already; every platform of Node is little-endian, as Native is. */
+function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array | Float64Array): Column {
+	const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+	return { drain: (out) => out.raw(bytes) };
+}
+
 function encode(table: TableName, rows: number, columns: Readonly<Record<string, Column>>): Buffer {
-	const out = new ByteWriter(4_096);
+	const out = new ByteWriter(Math.max(4_096, rows * 32));
 	writeBlock(
 		out,
 		rows,

@@ -77,7 +77,7 @@ export class Intake {
 		);
 		if (!usual) return undefined;
 		const { points, series, ts, values } = scanner;
-		for (let i = 0; i < points; i++) this.batch.point(series[i]!, ts[i]!, values[i]!);
+		this.batch.points(points, series, ts, values);
 		return { answer: { accepted: scanner.records, rejected: [] }, rows: points };
 	}
 
@@ -168,7 +168,7 @@ class RecordSink {
 		if (!series)
 			return new Problem("tags", "the project has used up its budget of series; known series are still taken");
 		const { timestamps, values } = metric;
-		for (let i = 0; i < values.length; i++) this.#batch.point(series, timestamps[i]!, values[i]!);
+		this.#batch.seriesPoints(series, timestamps, values);
 		this.rows += values.length;
 		return undefined;
 	}

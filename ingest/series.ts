@@ -8,33 +8,44 @@ export type Tags = readonly (readonly [key: string, value: string])[];
  * A series as the open batch needs it. Its id is made of project, name and sorted tags; one that is sent with two kinds or
  * units is two of these with one id, and the series table keeps what was announced last.
  */
-// A class, not a literal made of spreads: those are dictionaries to V8, and reading one costs more than the whole point.
-export class Series {
+/** What points repeat of their series in every row; few families have many series. */
+export class Family {
 	readonly project: string;
 	readonly name: string;
-	readonly tags: Tags;
 	readonly component: string;
-	/** The two halves of the 64-bit id. */
-	readonly idHigh: number;
-	readonly idLow: number;
 	readonly kind: MetricKind;
-	readonly unit: string;
-	/** Whether a batch that holds its row of the series table was opened since the start. */
-	announced = false;
-	/** Generation of the batch that `ref` belongs to, and the place of the series in it. */
+	/** Batch in which `ref` is its place. */
 	generation = -1;
 	ref = 0;
 
-	constructor(project: string, name: string, tags: Tags, kind: MetricKind, unit: string) {
-		const { high, low } = seriesId(project, name, tags);
+	constructor(project: string, name: string, component: string, kind: MetricKind) {
 		this.project = project;
 		this.name = name;
+		this.component = component;
+		this.kind = kind;
+	}
+}
+
+// A class, not a literal made of spreads: those are dictionaries to V8, and reading one costs more than the whole point.
+export class Series {
+	readonly family: Family;
+	readonly tags: Tags;
+	/** The two halves of the 64-bit id. */
+	readonly idHigh: number;
+	readonly idLow: number;
+	readonly unit: string;
+	readonly isCumulative: boolean;
+	/** Whether a batch that holds its row of the series table was opened since the start. */
+	announced = false;
+
+	constructor(family: Family, tags: Tags, unit: string) {
+		const { high, low } = seriesId(family.project, family.name, tags);
+		this.family = family;
 		this.tags = tags;
-		this.component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
 		this.idHigh = high;
 		this.idLow = low;
-		this.kind = kind;
 		this.unit = unit;
+		this.isCumulative = family.kind === "cumulative";
 	}
 }
 
@@ -113,6 +124,7 @@ export class SeriesRegistry {
 	// Two generations instead of an LRU list: what was not asked for during a whole generation is forgotten.
 	#young = new Map<string, Series>();
 	#old = new Map<string, Series>();
+	readonly #families = new Map<string, Family>();
 
 	constructor(options: SeriesRegistryOptions) {
 		this.#options = { cached: 200_000, ...options };
@@ -145,13 +157,26 @@ export class SeriesRegistry {
 	}
 
 	#create(project: string, name: string, tags: Tags, kind: MetricKind, unit: string): Series | undefined {
-		const series = new Series(project, name, tags, kind, unit);
+		const component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
+		const series = new Series(this.#family(project, name, component, kind), tags, unit);
 		const ids = this.#idsOf(project);
 		if (!ids.has(series.idHigh, series.idLow)) {
 			if (ids.size >= this.#options.perProject) return undefined;
 			ids.add(series.idHigh, series.idLow);
 		}
 		return series;
+	}
+
+	#family(project: string, name: string, component: string, kind: MetricKind): Family {
+		const key = `${project}\0${name}\0${component}\0${kind}`;
+		let family = this.#families.get(key);
+		if (!family) {
+			family = new Family(project, name, component, kind);
+			// Series hold theirs; starting anew makes at most a few families stand twice in a batch.
+			if (this.#families.size >= this.#options.cached) this.#families.clear();
+			this.#families.set(key, family);
+		}
+		return family;
 	}
 
 	#idsOf(project: string): IdSet {

@@ -7,7 +7,6 @@ import { type Finding, recover, type Segment, segmentPath } from "./recover.ts";
 
 const open = promisify(fs.open);
 const close = promisify(fs.close);
-const write = promisify(fs.write);
 const fdatasync = promisify(fs.fdatasync);
 const fsync = promisify(fs.fsync);
 const ftruncate = promisify(fs.ftruncate);
@@ -77,7 +76,7 @@ export class Journal {
 		try {
 			this.#active ??= await this.#create();
 			const segment = this.#active;
-			await writeAll(segment.fd, commit, segment.bytes);
+			writeAll(segment.fd, commit, segment.bytes);
 			await fdatasync(segment.fd);
 			segment.bytes += commit.length;
 			segment.records += records;
@@ -117,7 +116,7 @@ export class Journal {
 		const id = randomBytes(16).toString("hex");
 		const header = segmentHeader(id);
 		try {
-			await writeAll(fd, header, 0);
+			writeAll(fd, header, 0);
 			await fsync(fd);
 			// The file's name must survive a power loss as well as its bytes.
 			await syncFolder(dirname(path));
@@ -148,10 +147,10 @@ export class Journal {
 	}
 }
 
-async function writeAll(fd: number, bytes: Buffer, position: number): Promise<void> {
+/** In place: handing some kilobytes for the page cache to another thread costs more than copying them. */
+function writeAll(fd: number, bytes: Buffer, position: number): void {
 	for (let done = 0; done < bytes.length; ) {
-		const { bytesWritten } = await write(fd, bytes, done, bytes.length - done, position + done);
-		done += bytesWritten;
+		done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
 	}
 }
 

@@ -14,6 +14,7 @@ const EXACT_DIGITS = 15;
 
 export class Cursor {
 	bytes: Buffer = Buffer.alloc(0);
+	#view: DataView = new DataView(new ArrayBuffer(0));
 	at = 0;
 	end = 0;
 	/** Whether a line feed is white space; between the tokens of an NDJSON record it is not. */
@@ -26,8 +27,14 @@ export class Cursor {
 
 	reset(bytes: Buffer): void {
 		this.bytes = bytes;
+		this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 		this.at = 0;
 		this.end = bytes.length;
+	}
+
+	/** A view of the bytes, for {@link sameBytes}. */
+	get view(): DataView {
+		return this.#view;
 	}
 
 	/** Skips white space and returns the byte there, or -1 at the end. */
@@ -101,6 +108,24 @@ export class Cursor {
 		return false;
 	}
 
+	/**
+	 * A token whose bytes are guessed: moves behind it when they are there, and sets `from` and `to`. Comparing words takes a
+	 * fraction of the time of reading, checking and hashing every byte.
+	 * @param guess where the text starts in `source`
+	 */
+	guessed(source: DataView, guess: number, size: number, quoted: boolean): boolean {
+		this.peek();
+		const from = quoted ? this.at + 1 : this.at;
+		const to = from + size;
+		if (to >= this.end) return false;
+		if (quoted && (this.bytes[from - 1] !== QUOTE || this.bytes[to] !== QUOTE)) return false;
+		if (!sameBytes(this.#view, from, source, guess, size)) return false;
+		this.from = from;
+		this.to = to;
+		this.at = quoted ? to + 1 : to;
+		return true;
+	}
+
 	/** A number, correctly rounded. */
 	decimal(): boolean {
 		this.peek();
@@ -151,6 +176,19 @@ export class Cursor {
 		}
 		return value;
 	}
+}
+
+/** Compares four bytes at a time; Buffer.compare costs more to call than so few bytes cost to compare. */
+export function sameBytes(a: DataView, aFrom: number, b: DataView, bFrom: number, size: number): boolean {
+	if (size < 4) {
+		for (let i = 0; i < size; i++) if (a.getUint8(aFrom + i) !== b.getUint8(bFrom + i)) return false;
+		return true;
+	}
+	const last = size - 4;
+	for (let i = 0; i < last; i += 4) {
+		if (a.getInt32(aFrom + i, true) !== b.getInt32(bFrom + i, true)) return false;
+	}
+	return a.getInt32(aFrom + last, true) === b.getInt32(bFrom + last, true);
 }
 
 declare global {

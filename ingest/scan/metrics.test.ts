@@ -43,8 +43,8 @@ function scanned(
 	);
 	if (!usual) return undefined;
 	return Array.from({ length: scanner.points }, (_, i) => {
-		const { name, tags, kind, unit } = scanner.series[i]!;
-		return JSON.stringify([name, tags, kind, unit, scanner.ts[i], scanner.values[i]]);
+		const { family, tags, unit } = scanner.series[i]!;
+		return JSON.stringify([family.name, tags, family.kind, unit, scanner.ts[i], scanner.values[i]]);
 	});
 }
 

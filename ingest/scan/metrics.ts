@@ -5,7 +5,7 @@ import { isName } from "../parse/text.ts";
 import { epochMs, type TimeBounds } from "../parse/time.ts";
 import type { Series } from "../series.ts";
 import { Cursor } from "./cursor.ts";
-import { type IdentitySpans, SeriesCache } from "./series-cache.ts";
+import { type Entry, Identity, PARTS, type Part, SeriesCache } from "./series-cache.ts";
 
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
@@ -49,17 +49,11 @@ export class MetricScanner {
 	records = 0;
 	readonly #cursor = new Cursor();
 	readonly #cache = new SeriesCache();
-	readonly #spans: IdentitySpans = {
-		nameFrom: 0,
-		nameTo: 0,
-		tagsFrom: 0,
-		tagsTo: 0,
-		kindFrom: 0,
-		kindTo: 0,
-		unitFrom: 0,
-		unitTo: 0,
-	};
-	#hash = 0;
+	readonly #identity = new Identity();
+	/** The series of the record before, of whatever body; who sends series in turns is likely to send its successor next. */
+	#last: Entry | undefined;
+	/** Whether all parts so far are those of the guess. */
+	#guessed = false;
 
 	/** @returns false when the plain path has to read the body */
 	scan(
@@ -96,15 +90,16 @@ export class MetricScanner {
 
 	#record(project: string, bounds: TimeBounds, resolve: ResolveSeries): boolean {
 		const cursor = this.#cursor;
-		const spans = this.#spans;
-		spans.tagsFrom = spans.tagsTo = spans.kindFrom = spans.kindTo = spans.unitFrom = spans.unitTo = 0;
+		const identity = this.#identity;
+		identity.clear();
+		const guess = this.#last?.next;
+		this.#guessed = guess !== undefined && guess.project === project;
 		let seen = 0;
 		let value = 0;
 		let ts = bounds.now;
 		let timestamps = 0;
 		let values = 0;
 		const first = this.points;
-		this.#hash = 0;
 		cursor.at++;
 		do {
 			if (!cursor.string()) return false;
@@ -131,16 +126,28 @@ export class MetricScanner {
 				case TYPE:
 					if (!cursor.string() || !this.#is("metric")) return false;
 					break;
+				case NAME:
+					if (!this.#part(PARTS.name, guess)) return false;
+					break;
+				case TAGS:
+					if (!this.#part(PARTS.tags, guess)) return false;
+					break;
+				case KIND:
+					if (!this.#part(PARTS.kind, guess) || cursor.from === cursor.to) return false;
+					break;
 				default:
-					if (!this.#identity(member)) return false;
+					if (!this.#part(PARTS.unit, guess)) return false;
 			}
 		} while (cursor.take(COMMA));
 		if (!cursor.take(CLOSE_BRACE)) return false;
 		const isSeries = (seen & (TIMESTAMPS | VALUES)) !== 0;
 		if (isSeries ? timestamps !== values || (seen & (VALUE | TIMESTAMP)) !== 0 : (seen & VALUE) === 0) return false;
 		if ((seen & NAME) === 0) return false;
-		const series = this.#cache.find(project, cursor.bytes, spans, this.#hash) ?? this.#resolve(project, resolve);
-		if (!series) return false;
+		const entry = this.#entry(project, guess) ?? this.#resolve(project, resolve);
+		if (!entry) return false;
+		if (this.#last) this.#last.next = entry;
+		this.#last = entry;
+		const { series } = entry;
 		if (!isSeries) {
 			this.#room(first + 1);
 			this.ts[first] = ts;
@@ -183,30 +190,33 @@ export class MetricScanner {
 		return true;
 	}
 
-	#identity(member: number): boolean {
+	/** Reads a part of the identity, by comparing with the guess as long as that was right. */
+	#part(part: Part, guess: Entry | undefined): boolean {
 		const cursor = this.#cursor;
-		const spans = this.#spans;
-		if (member === TAGS) {
-			if (!cursor.flatObject()) return false;
-			spans.tagsFrom = cursor.from;
-			spans.tagsTo = cursor.to;
+		const identity = this.#identity;
+		const isTags = part === PARTS.tags;
+		if (guess && this.#guessed && cursor.guessed(this.#cache.arena, guess.at[part]!, guess.size[part]!, !isTags)) {
+			identity.hash[part] = guess.hash[part]!;
 		} else {
-			if (!cursor.string()) return false;
-			if (member === NAME) {
-				spans.nameFrom = cursor.from;
-				spans.nameTo = cursor.to;
-			} else if (member === KIND) {
-				if (cursor.from === cursor.to) return false;
-				spans.kindFrom = cursor.from;
-				spans.kindTo = cursor.to;
-			} else {
-				spans.unitFrom = cursor.from;
-				spans.unitTo = cursor.to;
-			}
+			this.#guessed = false;
+			if (!(isTags ? cursor.flatObject() : cursor.string())) return false;
+			identity.hash[part] = cursor.hash;
 		}
-		// A sum, so that the order of the members does not matter; the factor keeps the parts apart.
-		this.#hash = (this.#hash + Math.imul(cursor.hash, member * 2 + 1)) | 0;
+		identity.from[part] = cursor.from;
+		identity.to[part] = cursor.to;
 		return true;
+	}
+
+	/** The series that the record names, if it was seen before. */
+	#entry(project: string, guess: Entry | undefined): Entry | undefined {
+		const { from, to } = this.#identity;
+		if (guess && this.#guessed) {
+			// A part that the guess has and the record has not was never compared.
+			let same = true;
+			for (let part = 0; part < from.length; part++) same &&= guess.size[part] === to[part]! - from[part]!;
+			if (same) return guess;
+		}
+		return this.#cache.find(project, this.#cursor.view, this.#identity);
 	}
 
 	#timestamp(bounds: TimeBounds): boolean {
@@ -266,18 +276,18 @@ export class MetricScanner {
 	}
 
 	/** A series that is new to the cache: the same checks as on the plain path, once. */
-	#resolve(project: string, resolve: ResolveSeries): Series | undefined {
+	#resolve(project: string, resolve: ResolveSeries): Entry | undefined {
 		const { bytes } = this.#cursor;
-		const { nameFrom, nameTo, tagsFrom, tagsTo, kindFrom, kindTo, unitFrom, unitTo } = this.#spans;
-		const name = bytes.toString("utf8", nameFrom, nameTo);
-		const kind = kindFrom === kindTo ? undefined : (bytes.toString("utf8", kindFrom, kindTo) as MetricKind);
-		const unit = bytes.toString("utf8", unitFrom, unitTo);
-		if (!isName(name) || unitTo - unitFrom > RECORD_LIMITS.idBytes) return undefined;
+		const { from, to } = this.#identity;
+		const text = (part: Part) => bytes.toString("utf8", from[part], to[part]);
+		const name = text(PARTS.name);
+		const unit = text(PARTS.unit);
+		const kind = (text(PARTS.kind) || undefined) as MetricKind | undefined;
+		if (!isName(name) || Buffer.byteLength(unit) > RECORD_LIMITS.idBytes) return undefined;
 		if (kind !== undefined && !METRIC_KINDS.includes(kind)) return undefined;
-		const tags = tagsFrom === tagsTo ? [] : parseTags(parseJson(bytes.toString("utf8", tagsFrom, tagsTo)));
+		const tags = from[PARTS.tags] === to[PARTS.tags] ? [] : parseTags(parseJson(text(PARTS.tags)));
 		const series = tags && resolve(name, tags, kind, unit);
-		if (series) this.#cache.add(project, bytes, this.#spans, this.#hash, series);
-		return series;
+		return series && this.#cache.add(project, bytes, this.#identity, series);
 	}
 }
 

@@ -1,36 +1,48 @@
 import type { Series } from "../series.ts";
+import { sameBytes } from "./cursor.ts";
 
-/** Where the parts of a record that name its series stand in a body. A part that is absent has `from` = `to`. */
-export interface IdentitySpans {
-	nameFrom: number;
-	nameTo: number;
-	tagsFrom: number;
-	tagsTo: number;
-	kindFrom: number;
-	kindTo: number;
-	unitFrom: number;
-	unitTo: number;
+/** The parts of a record that name its series, and what each is multiplied with so that equal texts in two parts differ. */
+export const PARTS = { name: 0, tags: 1, kind: 2, unit: 3 } as const;
+export type Part = (typeof PARTS)[keyof typeof PARTS];
+const PART_COUNT = 4;
+const FACTORS = [3, 9, 33, 65] as const;
+
+/** Where the parts of a record stand in a body, with their hashes. A part that is absent has `from` = `to`. */
+export class Identity {
+	readonly from = new Int32Array(PART_COUNT);
+	readonly to = new Int32Array(PART_COUNT);
+	readonly hash = new Int32Array(PART_COUNT);
+
+	clear(): void {
+		for (let part = 0; part < PART_COUNT; part++) {
+			this.from[part] = 0;
+			this.to[part] = 0;
+			this.hash[part] = 0;
+		}
+	}
+
+	/** Of all parts, whatever their order in the record. */
+	total(): number {
+		let total = 0;
+		for (let part = 0; part < PART_COUNT; part++) total = (total + Math.imul(this.hash[part]!, FACTORS[part]!)) | 0;
+		return total;
+	}
 }
 
 // A class for one hidden shape: it is read once a record.
-class Entry {
+export class Entry {
 	readonly project: string;
 	readonly series: Series;
-	readonly nameBytes: number;
-	readonly tagsBytes: number;
-	readonly kindBytes: number;
-	readonly unitBytes: number;
-	/** Where its text stands in the arena. */
-	readonly at: number;
+	/** Where each part stands in the arena, its size and hash. */
+	readonly at = new Int32Array(PART_COUNT);
+	readonly size = new Int32Array(PART_COUNT);
+	readonly hash = new Int32Array(PART_COUNT);
+	/** The series that came after this one the last time. */
+	next: Entry | undefined;
 
-	constructor(project: string, series: Series, spans: IdentitySpans, at: number) {
+	constructor(project: string, series: Series) {
 		this.project = project;
 		this.series = series;
-		this.nameBytes = spans.nameTo - spans.nameFrom;
-		this.tagsBytes = spans.tagsTo - spans.tagsFrom;
-		this.kindBytes = spans.kindTo - spans.kindFrom;
-		this.unitBytes = spans.unitTo - spans.unitFrom;
-		this.at = at;
 	}
 }
 
@@ -42,67 +54,62 @@ const SLOTS = 1 << 18;
 export class SeriesCache {
 	readonly #slots = new Int32Array(SLOTS).fill(-1);
 	#entries: Entry[] = [];
-	#arena = Buffer.allocUnsafeSlow(1024 * 1024);
 	#used = 0;
+	/** The texts of all entries. */
+	arena: DataView = new DataView(new ArrayBuffer(1024 * 1024));
 
 	/** The series of exactly these bytes, in this project. */
-	find(project: string, bytes: Buffer, spans: IdentitySpans, hash: number): Series | undefined {
+	find(project: string, body: DataView, identity: Identity): Entry | undefined {
 		const slots = this.#slots;
-		for (let slot = hash & (SLOTS - 1); ; slot = (slot + 1) & (SLOTS - 1)) {
+		for (let slot = identity.total() & (SLOTS - 1); ; slot = (slot + 1) & (SLOTS - 1)) {
 			const index = slots[slot]!;
 			if (index === -1) return undefined;
 			const entry = this.#entries[index]!;
-			if (entry.project === project && this.#isSame(entry, bytes, spans)) return entry.series;
+			if (entry.project === project && this.#isSame(entry, body, identity)) return entry;
 		}
 	}
 
-	add(project: string, bytes: Buffer, spans: IdentitySpans, hash: number, series: Series): void {
-		const entry = new Entry(project, series, spans, this.#used);
-		const size = entry.nameBytes + entry.tagsBytes + entry.kindBytes + entry.unitBytes;
+	add(project: string, body: Buffer, identity: Identity, series: Series): Entry {
+		let size = 0;
+		for (let part = 0; part < PART_COUNT; part++) size += identity.to[part]! - identity.from[part]!;
 		if (this.#used + size > ARENA_BYTES || this.#entries.length * 2 >= SLOTS) {
 			this.#slots.fill(-1);
 			this.#entries = [];
 			this.#used = 0;
-			this.add(project, bytes, spans, hash, series);
-			return;
 		}
-		this.#copy(bytes, spans.nameFrom, spans.nameTo);
-		this.#copy(bytes, spans.tagsFrom, spans.tagsTo);
-		this.#copy(bytes, spans.kindFrom, spans.kindTo);
-		this.#copy(bytes, spans.unitFrom, spans.unitTo);
-		let slot = hash & (SLOTS - 1);
+		this.#room(size);
+		const entry = new Entry(project, series);
+		const arena = new Uint8Array(this.arena.buffer);
+		for (let part = 0; part < PART_COUNT; part++) {
+			const from = identity.from[part]!;
+			const to = identity.to[part]!;
+			entry.at[part] = this.#used;
+			entry.size[part] = to - from;
+			entry.hash[part] = identity.hash[part]!;
+			arena.set(body.subarray(from, to), this.#used);
+			this.#used += to - from;
+		}
+		let slot = identity.total() & (SLOTS - 1);
 		while (this.#slots[slot] !== -1) slot = (slot + 1) & (SLOTS - 1);
 		this.#slots[slot] = this.#entries.push(entry) - 1;
+		return entry;
 	}
 
-	#copy(bytes: Buffer, from: number, to: number): void {
-		const size = to - from;
-		if (this.#used + size > this.#arena.length) {
-			const grown = Buffer.allocUnsafeSlow(Math.max(this.#arena.length * 2, this.#used + size));
-			this.#arena.copy(grown, 0, 0, this.#used);
-			this.#arena = grown;
+	#room(size: number): void {
+		const needed = this.#used + size;
+		if (needed <= this.arena.byteLength) return;
+		const grown = new Uint8Array(Math.max(this.arena.byteLength * 2, needed));
+		grown.set(new Uint8Array(this.arena.buffer));
+		this.arena = new DataView(grown.buffer);
+	}
+
+	#isSame(entry: Entry, body: DataView, { from, to, hash }: Identity): boolean {
+		for (let part = 0; part < PART_COUNT; part++) {
+			if (entry.hash[part] !== hash[part] || entry.size[part] !== to[part]! - from[part]!) return false;
 		}
-		bytes.copy(this.#arena, this.#used, from, to);
-		this.#used += size;
+		for (let part = 0; part < PART_COUNT; part++) {
+			if (!sameBytes(this.arena, entry.at[part]!, body, from[part]!, entry.size[part]!)) return false;
+		}
+		return true;
 	}
-
-	#isSame(entry: Entry, bytes: Buffer, spans: IdentitySpans): boolean {
-		if (entry.nameBytes !== spans.nameTo - spans.nameFrom || entry.tagsBytes !== spans.tagsTo - spans.tagsFrom)
-			return false;
-		if (entry.kindBytes !== spans.kindTo - spans.kindFrom || entry.unitBytes !== spans.unitTo - spans.unitFrom)
-			return false;
-		let { at } = entry;
-		if (!same(this.#arena, at, bytes, spans.nameFrom, entry.nameBytes)) return false;
-		at += entry.nameBytes;
-		if (!same(this.#arena, at, bytes, spans.tagsFrom, entry.tagsBytes)) return false;
-		at += entry.tagsBytes;
-		if (!same(this.#arena, at, bytes, spans.kindFrom, entry.kindBytes)) return false;
-		return same(this.#arena, at + entry.kindBytes, bytes, spans.unitFrom, entry.unitBytes);
-	}
-}
-
-/** Buffer.compare costs more to call than these few bytes cost to compare. */
-function same(a: Buffer, aFrom: number, b: Buffer, bFrom: number, size: number): boolean {
-	for (let i = 0; i < size; i++) if (a[aFrom + i] !== b[bFrom + i]) return false;
-	return true;
 }
