@@ -1,6 +1,6 @@
 // What a fresh clone lacks: npm packages and redis-server. Each step is skipped in milliseconds when it is not needed,
 // says in one line what it does when it is, and in one line what to do by hand where it may not.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ export class SetupError extends Error {
 }
 
 /** Runs `npm ci` unless node_modules holds exactly what package-lock.json says. */
-export function ensurePackages() {
+export async function ensurePackages() {
 	const reason = whyPackagesAreStale(
 		JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")),
 		readJson(join(root, "node_modules/.package-lock.json")),
@@ -21,8 +21,17 @@ export function ensurePackages() {
 	if (!reason) return;
 	console.error(`setup: installing npm packages (${reason})`);
 	// NODE_ENV=production would leave out the compiler; the program is built from source here.
-	const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ["npm"];
-	run([...npm, "ci", "--include=dev", "--loglevel=error"], "npm ci failed; its own message is above");
+	const options = ["--include=dev", "--loglevel=error"];
+	let { status, said } = await npm("ci", ...options);
+	if (status !== 0 && said.includes("EUSAGE")) {
+		// A lock file that was made where a package for another platform could not be had lacks that platform, and
+		// `npm ci` refuses it there. The versions of everything else still come from it.
+		console.error("setup: package-lock.json lacks packages of this platform, adding them");
+		({ status, said } = await npm("install", "--no-save", ...options));
+	}
+	if (status === 0) return;
+	process.stderr.write(said);
+	throw new SetupError("npm could not install the packages; its own message is above");
 }
 
 /**
@@ -89,10 +98,25 @@ function readJson(path) {
 	return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
 }
 
-function run([command, ...args], failure) {
-	const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-	if (error) throw new SetupError(`${failure} (${error.message})`);
-	if (status !== 0) throw new SetupError(failure);
+/** Runs npm, and hands it the signals that come meanwhile, or it would go on alone. */
+async function npm(...args) {
+	const own = process.env.npm_execpath;
+	const [command, ...first] = own ? [process.execPath, own] : ["npm"];
+	const child = spawn(command, [...first, ...args], { cwd: root, stdio: ["ignore", "inherit", "pipe"] });
+	const pass = (signal) => child.kill(signal);
+	for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, pass);
+	let said = "";
+	child.stderr.setEncoding("utf8").on("data", (text) => {
+		said += text;
+	});
+	const [status, signal] = await new Promise((resolve) => {
+		child.once("error", (error) => resolve([error.message]));
+		child.once("close", (...how) => resolve(how));
+	});
+	for (const name of ["SIGINT", "SIGTERM"]) process.off(name, pass);
+	if (signal) throw new SetupError(`npm was ended by ${signal}`);
+	if (typeof status === "string") throw new SetupError(`npm cannot be run (${status})`);
+	return { status, said };
 }
 
 /** Runs a command without showing its output (or, asked to, showing its errors); true when it went well. */

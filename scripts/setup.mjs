@@ -21,21 +21,21 @@ async function main(command, rest) {
 	const { ensurePackages, ensureRedis } = await import("./prepare.mjs");
 	const { ensureBuild } = await import("./build.mjs");
 	if (command === "install") {
-		ensurePackages();
+		await ensurePackages();
 		ensureRedis({ always: true });
 	} else if (command === "start") {
-		ensurePackages();
+		await ensurePackages();
 		ensureRedis({ always: false });
 		ensureBuild();
 		await become("../dist/main.js", ["start", ...rest]);
 	} else if (command === "bench") {
-		ensurePackages();
+		await ensurePackages();
 		ensureRedis({ always: false });
 		ensureBuild();
 		await become("../dist/benchmarks/main.js", rest);
 	} else if (command === "test") {
 		// No build here: vitest's global set-up does it, also when vitest is started by hand.
-		ensurePackages();
+		await ensurePackages();
 		ensureRedis({ always: true });
 		await become("../node_modules/vitest/vitest.mjs", ["run", ...rest]);
 	} else {

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 if (existsSync(new URL("../tsconfig.build.json", import.meta.url))) {
 	try {
 		const { ensurePackages } = await import("./prepare.mjs");
-		ensurePackages();
+		await ensurePackages();
 		const { ensureBuild } = await import("./build.mjs");
 		ensureBuild();
 	} catch (error) {

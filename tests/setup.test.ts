@@ -1,5 +1,6 @@
 // The set-up inside `npm start` and `npm test`, run in a copy of the checkout with stand-ins for npm and apt-get.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,12 +62,42 @@ test("a lock file that moved on runs npm ci and names the package", () => {
 	expect(setup(["install"], { npm_execpath: npm }).err).toBe("setup: installing npm packages (a 1.0.1 is missing)\n");
 });
 
-test("a failing npm ci is one line and exit code 1", () => {
+test("a failing npm ci is told with npm's own words and exit code 1", () => {
 	const npm = join(copy, "npm.mjs");
-	writeFileSync(npm, "process.exit(7)");
+	writeFileSync(npm, "console.error('no network'); process.exit(7)");
 	const { status, err } = setup(["start"], { npm_execpath: npm });
 	expect(status).toBe(1);
-	expect(err.split("\n")[1]).toBe("setup: npm ci failed; its own message is above");
+	expect(err.split("\n").slice(1)).toEqual([
+		"no network",
+		"setup: npm could not install the packages; its own message is above",
+		"",
+	]);
+});
+
+test("a lock file that was made on another platform is completed, not refused", () => {
+	const npm = join(copy, "npm.mjs");
+	writeFileSync(
+		npm,
+		"if (process.argv[2] === 'ci') { console.error('npm error code EUSAGE'); process.exit(1); } console.log(process.argv.slice(2).join(' '));",
+	);
+	const { status, out, err } = setup(["install"], { npm_execpath: npm });
+	expect(status).toBe(0);
+	expect(out).toContain("install --no-save --include=dev");
+	expect(err.split("\n")[1]).toBe("setup: package-lock.json lacks packages of this platform, adding them");
+});
+
+test("a signal during the installation ends npm too", async () => {
+	const npm = join(copy, "npm.mjs");
+	writeFileSync(npm, "setInterval(() => {}, 1000); console.log(process.pid);");
+	const child = spawn(process.execPath, ["scripts/setup.mjs", "install"], {
+		cwd: copy,
+		env: { PATH: bin, npm_execpath: npm },
+		stdio: ["ignore", "pipe", "ignore"],
+	});
+	const [pid] = await once(child.stdout, "data");
+	child.kill("SIGTERM");
+	expect(await once(child, "close")).toEqual([1, null]);
+	expect(() => process.kill(Number(pid), 0)).toThrow(/ESRCH/);
 });
 
 test("start builds once, then goes on in the same process; a warm start says nothing", () => {
