@@ -86,7 +86,10 @@ export function ownPrometheus(sources: PrometheusSources): OwnPrometheus {
 			collect() {
 				// They are counted elsewhere: this only shows them.
 				this.reset();
-				for (const [value, count] of read() ?? []) this.inc(label ? { [label]: value } : {}, count);
+				const counts = read();
+				// Without labels it would go on showing 0 of what is not there.
+				if (!counts && !label) this.remove();
+				for (const [value, count] of counts ?? []) this.inc(label ? { [label]: value } : {}, count);
 			},
 		});
 	}
