@@ -136,7 +136,7 @@ export function createHttpServer(options: HttpOptions): Server {
 			const acceptEncoding = request.compress ? message.headers["accept-encoding"]?.toString() : undefined;
 			answer = new Answer(response, { ...request, acceptEncoding, headOnly });
 			if (statement.kind === "empty") throw engineError(62, "SYNTAX_ERROR", "Empty query");
-			refuseWritesByGet(message, statement);
+			refuseWrites(message, request, statement);
 			if (runningIds.has(queryId)) {
 				const text = `Query with id = ${queryId} is already running.`;
 				throw engineError(216, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", text);
@@ -188,11 +188,12 @@ function headerText(value: string): string {
 	return value.replace(/[^\x20-\x7e]/g, "?");
 }
 
-function refuseWritesByGet(message: IncomingMessage, statement: Statement): void {
-	if (message.method === "POST" || statement.kind === "select") return;
+function refuseWrites(message: IncomingMessage, request: QueryRequest, statement: Statement): void {
+	const byGet = message.method !== "POST";
+	if (!(byGet || request.readOnly) || statement.kind === "select") return;
 	if (statement.kind === "plain" && statement.readOnly) return;
-	const text =
-		"default: Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. " +
-		"You should use method POST for modifying queries.";
-	throw engineError(164, "READONLY", text);
+	const why = byGet
+		? " For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries."
+		: "";
+	throw engineError(164, "READONLY", `default: Cannot execute query in readonly mode.${why}`);
 }

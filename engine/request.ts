@@ -21,6 +21,8 @@ export interface QueryRequest {
 	waitEnd: boolean;
 	/** Bytes of an answer held back before headers are sent, so that an early error is answered as one. */
 	bufferBytes: number;
+	/** `readonly` is kept here: set on a session, it would forbid the SET that takes it off again. */
+	readOnly: boolean;
 	compress: boolean;
 	compressLevel: number;
 	sendProgress: boolean;
@@ -43,8 +45,9 @@ const RESERVED = new Set([
 	"close_session",
 	"client_protocol_version",
 ]);
-/** Settings that concern only this interface: the engine is not asked to set them. */
+/** Settings that this interface sees to: the engine is not asked to set them. */
 const HTTP_ONLY = new Set([
+	"readonly",
 	"enable_http_compression",
 	"http_zlib_compression_level",
 	"send_progress_in_http_headers",
@@ -103,6 +106,7 @@ export function readQueryRequest(params: URLSearchParams, headers: IncomingHttpH
 		settings,
 		waitEnd: isTrue(params.get("wait_end_of_query") ?? undefined) || isTrue(http.get("http_wait_end_of_query")),
 		bufferBytes: Math.min(integer("buffer_size", bufferSize, 0), 16 * MiB),
+		readOnly: isTrue(http.get("readonly")),
 		compress: isTrue(http.get("enable_http_compression")),
 		compressLevel: integer("http_zlib_compression_level", http.get("http_zlib_compression_level"), 3),
 		sendProgress: isTrue(http.get("send_progress_in_http_headers")),

@@ -20,6 +20,8 @@ interface Slot {
 	session: Session | undefined;
 	/** Parameters set on this session before; the engine has no way to unset one. */
 	params: Set<string>;
+	/** Settles when nothing of the last query is left on the session. */
+	cleared: Promise<void>;
 }
 
 export interface Lease {
@@ -37,8 +39,6 @@ export interface SessionPool {
 	close(): void;
 }
 
-// Settings that forbid the very SET which would put them back.
-const ONE_WAY = ["readonly", "allow_ddl"];
 const PARAMETER = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*:/g;
 
 function usesStaleParameter(text: string, slot: Slot, settings: ReadonlyMap<string, string>): boolean {
@@ -60,6 +60,7 @@ export function createSessionPool(options: {
 		pipePath: join(options.pipeDir, `answer-${i}`),
 		session: undefined,
 		params: new Set<string>(),
+		cleared: Promise.resolve(),
 	}));
 	// A stack: the same few warm sessions serve a light load.
 	const free = [...slots].reverse();
@@ -85,16 +86,27 @@ export function createSessionPool(options: {
 		for (const name of settings.keys()) {
 			if (name.startsWith("param_")) slot.params.add(name.slice("param_".length));
 		}
+		const reset = putBack(settings.keys(), base, database);
+		let failed = false;
 		try {
 			return await session.queryAsync(setUp(settings, database) + sql, { format: context.format });
+		} catch (error) {
+			failed = true;
+			throw error;
 		} finally {
-			if (!context.keepsSession || ONE_WAY.some((name) => settings.has(name))) retire(slot);
+			if (!context.keepsSession || settings.has("allow_ddl")) retire(slot);
 			else {
-				const reset = putBack(settings.keys(), base, database);
-				// A setting that does not exist was refused, and cannot be put back either.
-				if (reset !== "") await session.queryAsync(reset).catch(() => retire(slot));
+				// After a failure something is run in any case: until then the engine keeps the failed query's memory, and
+				// shows it as running.
+				const clear = failed ? reset || setUp(base, undefined) : reset;
+				slot.cleared = clear === "" ? Promise.resolve() : putSessionBack(slot, session, clear);
 			}
 		}
+	}
+
+	/** Puts the session back; one that cannot be is given up (a setting that does not exist was refused, too). */
+	async function putSessionBack(slot: Slot, session: Session, reset: string): Promise<void> {
+		await session.queryAsync(reset).catch(() => retire(slot));
 	}
 
 	return {
@@ -111,7 +123,8 @@ export function createSessionPool(options: {
 			return {
 				pipePath: slot.pipePath,
 				run: (sql, context) => run(slot, sql, context),
-				release: () => free.push(slot),
+				// The answer does not wait for this, the next query on the session does.
+				release: () => void slot.cleared.then(() => free.push(slot)),
 			};
 		},
 		close() {

@@ -57,6 +57,7 @@ export function sessionSettings(settings: EngineSettings): ReadonlyMap<string, s
 	return new Map([
 		["implicit_select", "0"],
 		["allow_introspection_functions", "0"],
+		["storage_file_read_method", "pread"],
 		["max_memory_usage", String(settings.maxQueryMemoryBytes)],
 	]);
 }

@@ -18,11 +18,12 @@ const PROCESSES =
 
 const utf8 = (bytes: Buffer, start: number, end: number): string => bytes.toString("utf8", start, end);
 
-function replaceSpans(bytes: Buffer, spans: readonly Span[], start: number, end: number, by: string): string {
+/** `spans` in order, each with what takes its place. */
+function replaceSpans(bytes: Buffer, spans: readonly (Span & { by: string })[], start: number, end: number): string {
 	let text = "";
 	let at = start;
 	for (const span of spans) {
-		text += utf8(bytes, at, span.start) + by;
+		text += utf8(bytes, at, span.start) + span.by;
 		at = span.end;
 	}
 	return text + utf8(bytes, at, end);
@@ -35,7 +36,12 @@ export function selectInto(
 	file: string,
 	format: string,
 ): string {
-	const query = replaceSpans(bytes, statement.processes, 0, statement.outfileAt, PROCESSES);
+	const query = replaceSpans(
+		bytes,
+		statement.processes.map((span) => ({ ...span, by: PROCESSES })),
+		0,
+		statement.outfileAt,
+	);
 	const tail = utf8(bytes, statement.outfileAt, statement.end);
 	// A line of its own: the query may end in a comment.
 	const clause = `\n INTO OUTFILE ${quote(file)} TRUNCATE `;
@@ -67,9 +73,14 @@ export function insertFrom(
 	return `${utf8(bytes, 0, input.start)}${read}${utf8(bytes, input.end, end)}`;
 }
 
-/** The text of any other statement; KILL QUERY finds queries by the client's ids. */
+/**
+ * The text of any other statement. KILL QUERY finds queries by the client's ids, and does not wait: chDB's KILL … SYNC
+ * never returns.
+ */
 export function plainText(bytes: Buffer, statement: Extract<Statement, { kind: "plain" }>): string {
-	return replaceSpans(bytes, statement.queryIds, 0, statement.end, QUERY_ID);
+	const spans = statement.queryIds.map((span) => ({ ...span, by: QUERY_ID }));
+	if (statement.sync !== undefined) spans.push({ ...statement.sync, by: "ASYNC" });
+	return replaceSpans(bytes, spans, 0, statement.end);
 }
 
 /** Cancels the running query of a client's id. */
@@ -99,7 +110,8 @@ export function putBack(
 	database: string | undefined,
 ): string {
 	const assignments = [...settings]
-		.filter((name) => !name.startsWith("param_"))
+		// The mark is written anew for every query, and a parameter cannot be unset.
+		.filter((name) => name !== MARK && !name.startsWith("param_"))
 		.map((name) => `${name} = ${base.has(name) ? quote(base.get(name)!) : "DEFAULT"}`);
 	const set = assignments.length === 0 ? "" : `SET ${assignments.join(", ")};`;
 	return database === undefined ? set : `${set}USE default;`;

@@ -29,8 +29,9 @@ export interface PlainStatement {
 	readOnly: boolean;
 	/** False when the statement changes its session, which must then serve nobody else. */
 	keepsSession: boolean;
-	/** Where a KILL QUERY names the column `query_id`. */
+	/** Where a KILL names the column `query_id`, and where it asks to wait (SYNC). */
 	queryIds: Span[];
+	sync: Span | undefined;
 }
 
 const SELECT_VERBS = new Set(["SELECT", "WITH", "FROM", "("]);
@@ -66,6 +67,7 @@ function plain(verb: string, body: readonly Token[], end: number): PlainStatemen
 		readOnly: READ_VERBS.has(verb),
 		keepsSession: !SESSION_VERBS.has(verb) && !body.some((token) => token.text === "TEMPORARY"),
 		queryIds: verb === "KILL" ? body.filter((token) => /^([`"]?)query_id\1$/i.test(token.text)) : [],
+		sync: verb === "KILL" ? body.find((token) => token.depth === 0 && token.text === "SYNC") : undefined,
 	};
 }
 
