@@ -17,10 +17,12 @@ import { KeyStore } from "./http/keys.ts";
 import { LocalRateLimiter } from "./http/rate-limit.ts";
 import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
+import { QUERY_DOCS, type QueryDeps, queryRoutes } from "./query/index.ts";
+import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { migrate } from "./schema/migrate.ts";
-import type { Retention } from "./schema/retention.ts";
+import { type Retention, retentionDays } from "./schema/retention.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
@@ -93,6 +95,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		});
 		stops.push(() => self.stop());
 
+		const reads = roles.includes("query");
 		const app = createApp({
 			version,
 			readiness: {
@@ -102,12 +105,17 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 				...(ingest ? { ingest: () => assertStoring(ingest) } : {}),
 			},
 			metrics: self.registry,
-			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : [])],
+			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : []), ...(reads ? QUERY_DOCS : [])],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});
 		app.route("/", keyRoutes({ keys, audit: new AuditLog(clickhouse), requireRole }));
 		if (ingest) app.route("/", ingest.routes(requireRole));
+		if (reads)
+			app.route(
+				"/",
+				queryRoutes({ queries: new Queries({ client: clickhouse }), reach: reachOf(settings), requireRole }),
+			);
 		front.open(app.fetch);
 		// Pushed last, so it goes first.
 		stops.push(() => front.refuse());
@@ -125,6 +133,13 @@ export function retentionOf(settings: Settings): Retention {
 		logs_days: Math.ceil(settings.logsRetentionMs / DAY_MS),
 		events_days: Math.ceil(settings.eventsRetentionMs / DAY_MS),
 	};
+}
+
+/** How far back raw points and each tier can answer. */
+function reachOf(settings: Settings): QueryDeps["reach"] {
+	const retention = retentionOf(settings);
+	const days = retentionDays(retention);
+	return { raw_days: retention.metrics_days, tier_days: ({ rollup }) => days[rollup]! };
 }
 
 function makeFolder(folder: string): void {
