@@ -1,7 +1,7 @@
 // The set-up inside `npm start` and `npm test`, run in a copy of the checkout with stand-ins for npm and apt-get.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -163,4 +163,14 @@ test("Node below the minimum is one line and exit code 1", () => {
 		out: "",
 		err: `Tidemark needs Node >=99.1, this is ${process.versions.node}. Install a newer Node.\n`,
 	});
+});
+
+test("the lock file names the packages of every platform, or npm ci refuses it; else run scripts/complete-lockfile.mjs", () => {
+	const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+		packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>;
+	};
+	const paths = Object.keys(lock.packages);
+	const wanted = Object.values(lock.packages).flatMap((one) => Object.keys(one.optionalDependencies ?? {}));
+	expect(wanted.length).toBeGreaterThan(0);
+	expect(wanted.filter((name) => !paths.some((path) => path.endsWith(`node_modules/${name}`)))).toEqual([]);
 });
