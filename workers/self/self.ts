@@ -46,6 +46,8 @@ export interface Self {
 }
 
 const USAGE_INTERVAL_MS = 10_000;
+/** CPU needs two readings: the second comes soon, so that a new start shows everything within seconds. */
+const SECOND_USAGE_AFTER_MS = 1_000;
 
 export async function startSelf(options: SelfOptions): Promise<Self> {
 	const { outbox, logger, pipeline, version, roles } = options;
@@ -120,12 +122,13 @@ function watchUsage(
 			const at_ms = Date.now();
 			const now = await reader.read();
 			send(processRecords(previous, now, { host, cpus: reader.cpus, at_ms }));
-			previous = now;
 			if (pipeline) {
 				const failures = [...(collector?.failures.values() ?? [])].reduce((sum, count) => sum + count, 0);
 				send(ledgerRecords(await settledLedger(pipeline.ledger), outbox.losses, failures, { host, at_ms }));
 			}
-			await sleep(USAGE_INTERVAL_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+			const pause_ms = previous ? USAGE_INTERVAL_MS : SECOND_USAGE_AFTER_MS;
+			previous = now;
+			await sleep(pause_ms, undefined, { signal: stopping.signal }).catch(() => undefined);
 		}
 	}
 	const running = run();
