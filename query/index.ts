@@ -6,18 +6,24 @@ import type { RouteDoc } from "../http/openapi.ts";
 import {
 	healthAnswer,
 	healthQuery,
+	logsAnswer,
+	logsQuery,
 	metricsAnswer,
 	metricsQuery,
 	resourcesAnswer,
 	resourcesQuery,
 	systemHealthAnswer,
 	systemHealthQuery,
+	systemLogsAnswer,
+	systemLogsQuery,
 	systemPerformanceAnswer,
 	systemPerformanceQuery,
 } from "../schema/wire/index.ts";
 import { systemHealth } from "./analytics/health.ts";
+import { systemLogs } from "./analytics/logs.ts";
 import { systemPerformance } from "./analytics/performance.ts";
 import { health } from "./monitoring/health.ts";
+import { logs } from "./monitoring/logs.ts";
 import { metrics } from "./monitoring/metrics.ts";
 import { resources } from "./monitoring/resources.ts";
 import { type QueryDeps, reading } from "./route.ts";
@@ -29,9 +35,11 @@ export function queryRoutes(deps: QueryDeps & { readonly requireRole: RequireRol
 	const viewer = deps.requireRole("analytics_viewer");
 	return new Hono<AppEnv>()
 		.get("/v1/monitoring/health", viewer, reading(deps, healthQuery, health))
+		.get("/v1/monitoring/logs", viewer, reading(deps, logsQuery, logs))
 		.get("/v1/monitoring/metrics", viewer, reading(deps, metricsQuery, metrics))
 		.get("/v1/monitoring/resources", viewer, reading(deps, resourcesQuery, resources))
 		.get("/analytics/system/health", viewer, reading(deps, systemHealthQuery, systemHealth))
+		.get("/analytics/system/logs", viewer, reading(deps, systemLogsQuery, systemLogs))
 		.get("/analytics/system/performance", viewer, reading(deps, systemPerformanceQuery, systemPerformance));
 }
 
@@ -55,6 +63,13 @@ export const QUERY_DOCS: readonly RouteDoc[] = [
 	},
 	{
 		...monitoring,
+		path: "/v1/monitoring/logs",
+		summary: "Search logs by a query",
+		query: logsQuery,
+		answers: { 200: logsAnswer },
+	},
+	{
+		...monitoring,
 		path: "/v1/monitoring/resources",
 		summary: "Utilisation of processor, memory, storage and network, in percent",
 		query: resourcesQuery,
@@ -66,6 +81,13 @@ export const QUERY_DOCS: readonly RouteDoc[] = [
 		summary: "Health of hosts and services",
 		query: systemHealthQuery,
 		answers: { 200: systemHealthAnswer },
+	},
+	{
+		...analytics,
+		path: "/analytics/system/logs",
+		summary: "Logs by level, component and text, with counts of both",
+		query: systemLogsQuery,
+		answers: { 200: systemLogsAnswer },
 	},
 	{
 		...analytics,

@@ -68,6 +68,8 @@ export class Queries {
 				use_multipart_params: true,
 				clickhouse_settings: {
 					readonly: "2",
+					// The predicates on log messages rely on it (query/logs/sql.ts).
+					use_skip_indexes: 1,
 					log_comment: question.name,
 					max_execution_time: this.#limits.max_execution_seconds,
 					max_memory_usage: String(this.#limits.max_memory_bytes),

@@ -102,7 +102,7 @@ export async function systemHealth(
 					event("services.llm_backend.response_time_ms", MODEL_EVENT),
 					metric("services.llm_backend.queue_length", QUEUE),
 				],
-				methods: load === undefined ? {} : { "system.load_average": `host ${load.host}` },
+				methods: load === undefined ? {} : { "system.load_average": `highest over hosts, now ${load.host}` },
 			}),
 		},
 	};
@@ -120,15 +120,13 @@ function highest(values: readonly LastValue[]): number | null {
 	return values.length === 0 ? null : Math.max(...values.map(({ value }) => value));
 }
 
-/** Load over 1, 5 and 15 minutes of the host whose 1 minute is highest. */
+/** Load over 1, 5 and 15 minutes, each the highest of all hosts; `host` is that of the first. */
 function loadAverage(last: readonly LastValue[]): { host: string; values: number[] } | undefined {
-	const [busiest] = last.filter(({ name }) => name === LOADS[0]).sort((a, b) => b.value - a.value);
-	if (busiest === undefined) return undefined;
-	const values = LOADS.map((name) => last.find((value) => value.name === name && value.host === busiest.host)?.value);
-	return {
-		host: busiest.host,
-		values: values.filter((value) => value !== undefined).map((value) => decimals(value, 2)!),
-	};
+	const highestOf = LOADS.map(
+		(name) => last.filter((value) => value.name === name).sort((a, b) => b.value - a.value)[0],
+	);
+	const found = highestOf.filter((value) => value !== undefined);
+	return found[0] && { host: found[0].host, values: found.map(({ value }) => decimals(value, 2)!) };
 }
 
 function uptimeSeconds(started: number | null, uptimes: readonly LastValue[], as_of: number): number | null {

@@ -1,0 +1,77 @@
+import type { z } from "zod";
+import { badParameter } from "../../http/errors.ts";
+import type { SystemLogsAnswer, systemLogsQuery } from "../../schema/wire/index.ts";
+import { join, type Node } from "../logs/ast.ts";
+import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
+import { logFacets, logPage } from "../measures/logs.ts";
+import { signals } from "../measures/signals.ts";
+import { metaOf } from "../meta.ts";
+import type { Asking } from "../route.ts";
+import { countOf } from "../shared/logs.ts";
+import { resolveWindow } from "../time/window.ts";
+
+/** `GET /analytics/system/logs` */
+export async function systemLogs(
+	{ asker, now }: Asking,
+	query: z.infer<typeof systemLogsQuery>,
+): Promise<SystemLogsAnswer> {
+	const window = windowOf(query, now);
+	const search: Node[] =
+		query.search === undefined || query.search === ""
+			? []
+			: [{ type: "match", field: "message", value: { type: "phrase", text: query.search } }];
+	const only: Node[] = (["level", "component"] as const).flatMap((field) => {
+		const text = query[field];
+		return text === undefined ? [] : [{ type: "match", field, value: { type: "phrase", text } } as const];
+	});
+	const all = (nodes: readonly Node[]) => (nodes.length === 0 ? undefined : join("and", nodes));
+	const filter = all([...only, ...search]);
+	const after = decodeCursor(query.cursor);
+	const [sent, page, aggregations] = await Promise.all([
+		asker.ask(signals(window.as_of)),
+		asker.ask(logPage(window, filter, { limit: query.limit, order: "desc", after })),
+		asker.ask(logFacets(window, all(search))),
+	]);
+	const count = await countOf(asker, window, filter, page.logs.length);
+	return {
+		logs: [...page.logs],
+		total: count.total,
+		has_more: page.next !== undefined,
+		next_cursor: encodeCursor(page.next),
+		aggregations,
+		meta: metaOf({
+			window,
+			data_through: sent.dataThrough("log"),
+			needs: [{ field: "logs", needs: "logs", sent: sent.names("log").length > 0 }],
+			methods: {
+				aggregations: "of the window and the search text, whatever level and component are asked for",
+				...(count.isLowerBound ? { total: "lower bound" } : {}),
+			},
+			source: "raw",
+		}),
+	};
+}
+
+/** The document's names and the general ones name the same window. */
+function windowOf(query: z.infer<typeof systemLogsQuery>, now: number) {
+	for (const [documented, general] of [
+		["start_time", "start"],
+		["end_time", "end"],
+	] as const) {
+		if (query[documented] === undefined || query[general] === undefined) continue;
+		throw badParameter({
+			parameter: general,
+			provided: query[general],
+			valid_options: [],
+			reason: `${documented} and ${general} mean the same: send one of them`,
+		});
+	}
+	const names = {
+		start: query.start === undefined ? "start_time" : "start",
+		end: query.end === undefined ? "end_time" : "end",
+	};
+	return resolveWindow(
+		{ ...query, start: query.start_time ?? query.start, end: query.end_time ?? query.end },
+		{ timeframes: ["24h"], defaultTimeframe: "24h", now, names },
+	);
+}

@@ -1,0 +1,37 @@
+import type { z } from "zod";
+import { type LogsAnswer, type logsQuery, TIMEFRAMES } from "../../schema/wire/index.ts";
+import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
+import { logPage } from "../measures/logs.ts";
+import { signals } from "../measures/signals.ts";
+import { metaOf } from "../meta.ts";
+import type { Asking } from "../route.ts";
+import { countOf, parseLogQuery } from "../shared/logs.ts";
+import { resolveWindow } from "../time/window.ts";
+
+/** `GET /v1/monitoring/logs` */
+export async function logs({ asker, now }: Asking, query: z.infer<typeof logsQuery>): Promise<LogsAnswer> {
+	const window = resolveWindow(query, { timeframes: TIMEFRAMES, defaultTimeframe: "1h", now });
+	const filter = parseLogQuery(query.query);
+	const after = decodeCursor(query.cursor);
+	const order = query.sort === "timestamp asc" ? "asc" : "desc";
+	const [sent, page] = await Promise.all([
+		asker.ask(signals(window.as_of)),
+		asker.ask(logPage(window, filter, { limit: query.limit, order, after })),
+	]);
+	const whole = after === undefined && page.next === undefined;
+	const count = whole
+		? { total: page.logs.length, isLowerBound: false }
+		: await countOf(asker, window, filter, page.logs.length);
+	return {
+		logs: [...page.logs],
+		total: count.total,
+		total_is_lower_bound: count.isLowerBound,
+		next_cursor: encodeCursor(page.next),
+		meta: metaOf({
+			window,
+			data_through: sent.dataThrough("log"),
+			needs: [{ field: "logs", needs: "logs", sent: sent.names("log").length > 0 }],
+			source: "raw",
+		}),
+	};
+}
