@@ -51,6 +51,8 @@ export interface LoadResult {
 	/** Ingest and engine ÷ floor. */
 	readonly cpu_ratio: Spread;
 	readonly cpu_ratio_loader_blocks: Spread;
+	/** CPU that processes without a part in it took from the machine meanwhile, 0 to 1: above some hundredths, do not trust rates. */
+	readonly foreign_cpu: Spread;
 	readonly disk_bytes_per_row: Disk;
 	readonly ingest_peak_mb: number;
 	readonly engine_peak_mb: number;
@@ -158,7 +160,7 @@ function progress(
 	return (
 		`${workload} #${i + 1}: ${Math.round(sent.rows / sent.elapsed_ms)}k acknowledged/s, ${Math.round(sent.rows / stored_ms)}k stored/s, ` +
 		`CPU µs/row ingest ${us(ingest_cpu_ms, sent.rows)} engine ${us(engine_cpu_ms, sent.rows)}, floor ${us(total(floor), rows)}, ` +
-		`in the loader's ${segments} blocks ${us(total(like), rows)}`
+		`in the loader's ${segments} blocks ${us(total(like), rows)}; others used ${(run.foreign_cpu * 100).toFixed(0)} % of the machine`
 	);
 }
 
@@ -199,6 +201,7 @@ function summarise(
 		floor_cpu_us: floorUs(floor),
 		floor_main_cpu_us: spread(floor.map(({ cpu_ms }) => (cpu_ms[MAIN_TABLE[workload]]! * 1_000) / rows)),
 		floor_loader_blocks_cpu_us: floorUs(floorLike),
+		foreign_cpu: over((run) => run.foreign_cpu),
 		cpu_ratio: ratio(floor),
 		cpu_ratio_loader_blocks: ratio(floorLike),
 		disk_bytes_per_row: {

@@ -3,75 +3,72 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../schema/paths.ts";
-import { type LoadResult, runLoad } from "./load.ts";
+import { figuresOf } from "./figures.ts";
+import { type LoadOptions, type LoadRun, runLoad } from "./load.ts";
+import { machine } from "./machine.ts";
 import { type Options, parseOptions } from "./options.ts";
-import { hotSpots, type Window } from "./profile.ts";
+import { printHotSpots } from "./profile.ts";
+import { runQueries } from "./query.ts";
+import { printed, type Report } from "./report.ts";
 import { Server } from "./server.ts";
-import type { Dataset, Workload } from "./workload.ts";
+import { runSketches } from "./sketch.ts";
+import type { Workload } from "./workload.ts";
 
 const DAY_MS = 86_400_000;
+const report = (line: string) => console.error(line);
 
 const options = parseOptions(process.argv);
-await main(options);
-
-async function main({ loads, profile }: Options): Promise<void> {
-	const folder = mkdtempSync(join(options.folder ?? tmpdir(), "tidemark-bench-"));
-	const results: LoadResult[] = [];
-	try {
-		for (const workload of loads) {
-			const profileDir = profile ? join(folder, `profile-${workload}`) : undefined;
-			const server = await Server.start(join(folder, workload), profileDir);
-			let windows: readonly Window[];
-			try {
-				const run = await runLoad(server, loadOptions(workload, folder));
-				results.push(run.result);
-				({ windows } = run);
-			} finally {
-				await server.stop();
-			}
-			if (profileDir) printProfile(profileDir, windows);
-		}
-	} finally {
-		rmSync(folder, { recursive: true, force: true });
-	}
+const folder = mkdtempSync(join(options.folder ?? tmpdir(), "tidemark-bench-"));
+// A second Ctrl-C must not find the first one's clean-up half done; children end with their pipes.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => cleanUp(130));
+try {
+	const measured = await measure(options);
 	const path = options.out ?? join(packageRoot(), "benchmarks/results/latest.json");
 	mkdirSync(dirname(path), { recursive: true });
-	writeFileSync(path, `${JSON.stringify({ loads: results }, null, 2)}\n`);
-	console.log(JSON.stringify(results, null, 1));
+	writeFileSync(path, `${JSON.stringify(measured, null, 2)}\n`);
+	process.stdout.write(`\n${printed(measured)}`);
+} catch (error) {
+	report(`bench: ${(error as Error).message}`);
+	process.exitCode = 1;
+} finally {
+	rmSync(folder, { recursive: true, force: true });
 }
 
-function loadOptions(workload: Workload, folder: string) {
-	const { seed, pointsPerSeries, connections, repeats, most_ms, settle_ms } = options;
-	const dataset: Dataset = {
-		...{ workload, seed, pointsPerSeries, rows: options.rows(workload) },
-		// Yesterday, late enough for every zone and early enough for all rows to be of one day.
-		start_ms: Math.floor(Date.now() / DAY_MS) * DAY_MS - DAY_MS + DAY_MS / 4,
-	};
-	const rowsPerRequest = options.rowsPerRequest(workload);
-	const report = (line: string) => console.error(line);
-	return {
-		dataset,
-		rowsPerRequest,
-		connections,
-		repeats,
-		most_ms,
-		settle_ms,
-		folder,
-		report,
-		peers: options.parts.has("peers"),
-	};
-}
-
-function printProfile(folder: string, windows: readonly Window[]): void {
-	for (const file of readdirSync(folder)) {
-		const { functions, files } = hotSpots(join(folder, file), windows);
-		console.log("self time of the ingest process' main thread while loads were under way");
-		for (const { what, self_ms, percent } of files.slice(0, 15)) console.log(line(percent, self_ms, what));
-		console.log("by function");
-		for (const { what, self_ms, percent } of functions.slice(0, 40)) console.log(line(percent, self_ms, what));
+async function measure({ loads: workloads, parts, profile, quick, seed }: Options): Promise<Report> {
+	const profileDir = profile ? join(folder, "profile") : undefined;
+	const server = await Server.start(folder, profileDir);
+	const runs: LoadRun[] = [];
+	const small = { repeats: quick ? 3 : 15, folder, seed, report };
+	let measured: Pick<Report, "machine" | "query" | "sketches">;
+	try {
+		for (const workload of workloads) runs.push(await runLoad(server, loadOptions(workload)));
+		measured = {
+			machine: machine((await server.sql("SELECT version()")).trim()),
+			query: parts.has("query") ? await runQueries(server, { ...small, points: options.queryPoints }) : undefined,
+			sketches: parts.has("sketch") ? await runSketches(server, { ...small, points: options.sketchPoints }) : undefined,
+		};
+	} finally {
+		await server.stop();
 	}
+	for (const file of profileDir ? readdirSync(profileDir) : []) {
+		for (const { result, windows } of runs) printHotSpots(join(profileDir!, file), result.workload, windows, report);
+	}
+	const loads = runs.map(({ result }) => result);
+	return { ...measured, loads, figures: figuresOf({ loads, query: measured.query }) };
 }
 
-function line(percent: number, self_ms: number, what: string): string {
-	return `${percent.toFixed(1).padStart(6)} % ${self_ms.toFixed(0).padStart(7)} ms  ${what}`;
+function loadOptions(workload: Workload): LoadOptions {
+	const { seed, pointsPerSeries, connections, repeats, most_ms, settle_ms, parts } = options;
+	// Yesterday, late enough for the warm-up before it and early enough for all rows to be of one day.
+	const start_ms = Math.floor(Date.now() / DAY_MS) * DAY_MS - DAY_MS + DAY_MS / 4;
+	return {
+		dataset: { workload, seed, pointsPerSeries, rows: options.rows(workload), start_ms },
+		rowsPerRequest: options.rowsPerRequest(workload),
+		...{ connections, repeats, most_ms, settle_ms, folder, report, peers: parts.has("peers") },
+	};
+}
+
+function cleanUp(code: number): void {
+	rmSync(folder, { recursive: true, force: true });
+	process.exit(code);
 }

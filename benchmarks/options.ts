@@ -18,6 +18,8 @@ export interface Options {
 	readonly settle_ms: number;
 	readonly folder: string | undefined;
 	readonly out: string | undefined;
+	readonly queryPoints: number;
+	readonly sketchPoints: number;
 	rows(workload: Workload): number;
 	rowsPerRequest(workload: Workload): number;
 }
@@ -78,6 +80,8 @@ export function parseOptions(argv: readonly string[]): Options {
 		repeats: given.repeats ?? (quick ? 1 : 3),
 		most_ms: quick ? 10_000 : 60_000,
 		settle_ms: (quick ? 0 : given.settle) * 1_000,
+		queryPoints: given.rows ?? (quick ? 200_000 : 10_000_000),
+		sketchPoints: given.rows ?? (quick ? 200_000 : 3_000_000),
 		...{ folder: given.folder, out: given.out },
 		rows: (workload) => given.rows ?? (quick ? QUICK_ROWS : ROWS)[workload],
 		rowsPerRequest: (workload) => given.requestRows ?? (workload === "series" ? 10_000 : 1_000),

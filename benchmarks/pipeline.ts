@@ -1,7 +1,8 @@
 /** One load through the whole pipeline: from the generator's first request until every row can be queried. */
+import { availableParallelism } from "node:os";
 import type { Sent } from "./generator.ts";
 import type { LoadGenerator } from "./load-generator.ts";
-import { cpuMs, monotonicMs, peakBytes, resetPeak, until } from "./processes.ts";
+import { cpuMs, machineBusyMs, monotonicMs, peakBytes, resetPeak, until } from "./processes.ts";
 import type { Server } from "./server.ts";
 import type { Workload } from "./workload.ts";
 
@@ -27,6 +28,8 @@ export interface PipelineRun {
 	readonly engine_settled_cpu_ms: number;
 	readonly ingest_peak_bytes: number;
 	readonly engine_peak_bytes: number;
+	/** Of the machine's CPU while the load ran, the share of processes that have no part in it: what disturbed. */
+	readonly foreign_cpu: number;
 	/** Journal segments, each of which became one insert a table. */
 	readonly segments: number;
 }
@@ -44,7 +47,7 @@ export async function runPipeline(
 	options: PipelineOptions,
 ): Promise<PipelineRun> {
 	for (const pid of [server.pid, server.engine.pid]) resetPeak(pid);
-	const before = { ingest: cpuMs(server.pid), engine: cpuMs(server.engine.pid) };
+	const before = { ingest: cpuMs(server.pid), engine: cpuMs(server.engine.pid), machine: machineBusyMs() };
 	const seen = new Set<number>();
 	const watch = setInterval(() => {
 		for (const segment of server.segments()) seen.add(segment);
@@ -58,10 +61,12 @@ export async function runPipeline(
 		const stored_ms = monotonicMs() - sent.started_at;
 		const ingest_cpu_ms = cpuMs(server.pid) - before.ingest;
 		const engine_cpu_ms = cpuMs(server.engine.pid) - before.engine;
+		const ours_ms = ingest_cpu_ms + engine_cpu_ms + sent.cpu_ms;
+		const foreign_cpu = Math.max(0, machineBusyMs() - before.machine - ours_ms) / (stored_ms * availableParallelism());
 		const [{ n } = { n: 0 }] = await server.rows<{ n: number }>(`SELECT count() AS n FROM ${MAIN_TABLE[workload]}`);
 		if (options.settle_ms > 0) await server.settle(options.settle_ms);
 		return {
-			...{ sent, stored_rows: n, stored_ms, ingest_cpu_ms, engine_cpu_ms },
+			...{ sent, stored_rows: n, stored_ms, ingest_cpu_ms, engine_cpu_ms, foreign_cpu },
 			engine_settled_cpu_ms: cpuMs(server.engine.pid) - before.engine,
 			ingest_peak_bytes: peakBytes(server.pid),
 			engine_peak_bytes: peakBytes(server.engine.pid),

@@ -14,6 +14,16 @@ export function cpuMs(pid: number): number {
 	return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;
 }
 
+/** CPU time that the whole machine spent busy since its start, milliseconds. */
+export function machineBusyMs(): number {
+	// cpu user nice system idle iowait irq softirq steal: all but idle and iowait; guest times are part of user.
+	const [user, nice, system, , , irq, softirq, steal] = readFileSync("/proc/stat", "utf8")
+		.split(/\s+/)
+		.slice(1, 9)
+		.map(Number);
+	return ((user! + nice! + system! + irq! + softirq! + steal!) * 1_000) / TICKS_PER_SECOND;
+}
+
 /** Largest resident memory of a process since its start or the last {@link resetPeak}, bytes. */
 export function peakBytes(pid: number): number {
 	const status = readFileSync(`/proc/${pid}/status`, "utf8");

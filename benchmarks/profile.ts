@@ -13,12 +13,12 @@ interface CpuProfile {
 	readonly timeDeltas: readonly number[];
 }
 
-export interface Window {
+interface Window {
 	readonly from_ms: number;
 	readonly to_ms: number;
 }
 
-export interface ProfileEntry {
+interface ProfileEntry {
 	readonly what: string;
 	readonly self_ms: number;
 	/** Of the time in the windows, idle included. */
@@ -26,10 +26,7 @@ export interface ProfileEntry {
 }
 
 /** Functions and files by self time within the windows, most first. */
-export function hotSpots(
-	path: string,
-	windows: readonly Window[],
-): { functions: ProfileEntry[]; files: ProfileEntry[] } {
+function hotSpots(path: string, windows: readonly Window[]): { functions: ProfileEntry[]; files: ProfileEntry[] } {
 	const profile = JSON.parse(readFileSync(path, "utf8")) as CpuProfile;
 	const places = new Map(
 		profile.nodes.map(({ id, callFrame }) => {
@@ -55,4 +52,22 @@ export function hotSpots(
 			.sort(([, a], [, b]) => b - a)
 			.map(([what, us]) => ({ what, self_ms: us / 1_000, percent: (us * 100) / total }));
 	return { functions: ranked(functions), files: ranked(files) };
+}
+
+/** Prints where the time went, by file and by function. */
+export function printHotSpots(
+	path: string,
+	load: string,
+	windows: readonly Window[],
+	report: (line: string) => void,
+): void {
+	const { functions, files } = hotSpots(path, windows);
+	const print = (title: string, entries: readonly ProfileEntry[], most: number) => {
+		report(title);
+		for (const { what, self_ms, percent } of entries.slice(0, most)) {
+			report(`${percent.toFixed(1).padStart(6)} % ${self_ms.toFixed(0).padStart(7)} ms  ${what}`);
+		}
+	};
+	print(`${load}: self time of the ingest process' main thread, by file`, files, 15);
+	print(`${load}: by function`, functions, 40);
 }

@@ -46,6 +46,7 @@ const SETTINGS = { use_query_condition_cache: 0, use_query_cache: 0 };
 export async function runQueries(server: Server, options: QueryOptions): Promise<QueryResult> {
 	const to_ms = Math.floor(Date.now() / DAY_MS) * DAY_MS;
 	const from_ms = to_ms - DAYS * DAY_MS;
+	await server.truncate();
 	await fill(server, options, from_ms);
 	for (const table of ["points", "rollup_1m", "rollup_1h", "sketch_1m", "sketch_1h"]) {
 		await server.sql(`OPTIMIZE TABLE ${table} FINAL`);

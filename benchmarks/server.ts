@@ -5,6 +5,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { settingsTable } from "../config.ts";
+import { TABLES, type TableName } from "../schema/tables.ts";
 import { freePort, until } from "./processes.ts";
 
 const KEY = "benchmark-admin-key";
@@ -81,9 +82,10 @@ export class Server {
 	}
 
 	/** Inserts a Native file, byte for byte. */
-	async insertFile(table: string, columns: readonly string[], path: string, token: string): Promise<void> {
+	async insertFile(table: TableName, path: string, token: string): Promise<void> {
+		const columns = TABLES[table].map(([name]) => name).join(", ");
 		const settings = {
-			...{ query: `INSERT INTO ${table} (${columns.join(", ")}) FORMAT Native`, async_insert: 0 },
+			...{ query: `INSERT INTO ${table} (${columns}) FORMAT Native`, async_insert: 0 },
 			// As the loader has it, so that both do the same work in ClickHouse.
 			...{ insert_deduplicate: 1, insert_deduplication_token: token, max_partitions_per_insert_block: 0 },
 			deduplicate_blocks_in_dependent_materialized_views: 1,

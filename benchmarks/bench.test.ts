@@ -1,0 +1,102 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { renderBodies } from "./bodies.ts";
+import { figuresOf } from "./figures.ts";
+import type { Report } from "./report.ts";
+import { type Dataset, SERIES, WORKLOADS } from "./workload.ts";
+
+const ROWS = 3_000;
+let folder: string;
+let printed: string;
+let report: Report;
+
+beforeAll(() => {
+	folder = mkdtempSync(join(tmpdir(), "tidemark-bench-test-"));
+	const main = fileURLToPath(new URL("../dist/benchmarks/main.js", import.meta.url));
+	const out = join(folder, "out.json");
+	const only = ["--only", "metrics", "logs", "events", "query"];
+	const args = ["--quick", ...only, "--rows", String(ROWS), "--folder", folder, "--out", out];
+	printed = execFileSync(process.execPath, [main, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+	report = JSON.parse(readFileSync(out, "utf8"));
+}, 240_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("every row that was sent is stored, in every load", () => {
+	expect(report.loads.map(({ workload }) => workload)).toEqual(["metrics", "logs", "events"]);
+	for (const { rows, sent_rows, stored_rows } of report.loads) {
+		expect({ rows, sent_rows, stored_rows }).toEqual({ rows: ROWS, sent_rows: ROWS, stored_rows: ROWS });
+	}
+});
+
+test("what is measured is a number above 0", () => {
+	for (const load of report.loads) {
+		for (const name of ["acknowledged_per_s", "stored_per_s", "ack_p50_ms", "ack_p99_ms"] as const) {
+			expect(load[name].median, name).toBeGreaterThan(0);
+		}
+		for (const bytes of Object.values(load.disk_bytes_per_row)) expect(bytes).toBeGreaterThan(0);
+		expect(load.ingest_peak_mb).toBeGreaterThan(10);
+		expect(load.engine_peak_mb).toBeGreaterThan(10);
+	}
+	expect(report.query!.times.length).toBeGreaterThanOrEqual(11);
+	for (const { query, from, ms, rows } of report.query!.times) {
+		expect(ms.median, `${query} from ${from}`).toBeGreaterThan(0);
+		if (from !== "http") expect(rows, `${query} from ${from}`).toBeGreaterThan(0);
+	}
+});
+
+test("every figure to reach is told, measured or not", () => {
+	expect(report.figures).toHaveLength(11);
+	for (const { figure } of report.figures) expect(printed).toContain(figure);
+	const of = (name: string) => report.figures.find(({ figure }) => figure.startsWith(name))!;
+	expect(of("memory of the ingest process").reached).toBe(true);
+	expect(of("bytes on disk a raw point").measured).toBeUndefined();
+	expect(printed).toContain("not measured");
+});
+
+test("the result names neither the machine nor a path of it, and nothing is left behind", () => {
+	expect(JSON.stringify(report)).not.toMatch(/tmp|\/home|\/root|localhost|127\.0\.0\.1/);
+	expect(readdirSync(folder)).toEqual(["out.json"]);
+});
+
+test("a figure is reached on its own side of the limit only", () => {
+	const query = { points: 1, series: 1, days: 1, times: [] };
+	const reached = (percentiles_ratio: number) =>
+		figuresOf({ loads: [], query: { ...query, percentiles_ratio } }).at(-1)!.reached;
+	expect([reached(0.3), reached(0.31)]).toEqual([true, false]);
+});
+
+test("both forms of the metrics hold the same points, in every protocol; the seed decides which", () => {
+	const dataset = (workload: Dataset["workload"], seed = 1): Dataset => ({
+		...{ workload, seed, rows: SERIES * 4, start_ms: 1_700_000_000_000, pointsPerSeries: 4 },
+	});
+	const parse = (body: Buffer) => JSON.parse(body.toString()) as Record<string, unknown>[];
+	const points = renderBodies(dataset("metrics"), "tidemark", 1_000).flatMap(parse);
+	const series = renderBodies(dataset("series"), "tidemark", 4_000).flatMap(parse);
+	const texts = (name: unknown, tags: unknown, ts: unknown, value: unknown) => JSON.stringify([name, tags, ts, value]);
+	const one = points.map(({ name, tags, timestamp, value }) => texts(name, tags, timestamp, value)).sort();
+	const spread = series
+		.flatMap(({ name, tags, timestamps, values }) =>
+			(values as number[]).map((value, i) => texts(name, tags, (timestamps as number[])[i], value)),
+		)
+		.sort();
+	expect(one).toHaveLength(SERIES * 4);
+	expect(spread).toEqual(one);
+	const influx = renderBodies(dataset("metrics"), "influx", 1_000).flatMap((body) =>
+		body.toString().trim().split("\n"),
+	);
+	expect(new Set(influx.map((line) => line.replace(/ value=\S+/, ""))).size).toBe(SERIES * 4);
+	const victoria = renderBodies(dataset("series"), "victoria", 4_000).flatMap((body) =>
+		body.toString().trim().split("\n"),
+	);
+	expect(victoria.flatMap((line) => (JSON.parse(line) as { values: number[] }).values)).toHaveLength(SERIES * 4);
+	for (const workload of WORKLOADS) {
+		const render = (seed: number) =>
+			Buffer.concat(renderBodies({ ...dataset(workload, seed), rows: 100 }, "tidemark", 100));
+		expect(render(1).equals(render(1)), workload).toBe(true);
+		expect(render(1).equals(render(2)), workload).toBe(false);
+	}
+});

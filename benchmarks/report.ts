@@ -1,0 +1,189 @@
+/** The printed form of what was measured. */
+import type { Figure } from "./figures.ts";
+import type { LoadResult } from "./load.ts";
+import type { Machine } from "./machine.ts";
+import type { QueryResult } from "./query.ts";
+import type { SketchResult } from "./sketch.ts";
+import type { Spread } from "./statistics.ts";
+
+export interface Report {
+	readonly machine: Machine;
+	readonly loads: readonly LoadResult[];
+	readonly query?: QueryResult | undefined;
+	readonly sketches?: readonly SketchResult[] | undefined;
+	readonly figures: readonly Figure[];
+}
+
+type Cell = string | number;
+
+export function printed({ machine, loads, query, sketches, figures }: Report): string {
+	const parts = [
+		`${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB; ${machine.system}; Node ${machine.node}; ClickHouse ${machine.clickhouse}`,
+	];
+	if (loads.length > 0) parts.push(loadTable(loads), diskTable(loads));
+	const peers = loads.flatMap(({ workload, peers }) => peers.map((peer) => ({ workload, ...peer })));
+	if (peers.length > 0) {
+		parts.push(
+			table(
+				[
+					"the same points into",
+					"form",
+					"ack/s",
+					"stored/s",
+					"ack p50 ms",
+					"p99",
+					"CPU µs/row",
+					"disk B/row",
+					"peak MB",
+					"our ack/s ÷",
+					"our stored/s ÷",
+				],
+				peers.map((peer) => [
+					...[
+						`${peer.name} ${peer.version}`,
+						peer.workload,
+						thousands(peer.acknowledged_per_s),
+						thousands(peer.stored_per_s),
+					],
+					...[fixed(peer.ack_p50_ms), fixed(peer.ack_p99_ms), fixed(peer.cpu_us), peer.disk_bytes_per_row.toFixed(2)],
+					...[peer.peak_mb.toFixed(0), ranged(peer.acknowledged_ratio), ranged(peer.stored_ratio)],
+				]),
+			),
+		);
+	}
+	if (query) {
+		parts.push(
+			table(
+				[`query over ${query.points / 1e6} million points`, "from", "median ms", "min", "max"],
+				query.times.map(({ query: what, from, ms }) => [
+					what,
+					from,
+					ms.median.toFixed(1),
+					ms.min.toFixed(1),
+					ms.max.toFixed(1),
+				]),
+			),
+		);
+	}
+	if (sketches) parts.push(sketchTable(sketches));
+	parts.push(
+		table(
+			["figure", "to reach", "measured", ""],
+			figures.map(({ figure, at_most, at_least, measured, reached }) => [
+				...[figure, at_most === undefined ? `≥ ${at_least}` : `≤ ${at_most}`],
+				...[
+					measured === undefined ? "not measured" : measured.toFixed(2),
+					reached === undefined ? "" : reached ? "reached" : "NOT REACHED",
+				],
+			]),
+		),
+	);
+	return `${parts.join("\n\n")}\n`;
+}
+
+function loadTable(loads: readonly LoadResult[]): string {
+	return table(
+		[
+			"load",
+			"rows",
+			"ack/s",
+			"stored/s",
+			"ack p50 ms",
+			"p99",
+			"ingest µs/row",
+			"engine",
+			"floor",
+			"÷ floor (min–max)",
+			"÷ floor, loader's blocks",
+			"rows/insert",
+			"ingest MB",
+			"engine MB",
+		],
+		loads.map((load) => [
+			...[load.workload, load.rows, thousands(load.acknowledged_per_s), thousands(load.stored_per_s)],
+			...[fixed(load.ack_p50_ms), fixed(load.ack_p99_ms), fixed(load.ingest_cpu_us), fixed(load.engine_cpu_us)],
+			...[fixed(load.floor_cpu_us), ranged(load.cpu_ratio), ranged(load.cpu_ratio_loader_blocks)],
+			...[thousands(load.rows_per_insert), load.ingest_peak_mb.toFixed(0), load.engine_peak_mb.toFixed(0)],
+		]),
+	);
+}
+
+function diskTable(loads: readonly LoadResult[]): string {
+	return table(
+		[
+			"bytes on disk a row",
+			"raw",
+			"raw merged",
+			"with rollups",
+			"with rollups, raw merged",
+			"engine µs/row, merges done",
+			"floor of the raw table alone",
+		],
+		loads.map(({ workload, disk_bytes_per_row: disk, engine_settled_cpu_us, floor_main_cpu_us }) => [
+			...[workload, disk.raw.toFixed(2), disk.raw_merged.toFixed(2), disk.all.toFixed(2), disk.all_merged.toFixed(2)],
+			...[fixed(engine_settled_cpu_us), fixed(floor_main_cpu_us)],
+		]),
+	);
+}
+
+function sketchTable(sketches: readonly SketchResult[]): string {
+	const kb = (bytes: number) => (bytes / 1_000).toFixed(0);
+	const percent = (share: number) => (share * 100).toFixed(2);
+	return table(
+		[
+			"sketch",
+			"insert CPU µs/point",
+			"1m kB",
+			"1h kB",
+			"all kB",
+			"read 1h ms",
+			"read 1m ms",
+			"worst error p50 %",
+			"p95 %",
+			"p99 %",
+			"answers by merge order",
+		],
+		sketches.map((row) => [
+			...[
+				row.sketch,
+				row.insert_cpu_us.toFixed(3),
+				kb(row.disk_1m_bytes),
+				kb(row.disk_1h_bytes),
+				kb(row.disk_all_bytes),
+			],
+			...[row.read_1h_ms.toFixed(1), row.read_1m_ms.toFixed(1)],
+			...[
+				percent(row.worst_error_p50),
+				percent(row.worst_error_p95),
+				percent(row.worst_error_p99),
+				row.answers_by_order,
+			],
+		]),
+	);
+}
+
+/** Columns as wide as their longest cell; numbers to the right. */
+function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+	const lines = [head, ...rows].map((row) => row.map(String));
+	const widths = head.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
+	const numeric = head.map((_, i) => lines.slice(1).every((line) => /^[\d.,–(]/.test(line[i]!)));
+	const text = lines.map((line) =>
+		line
+			.map((cell, i) => (numeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+			.join("  ")
+			.trimEnd(),
+	);
+	return [text[0], widths.map((width) => "-".repeat(width)).join("  "), ...text.slice(1)].join("\n");
+}
+
+function fixed({ median }: Spread): string {
+	return median.toFixed(2);
+}
+
+function ranged({ median, min, max }: Spread): string {
+	return min === max ? median.toFixed(2) : `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`;
+}
+
+function thousands({ median }: Spread): string {
+	return `${(median / 1_000).toFixed(0)}k`;
+}
