@@ -59,5 +59,7 @@ export function sessionSettings(settings: EngineSettings): ReadonlyMap<string, s
 		["allow_introspection_functions", "0"],
 		["storage_file_read_method", "pread"],
 		["max_memory_usage", String(settings.maxQueryMemoryBytes)],
+		// Parameters become SET statements here; a server does not count them into the size of the query.
+		["max_query_size", String(2 ** 26)],
 	]);
 }

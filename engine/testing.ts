@@ -1,5 +1,6 @@
 /** An engine of its own for a test file: a fresh data folder, a free port, stopped and removed afterwards. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -45,4 +46,35 @@ export async function cpuMs(pid: number): Promise<number> {
 	const stat = await readFile(`/proc/${pid}/stat`, "utf8");
 	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 	return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+export interface RawAnswer {
+	status: number;
+	headers: IncomingHttpHeaders;
+	body: Buffer;
+	/** The body was cut short. */
+	torn: boolean;
+}
+
+/** One HTTP request, byte by byte, nothing decoded. */
+export function rawRequest(
+	engine: { url: string; password: string },
+	search: Record<string, string> | string,
+	options: { method?: string; headers?: Record<string, string>; body?: Buffer | string; path?: string } = {},
+): Promise<RawAnswer> {
+	const { method = "POST", body = "", path = "/" } = options;
+	const headers = { "x-clickhouse-key": engine.password, ...options.headers };
+	return new Promise((resolve, reject) => {
+		const url = `${engine.url}${path}?${new URLSearchParams(search)}`;
+		const outgoing = request(url, { method, headers, agent: false }, (answer) => {
+			const chunks: Buffer[] = [];
+			const done = (torn: boolean) => () =>
+				resolve({ status: answer.statusCode!, headers: answer.headers, body: Buffer.concat(chunks), torn });
+			answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+			answer.on("end", done(false));
+			answer.on("error", done(true));
+		});
+		outgoing.on("error", reject);
+		outgoing.end(body);
+	});
 }
