@@ -59,7 +59,7 @@ test("a volume is as full as df says: what is kept for root is neither used nor 
 	expect(values(undefined, { volumes: [volume] })).toEqual({
 		"system.filesystem.utilization /dev/a / ext4": 300 / 900,
 		"system.filesystem.usage /dev/a / ext4 used": 300,
-		"system.filesystem.limit /dev/a / ext4": 1_000,
+		"system.filesystem.limit /dev/a / ext4": 900,
 	});
 });
 

@@ -40,17 +40,18 @@ export function hostRecords(previous: Readings | undefined, now: Readings, host:
 		gauge("system.memory.usage", "By", used, { "system.memory.state": "used" });
 		gauge("system.memory.limit", "By", total_bytes);
 	}
-	for (const { device, mountpoint, type, used_bytes, available_bytes, size_bytes } of now.volumes ?? []) {
+	for (const { device, mountpoint, type, used_bytes, available_bytes } of now.volumes ?? []) {
 		const tags = {
 			"system.device": device,
 			"system.filesystem.mountpoint": mountpoint,
 			"system.filesystem.type": type,
 		};
-		// As df has it: what only root may fill is neither used nor free.
+		// As df has it: a part that only root may fill, or that a quota keeps back, is neither used nor free. The limit leaves it
+		// out too, so that usage ÷ limit is the utilization and a volume on which writes fail is at 100 %.
 		const usable = used_bytes + available_bytes;
 		gauge("system.filesystem.utilization", "1", usable > 0 ? used_bytes / usable : undefined, tags);
 		gauge("system.filesystem.usage", "By", used_bytes, { ...tags, "system.filesystem.state": "used" });
-		gauge("system.filesystem.limit", "By", size_bytes, tags);
+		gauge("system.filesystem.limit", "By", usable, tags);
 	}
 	for (const disk of now.disks ?? []) {
 		const before = previous?.disks?.find((other) => other.device === disk.device);
