@@ -93,10 +93,12 @@ export class Journal {
 	async seal(): Promise<void> {
 		const segment = this.#active;
 		if (!segment) return;
+		// In one turn: the segment is always on one of the two lists.
 		this.#active = undefined;
+		const empty = segment.bytes === SEGMENT_HEADER_BYTES;
+		if (!empty) this.#sealed.push(segment);
 		await close(segment.fd);
-		if (segment.records > 0 || segment.bytes > SEGMENT_HEADER_BYTES) this.#sealed.push(segment);
-		else await this.#unlink(segment);
+		if (empty) await this.#unlink(segment);
 	}
 
 	/** Takes a sealed segment, whose rows must be stored, off the list, then deletes it and what was noted beside it. */

@@ -4,8 +4,9 @@ import { TABLES } from "../../schema/tables.ts";
 import { type Cell, decodeBlock, encodeRows, filterBlock } from "../native/decode.ts";
 
 const ID_COLUMNS = new Set(["project", "event_id"]);
-/** Ids asked for in one query; more make the query text slow to send and to parse. */
-const CHUNK = 20_000;
+/** A server takes no form field over 128 KiB by default; escaping may double an id. */
+const PARAMETER_BYTES = 32_768;
+const PARAMETERS_PER_QUERY = 16;
 const SEPARATOR = "\0";
 
 /** Which of these ids the project stored in the last 7 days. */
@@ -14,11 +15,14 @@ export type KnownIds = (project: string, ids: readonly string[]) => Promise<read
 export function knownIds(client: ClickHouse): KnownIds {
 	return async (project, ids) => {
 		const known: string[] = [];
-		for (let from = 0; from < ids.length; from += CHUNK) {
+		const chunks = chunksOf(ids);
+		for (let from = 0; from < chunks.length; from += PARAMETERS_PER_QUERY) {
+			const asked = chunks.slice(from, from + PARAMETERS_PER_QUERY);
+			const lists = asked.map((_, i) => `{ids_${i}:Array(String)}`).join(", ");
 			const result = await client.query({
 				query: `SELECT DISTINCT event_id FROM event_ids
-					WHERE project = {project:String} AND event_id IN {ids:Array(String)} AND received > now() - INTERVAL 7 DAY`,
-				query_params: { project, ids: ids.slice(from, from + CHUNK) },
+					WHERE project = {project:String} AND event_id IN arrayConcat(${lists}) AND received > now() - INTERVAL 7 DAY`,
+				query_params: { project, ...Object.fromEntries(asked.map((chunk, i) => [`ids_${i}`, chunk])) },
 				format: "JSONCompactEachRow",
 				use_multipart_params: true,
 			});
@@ -26,6 +30,21 @@ export function knownIds(client: ClickHouse): KnownIds {
 		}
 		return known;
 	};
+}
+
+function chunksOf(ids: readonly string[]): string[][] {
+	const chunks: string[][] = [];
+	let room = 0;
+	for (const id of ids) {
+		const bytes = Buffer.byteLength(id) + 4;
+		if (bytes > room) {
+			chunks.push([]);
+			room = PARAMETER_BYTES;
+		}
+		chunks.at(-1)!.push(id);
+		room -= bytes;
+	}
+	return chunks;
 }
 
 export interface Deduplicated {

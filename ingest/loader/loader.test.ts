@@ -191,6 +191,20 @@ describe("the loader", () => {
 		expect(ingest.status().duplicates).toBe(2);
 	});
 
+	it("looks up tens of thousands of event_ids, of any length and with any characters", async () => {
+		const ids = (n: number) => Array.from({ length: n }, (_, i) => `'\\,\t日本 ${"x".repeat(i % 60)} ${i}`);
+		const events = (n: number) => ids(n).map((event_id) => ({ event: "e", event_id, timestamp: NOW }));
+		const all = events(30_000);
+		for (let from = 0; from < all.length; from += 10_000)
+			void ingest.write("p", "event", all.slice(from, from + 10_000));
+		await send("event", events(3));
+		await send("event", events(9_000));
+		expect(await rows("SELECT count() AS n, uniqExact(event_id) AS ids FROM events")).toEqual([
+			{ n: 30_000, ids: 30_000 },
+		]);
+		expect(ingest.status()).toMatchObject({ duplicates: 9_003 });
+	});
+
 	it("turns running totals into increases: in order, late, over a reset and over a restart", async () => {
 		const total = (value: number, minute: number) => metric("c", value, minute, { kind: "cumulative" });
 		await send("metric", [total(10, -50), total(15, -40)]);
