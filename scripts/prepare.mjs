@@ -62,7 +62,7 @@ export function ensureRedis({ always }) {
 	if (onPath("redis-server")) return;
 	const apt = onPath("apt-get");
 	const asRoot =
-		process.getuid?.() === 0 ? [] : onPath("sudo") && quiet(["sudo", "-n", "true"]) ? ["sudo", "-n"] : null;
+		process.getuid?.() === 0 ? [] : onPath("sudo") && run(["sudo", "-n", "true"]).ok ? ["sudo", "-n"] : null;
 	const byHand = "install redis-server (Debian, Ubuntu: apt-get install redis-server) or set REDIS_URL";
 	if (!apt) throw new SetupError(`no redis-server on the PATH and no apt-get here: ${byHand}`);
 	if (!asRoot) throw new SetupError(`no redis-server on the PATH, and neither root nor password-less sudo: ${byHand}`);
@@ -70,10 +70,11 @@ export function ensureRedis({ always }) {
 	const aptGet = [...asRoot, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"];
 	const install = [...aptGet, "install", "-y", "--no-install-recommends", "redis-server"];
 	// A fresh image has no package lists, an old one has lists whose files are gone: both are cured by an update.
-	if (quiet(install) || (quiet([...aptGet, "update"]) && quiet(install, "shown"))) {
-		if (onPath("redis-server")) return;
-	}
-	throw new SetupError(`apt-get could not install redis-server: ${byHand}`);
+	if (run(install).ok) return;
+	const failed = [[...aptGet, "update"], install].map(run).find(({ ok }) => !ok);
+	if (!failed) return;
+	process.stderr.write(failed.said);
+	throw new SetupError(`apt-get could not install redis-server, its own message is above: ${byHand}`);
 }
 
 function onPath(name) {
@@ -119,8 +120,8 @@ async function npm(...args) {
 	return { status, said };
 }
 
-/** Runs a command without showing its output (or, asked to, showing its errors); true when it went well. */
-function quiet([command, ...args], errors = "hidden") {
-	const stderr = errors === "shown" ? "inherit" : "ignore";
-	return spawnSync(command, args, { stdio: ["ignore", "ignore", stderr] }).status === 0;
+/** Runs a command without showing what it says. */
+function run([command, ...args]) {
+	const { status, stderr } = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+	return { ok: status === 0, said: stderr ?? "" };
 }

@@ -137,6 +137,20 @@ test("redis-server is installed through apt-get, with an update when the lists a
 	expect(setup(["install"])).toEqual({ status: 0, out: "", err: "" });
 });
 
+test("when apt-get fails, its own words and what to do are shown", () => {
+	symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+	rmSync(join(bin, "redis-server"));
+	command("sudo", 'shift\nexec "$@"');
+	command("true", "exit 0");
+	command("apt-get", "echo E: no such package >&2; exit 100");
+	const { status, err } = setup(["install"]);
+	expect(status).toBe(1);
+	expect(err.split("\n").slice(1, 3)).toEqual([
+		"E: no such package",
+		expect.stringMatching(/^setup: apt-get could not install redis-server, .* or set REDIS_URL$/),
+	]);
+});
+
 test("where redis-server cannot be installed, one line says what to do", () => {
 	symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
 	rmSync(join(bin, "redis-server"));
