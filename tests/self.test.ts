@@ -99,6 +99,24 @@ describe("a server as it comes", () => {
 		expect(text).toMatch(/^tidemark_ingest_imbalance 0$/m);
 	});
 
+	test.each(["", "&component=tidemark"])("the answers show this machine and these requests%s", async (component) => {
+		const path = `/v1/monitoring/metrics?timeframe=1h&granularity=1h${component}`;
+		const points = await until(async () => {
+			const answer = (await (await server.request(path)).json()) as { data_points: Record<string, number | null>[] };
+			const last = answer.data_points.at(-1);
+			return last?.api_requests !== null && last?.cpu_utilization !== null && last;
+		});
+		expect(points).toMatchObject({
+			cpu_utilization: expect.any(Number),
+			memory_utilization: expect.any(Number),
+			api_requests: expect.any(Number),
+			response_time_avg: expect.any(Number),
+			error_rate: 0,
+		});
+		const health = (await (await server.request("/analytics/system/health")).json()) as Record<string, object>;
+		expect(health.system).toMatchObject({ cpu_usage: expect.any(Number), disk_usage: expect.any(Number) });
+	});
+
 	test("the ledger that is published adds up", async () => {
 		const [row] = await server.query<{ states: Record<string, number>; moment: string }>(
 			`SELECT ts AS moment, mapFromArrays(groupArray(s.tags['state']), groupArray(p.value)) AS states
