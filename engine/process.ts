@@ -26,6 +26,11 @@ process.on("message", (message: ToChild) => {
 			},
 		);
 	} else if (message.type === "stop") {
-		void (engine?.stop() ?? Promise.resolve()).finally(() => process.exit(0));
+		const stopped = engine?.stop() ?? Promise.resolve();
+		// Exit hooks of the library would wait for a query that does not end.
+		stopped.then(
+			() => process.exit(0),
+			() => process.kill(process.pid, "SIGKILL"),
+		);
 	}
 });

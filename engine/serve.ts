@@ -16,13 +16,16 @@ import { connectionArgs, type EngineSettings, sessionSettings, transitDir } from
 export interface RunningEngine {
 	port: number;
 	version: string;
+	/** Lets queries finish, cancels those that do not, closes the folder. @throws when some cannot be cancelled. */
 	stop(): Promise<void>;
 }
 
 /** How long to wait for the lock of an engine that is just going down. */
 const LOCK_WAIT_MS = 5000;
 const LOCK_RETRY_MS = 250;
+/** How long a stopping engine lets its queries run. */
 const DRAIN_MS = 5000;
+const CANCEL_MS = 2000;
 
 class StartError extends Error {
 	readonly code: string;
@@ -100,11 +103,17 @@ export async function runEngine(settings: EngineSettings): Promise<RunningEngine
 		port: (server.address() as AddressInfo).port,
 		version: version!,
 		async stop() {
+			const drained = async (within_ms: number): Promise<boolean> => {
+				const deadline = Date.now() + within_ms;
+				while (pool.running > 0 && Date.now() < deadline) await sleep(20);
+				return pool.running === 0;
+			};
 			server.close();
 			server.closeIdleConnections();
-			for (const deadline = Date.now() + DRAIN_MS; pool.running > 0 && Date.now() < deadline; ) await sleep(20);
+			const clean = await drained(DRAIN_MS);
+			// Dropping the clients cancels what they wait for.
 			server.closeAllConnections();
-			if (pool.running > 0) return;
+			if (!clean && !(await drained(CANCEL_MS))) throw new Error("queries did not end");
 			pool.close();
 			control.close();
 		},
