@@ -110,6 +110,13 @@ test("the collector can be switched off", () => {
 	expect(parseSettings({ TIDEMARK_COLLECT_INTERVAL: "off" }).collectIntervalMs).toBeUndefined();
 });
 
+test("own records go to the project that is named, to default when none is, and nowhere when off", () => {
+	expect(parseSettings({}).selfProject).toBe("default");
+	expect(parseSettings({ TIDEMARK_SELF_PROJECT: "tidemark" }).selfProject).toBe("tidemark");
+	expect(parseSettings({ TIDEMARK_SELF_PROJECT: "off" }).selfProject).toBeUndefined();
+	expect(() => parseSettings({ TIDEMARK_SELF_PROJECT: "two words" })).toThrow("TIDEMARK_SELF_PROJECT");
+});
+
 test("the engine's memory is a size or a share", () => {
 	expect(parseSettings({ TIDEMARK_ENGINE_MEMORY: "1.5GiB" }).engineMemoryBytes).toBe(1.5 * 2 ** 30);
 	expect(problems({ TIDEMARK_ENGINE_MEMORY: "1MB" })).toHaveLength(1);

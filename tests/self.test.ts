@@ -190,3 +190,13 @@ test("records go to the project that is named, and to no other; the host can be 
 	expect(await second.query("SELECT count() AS n FROM series WHERE startsWith(name, 'system.')")).toEqual([{ n: 0 }]);
 	await second.stop();
 });
+
+test("a process without ingest sends nothing and still shows itself to Prometheus", async () => {
+	const query = await startServer({ args: ["query"] });
+	await query.request("/v1/keys");
+	const text = await (await query.request("/metrics")).text();
+	expect(text).toContain('http_server_request_duration_seconds_count{method="GET",route="/v1/keys",status="200"} 1');
+	expect(text).not.toMatch(/^tidemark_ingest/m);
+	expect(await query.query("SELECT count() AS n FROM points")).toEqual([{ n: 0 }]);
+	expect(await query.stop()).toEqual({ code: 0, signal: null });
+});
