@@ -3,5 +3,6 @@ import { fileURLToPath } from "node:url";
 
 /** Compiles the program once before the tests: the processes they start run `dist`. */
 export default function build(): void {
-	execFileSync("npm", ["run", "--silent", "build"], { cwd: fileURLToPath(new URL("..", import.meta.url)), stdio: "inherit" });
+	const script = fileURLToPath(new URL("../scripts/build.mjs", import.meta.url));
+	execFileSync(process.execPath, [script, "--if-stale"], { stdio: "inherit" });
 }

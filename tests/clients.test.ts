@@ -7,7 +7,16 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Client } from "../client/index.ts";
+import { AuthenticationError, Client } from "../client/index.ts";
+import {
+	healthAnswer,
+	logsAnswer,
+	metricsAnswer,
+	resourcesAnswer,
+	systemHealthAnswer,
+	systemLogsAnswer,
+	systemPerformanceAnswer,
+} from "../schema/wire/index.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
@@ -113,4 +122,90 @@ test("an import with a wrong key is one line and exit code 1", async () => {
 	const { code, err } = await tidemark("import", "--key", "tm_wrong_0123456789abcdef", path);
 	expect(code).toBe(1);
 	expect(err).toMatch(/^tidemark: import stopped after line 0: .*key.*\n$/);
+});
+
+test("the SDK's reads are answered as the contracts say", async () => {
+	const client = new Client({ apiKey: server.adminKey, baseUrl: server.url });
+	client.monitoring.trackMetric({ name: "queue.depth", value: 7, tags: { queue: "mail" } });
+	client.monitoring.log({ message: "inference timed out", level: "error", component: "inference" });
+	await client.flush();
+	await stored("points", "name = 'queue.depth'", 1);
+	await stored("logs", "component = 'inference'", 1);
+	const { monitoring, analytics } = client;
+
+	const health = await monitoring.systemHealth();
+	expect(healthAnswer.parse(health).status).toEqual(expect.any(String));
+	expect(health.avg_response_time).toBe(health.response_time_ms);
+	const metrics = await monitoring.metrics({
+		timeframe: "1h",
+		granularity: "1h",
+		metrics: ["queue.depth:max"],
+		group_by: ["queue"],
+	});
+	expect(metricsAnswer.parse(metrics).data_points.at(-1)).toMatchObject({ "queue.depth:max": 7 });
+	expect(metrics.groups?.[0]?.group).toEqual({ queue: "mail" });
+	resourcesAnswer.parse(await monitoring.resourceUtilization({ timeframe: "24h", components: ["compute", "storage"] }));
+	const logs = await monitoring.queryLogs({
+		query: "level:ERROR AND component:inference",
+		timeframe: "1h",
+		limit: 100,
+		sort: "timestamp desc",
+	});
+	expect(logsAnswer.parse(logs).logs).toMatchObject([{ message: "inference timed out", level: "error" }]);
+	systemHealthAnswer.parse(await analytics.system.health());
+	systemPerformanceAnswer.parse(await analytics.system.performance({ timeframe: "1h", granularity: "5m" }));
+	const found = await analytics.system.logs({
+		level: "error",
+		component: "inference",
+		search: "timed",
+		start_time: new Date(Date.now() - 60_000),
+	});
+	expect(systemLogsAnswer.parse(found).logs).toHaveLength(1);
+});
+
+test("a read that asks for what there is not is a ValidationError that says what there is", async () => {
+	const client = new Client({ apiKey: server.adminKey, baseUrl: server.url });
+	await expect(client.monitoring.metrics({ timeframe: "2h" as "1h" })).rejects.toMatchObject({
+		name: "ValidationError",
+		status: 400,
+		code: 400,
+		details: { parameter: "timeframe", provided: "2h", valid_options: expect.arrayContaining(["1h", "24h"]) },
+		requestId: expect.any(String),
+	});
+	await expect(
+		new Client({ apiKey: "tm_wrong", baseUrl: server.url }).monitoring.systemHealth(),
+	).rejects.toBeInstanceOf(AuthenticationError);
+});
+
+test("tidemark tail shows what was logged, then what is logged, and ends with Ctrl-C", async () => {
+	const client = new Client({ apiKey: server.adminKey, baseUrl: server.url });
+	const log = (message: string, level: "error" | "info") =>
+		client.monitoring.log({ message, level, component: "tailed" });
+	log("before", "error");
+	await client.flush();
+	await stored("logs", "component = 'tailed'", 1);
+	const child = spawn(process.execPath, [main, "tail", "--query", "component:tailed", "--level", "warning"], {
+		cwd: server.dataDir,
+		env: { PATH: process.env.PATH, TIDEMARK_URL: server.url, TIDEMARK_KEY: server.adminKey },
+		stdio: ["ignore", "pipe", "inherit"],
+	});
+	let out = "";
+	child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+		out += chunk;
+	});
+	const messages = () =>
+		out
+			.split("\n")
+			.filter(Boolean)
+			.map((line) => line.split("tailed ")[1]);
+	try {
+		await until(() => messages().length === 1, { what: "the first line" });
+		log("hidden", "info");
+		log("after", "error");
+		await until(() => messages().length === 2, { what: "the second line" });
+		expect(messages()).toEqual(["before", "after"]);
+	} finally {
+		child.kill("SIGINT");
+	}
+	expect(await once(child, "close")).toEqual([0, null]);
 });

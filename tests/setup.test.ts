@@ -1,7 +1,19 @@
 // The set-up inside `npm start` and `npm test`, run in a copy of the checkout with stand-ins for npm and apt-get.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	cpSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -110,6 +122,28 @@ test("start builds once, then goes on in the same process; a warm start says not
 	expect(setup(["start"])).toEqual({ status: 0, out: "first start\n", err: "" });
 	program("second");
 	expect(setup(["start"])).toEqual({ status: 0, out: "second start\n", err: "setup: building\n" });
+});
+
+test("a build replaces only what changed, and leaves nothing of what is gone", () => {
+	symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+	mkdirSync(join(copy, "schema/migrations"), { recursive: true });
+	writeFileSync(join(copy, "schema/migrations/1.sql"), "SELECT 1");
+	writeFileSync(join(copy, "main.ts"), 'import "./old.ts";\n');
+	for (const name of ["old.ts", "same.ts"]) writeFileSync(join(copy, name), `export const name = "${name}";\n`);
+	setup(["start"]);
+	const [same, main] = ["dist/same.js", "dist/main.js"].map((file) => statSync(join(copy, file)).ino);
+	rmSync(join(copy, "old.ts"));
+	writeFileSync(join(copy, "main.ts"), "export {};\n");
+	expect(setup(["start"]).err).toBe("setup: building\n");
+	expect(readdirSync(join(copy, "dist"), { recursive: true })).toEqual(
+		expect.arrayContaining(["main.js", "main.js.map", "schema/migrations/1.sql"]),
+	);
+	expect(existsSync(join(copy, "dist/old.js"))).toBe(false);
+	expect(statSync(join(copy, "dist/same.js")).ino).toBe(same);
+	expect(statSync(join(copy, "dist/main.js")).ino).not.toBe(main);
+	const map = JSON.parse(readFileSync(join(copy, "dist/main.js.map"), "utf8")) as { sources: string[] };
+	expect(map.sources).toEqual(["../main.ts"]);
+	expect(readdirSync(copy).filter((name) => name.startsWith(".dist"))).toEqual([]);
 });
 
 test("a build that fails is told and not taken for done", () => {
