@@ -2,7 +2,7 @@
  * The open batch: rows of all tables since the last commit, as columns. Sealing turns each table that has rows into one
  * Native block and empties it for the next batch; a batch is filled by one thread and never grows while it is sealed.
  */
-import { TABLES, type TableName } from "../schema/tables.ts";
+import { TABLES } from "../schema/tables.ts";
 import type { Frame, JournalTable } from "./journal/format.ts";
 import { ByteWriter } from "./native/bytes.ts";
 import {
@@ -123,6 +123,8 @@ export class OpenBatch {
 		received: fixed(),
 	};
 	readonly #rows = { series: 0, events: 0, logs: 0, errors: 0, requests: 0 };
+	// Kept over batches, here and in the journal: fresh buffers for every commit keep the garbage collector busy.
+	readonly #out = new ByteWriter(1024 * 1024);
 	#announced: Series[] = [];
 	#generation = 0;
 	#sequence: number;
@@ -241,28 +243,37 @@ export class OpenBatch {
 		this.#rows.requests++;
 	}
 
-	/** Blocks of all tables that have rows; the batch is empty afterwards. */
+	/** Blocks of all tables that have rows; the batch is empty afterwards. The blocks are good until the next call. */
 	seal(): SealedBatch {
-		const frames: Frame[] = [];
-		let records = 0;
-		const frame = (table: JournalTable, rows: number, columns: Readonly<Record<string, Column>>) => {
+		const out = this.#out;
+		out.length = 0;
+		const parts: { table: JournalTable; rows: number; from: number; to: number }[] = [];
+		const add = (table: JournalTable, rows: number, columns: Readonly<Record<string, Column>>) => {
 			if (rows === 0) return;
-			frames.push({ table, rows, block: encode(table, rows, columns) });
-			if (table !== "series" && table !== "requests") records += rows;
+			const from = out.length;
+			writeBlock(
+				out,
+				rows,
+				TABLES[table].map(([name, type]) => [name, type, columns[name]!]),
+			);
+			parts.push({ table, rows, from, to: out.length });
 		};
-		frame("series", this.#rows.series, this.#series);
-		frame("points", this.#points.rows, this.#points.columns());
-		frame("cumulative", this.#cumulative.rows, this.#cumulative.columns());
-		frame("events", this.#rows.events, this.#events);
-		frame("logs", this.#rows.logs, this.#logs);
-		frame("errors", this.#rows.errors, this.#errors);
-		frame("requests", this.#rows.requests, this.#requests);
+		add("series", this.#rows.series, this.#series);
+		add("points", this.#points.rows, this.#points.columns());
+		add("cumulative", this.#cumulative.rows, this.#cumulative.columns());
+		add("events", this.#rows.events, this.#events);
+		add("logs", this.#rows.logs, this.#logs);
+		add("errors", this.#rows.errors, this.#errors);
+		add("requests", this.#rows.requests, this.#requests);
 		this.#points.clear();
 		this.#cumulative.clear();
 		Object.assign(this.#rows, { series: 0, events: 0, logs: 0, errors: 0, requests: 0 });
 		this.#generation++;
 		const announced = this.#announced;
 		this.#announced = [];
+		let records = 0;
+		for (const { table, rows } of parts) if (table !== "series" && table !== "requests") records += rows;
+		const frames = parts.map(({ table, rows, from, to }) => ({ table, rows, block: out.bytes.subarray(from, to) }));
 		return { frames, records, announced };
 	}
 
@@ -286,6 +297,7 @@ class PointRows {
 	#refs = new Uint32Array(1_024);
 	#ids = new Uint32Array(2 * 1_024);
 	#ts = new Float64Array(1_024);
+	#times = new Uint32Array(2 * 1_024);
 	#values = new Float64Array(1_024);
 	rows = 0;
 
@@ -319,6 +331,7 @@ class PointRows {
 		};
 		this.#refs = grown(new Uint32Array(this.#refs.length * 2), this.#refs);
 		this.#ids = grown(new Uint32Array(this.#ids.length * 2), this.#ids);
+		this.#times = new Uint32Array(this.#times.length * 2);
 		this.#ts = grown(new Float64Array(this.#ts.length * 2), this.#ts);
 		this.#values = grown(new Float64Array(this.#values.length * 2), this.#values);
 	}
@@ -330,7 +343,7 @@ class PointRows {
 			for (let row = 0; row < rows; row++) dictionary.pushIndex(families[this.#refs[row]! + i]!);
 		}
 		// Int64 in two halves; a BigInt64Array would make an object of every time.
-		const times = new Uint32Array(2 * rows);
+		const times = this.#times;
 		for (let row = 0; row < rows; row++) {
 			const high = Math.floor(this.#ts[row]! / 2 ** 32);
 			times[2 * row] = this.#ts[row]! - high * 2 ** 32;
@@ -339,7 +352,7 @@ class PointRows {
 		return {
 			...Object.fromEntries(this.#texts.map((text, i) => [text, this.#dictionaries[i]!])),
 			series_id: bytesOf(this.#ids.subarray(0, 2 * rows)),
-			ts: bytesOf(times),
+			ts: bytesOf(times.subarray(0, 2 * rows)),
 			value: bytesOf(this.#values.subarray(0, rows)),
 		};
 	}
@@ -354,14 +367,4 @@ class PointRows {
 function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array | Float64Array): Column {
 	const bytes = new Uint8Array(buffer, byteOffset, byteLength);
 	return { drain: (out) => out.raw(bytes) };
-}
-
-function encode(table: TableName, rows: number, columns: Readonly<Record<string, Column>>): Buffer {
-	const out = new ByteWriter(Math.max(4_096, rows * 32));
-	writeBlock(
-		out,
-		rows,
-		TABLES[table].map(([name, type]) => [name, type, columns[name]!]),
-	);
-	return out.view();
 }

@@ -12,12 +12,12 @@ import {
 	logRecord,
 	metricRecord,
 } from "../schema/wire/ingest.ts";
-import { BodyBudget, bodyFormat, readBody } from "./body.ts";
-import type { Intake, Signal } from "./intake.ts";
+import { BodyReader, bodyFormat } from "./body.ts";
+import type { Intake, Signal, Taken } from "./intake.ts";
 import type { Journal } from "./journal/journal.ts";
 import { JournalWriteError } from "./journal/journal.ts";
 import type { Loader } from "./loader/loader.ts";
-import { bodyHash, hashText, type RememberedRequest, type RequestMemory } from "./requests.ts";
+import { bodyHash, hashText, type RequestMemory } from "./requests.ts";
 
 export interface IngestRoutesOptions {
 	readonly intake: Intake;
@@ -54,73 +54,74 @@ const ROUTES: readonly (readonly [path: string, signal: Signal | undefined, reco
 /** The ingest routes. An answer of 202 means that the accepted records survive any crash. */
 export function ingestRoutes(options: IngestRoutesOptions): Hono<AppEnv> {
 	const app = new Hono<AppEnv>();
-	const budget = new BodyBudget(BODIES_BYTES);
+	const bodies = new BodyReader({ maxBytes: options.maxBodyBytes, idle_ms: BODY_IDLE_MS }, BODIES_BYTES);
 	for (const [path, signal] of ROUTES) {
-		app.post(path, options.requireRole("ingest"), (c) => {
+		app.post(path, options.requireRole("ingest"), async (c) => {
 			if (options.journal.bytes >= options.journalBudgetBytes) throw overBudget(options);
 			const format = bodyFormat(c.req.header("content-type") ?? (signal ? undefined : "application/x-ndjson"));
-			const read = { maxBytes: options.maxBodyBytes, idle_ms: BODY_IDLE_MS };
-			return budget.run(Math.min(bodyBytes(c, options.maxBodyBytes), BODIES_BYTES), async () => {
-				const body = await readBody(c.env.incoming, read);
-				const { project } = c.get("key");
-				const take = () => options.intake.take(project, signal, body, format);
-				return await answer(c, options, path, body, take);
-			});
+			const { project } = c.get("key");
+			const accepted = await bodies.read(c.env.incoming, (body) =>
+				accept(c, options, path, body, () => options.intake.take(project, signal, body, format)),
+			);
+			return await answer(c, options, accepted);
 		});
 	}
 	return app;
 }
 
-/** A compressed body may become as large as the limit. */
-function bodyBytes(c: Context<AppEnv>, maxBytes: number): number {
-	const declared = Number(c.req.header("content-length"));
-	return c.req.header("content-encoding") || !Number.isFinite(declared) ? maxBytes : Math.min(declared, maxBytes);
+interface Accepted {
+	readonly result: IngestAnswer;
+	/** Where its records are; undefined when it had none, or when it is a repetition. */
+	readonly segment: number | undefined;
+}
+
+/** Takes the records and waits until they are durable. */
+async function accept(
+	c: Context<AppEnv>,
+	{ intake, requests, clock }: IngestRoutesOptions,
+	route: string,
+	body: Buffer,
+	take: () => Taken,
+): Promise<Accepted> {
+	const { project } = c.get("key");
+	const key = idempotencyKey(c);
+	let segment: number | undefined;
+	const hash = key === undefined ? undefined : bodyHash(route, body);
+	const run = async (): Promise<IngestAnswer> => {
+		const taken = take();
+		if (taken.rows > 0) {
+			if (hash) intake.batch.request(project, key!, hash, JSON.stringify(taken.answer), clock());
+			segment = await intake.commit();
+		}
+		return taken.answer;
+	};
+	try {
+		if (!hash) return { result: await run(), segment };
+		const { request, repeated } = await requests.claim(project, key!, async () => ({
+			bodyHash: hashText(hash),
+			answer: await run(),
+		}));
+		if (repeated && request.bodyHash !== hashText(hash)) {
+			throw new ApiError(409, "This Idempotency-Key was used for another body", {
+				extra: { details: { parameter: "Idempotency-Key", provided: key, valid_options: ["a new key"] } },
+			});
+		}
+		if (repeated) c.header("Idempotency-Replayed", "true");
+		return { result: request.answer, segment };
+	} catch (error) {
+		if (!(error instanceof JournalWriteError)) throw error;
+		throw unavailable("journal", "The journal cannot be written at the moment", error);
+	}
 }
 
 async function answer(
 	c: Context<AppEnv>,
-	options: IngestRoutesOptions,
-	route: string,
-	body: Buffer,
-	take: () => { readonly answer: IngestAnswer; readonly rows: number },
+	{ loader, journal }: IngestRoutesOptions,
+	{ result, segment }: Accepted,
 ): Promise<Response> {
-	const { intake, requests, loader, clock } = options;
-	const { project } = c.get("key");
-	const key = idempotencyKey(c);
-	let result: IngestAnswer;
-	let segment: number | undefined;
-	try {
-		if (key === undefined) {
-			const taken = take();
-			result = taken.answer;
-			if (taken.rows > 0) segment = await intake.commit();
-		} else {
-			const hash = bodyHash(route, body);
-			const run = async (): Promise<RememberedRequest> => {
-				const taken = take();
-				if (taken.rows > 0) {
-					intake.batch.request(project, key, hash, JSON.stringify(taken.answer), clock());
-					segment = await intake.commit();
-				}
-				return { bodyHash: hashText(hash), answer: taken.answer };
-			};
-			const { request, repeated } = await requests.claim(project, key, run);
-			if (repeated && request.bodyHash !== hashText(hash)) {
-				throw new ApiError(409, "This Idempotency-Key was used for another body", {
-					extra: { details: { parameter: "Idempotency-Key", provided: key, valid_options: ["a new key"] } },
-				});
-			}
-			if (repeated) c.header("Idempotency-Replayed", "true");
-			result = request.answer;
-		}
-	} catch (error) {
-		if (error instanceof JournalWriteError)
-			throw unavailable("journal", "The journal cannot be written at the moment", error);
-		throw error;
-	}
 	if (result.accepted === 0 && result.rejected.length > 0) return c.json({ ...rejection(result), ...result }, 400);
 	if (c.req.query("wait") !== "true") return c.json(result, 202);
-	const stored = await within(loader.whenStored(segment ?? options.journal.active?.seq ?? 0), WAIT_MS);
+	const stored = await within(loader.whenStored(segment ?? journal.active?.seq ?? 0), WAIT_MS);
 	return c.json(result, stored ? 200 : 202);
 }
 

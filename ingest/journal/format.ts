@@ -7,6 +7,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { TableName } from "../../schema/tables.ts";
+import type { ByteWriter } from "../native/bytes.ts";
 
 export const SEGMENT_HEADER_BYTES = 32;
 export const COMMIT_HEADER_BYTES = 12;
@@ -55,22 +56,20 @@ export function segmentVersion(bytes: Buffer): number | undefined {
 	return bytes.readUInt32LE(8);
 }
 
-/** The bytes of one commit, in a buffer of its own. */
-export function encodeCommit(frames: readonly Frame[]): Buffer {
+/** Writes one commit into `out`, from its start. */
+export function writeCommit(out: ByteWriter, frames: readonly Frame[]): void {
 	const payload = frames.reduce((sum, frame) => sum + 9 + frame.block.length, 0);
-	const commit = Buffer.allocUnsafeSlow(COMMIT_HEADER_BYTES + payload);
-	COMMIT_MAGIC.copy(commit);
-	commit.writeUInt32LE(payload, 4);
-	let at = COMMIT_HEADER_BYTES;
+	out.length = 0;
+	out.raw(COMMIT_MAGIC);
+	out.uint32(payload);
+	out.uint32(0);
 	for (const { table, rows, block } of frames) {
-		at = commit.writeUInt8(TABLE_CODES[table], at);
-		at = commit.writeUInt32LE(rows, at);
-		at = commit.writeUInt32LE(block.length, at);
-		commit.set(block, at);
-		at += block.length;
+		out.uint8(TABLE_CODES[table]);
+		out.uint32(rows);
+		out.uint32(block.length);
+		out.raw(block);
 	}
-	commit.writeUInt32LE(crc32(commit.subarray(COMMIT_HEADER_BYTES)), 8);
-	return commit;
+	out.bytes.writeUInt32LE(crc32(out.view().subarray(COMMIT_HEADER_BYTES)), 8);
 }
 
 /** Where a whole, undamaged commit stands in the bytes of a segment. */

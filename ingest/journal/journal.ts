@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { encodeCommit, type Frame, SEGMENT_HEADER_BYTES, segmentHeader } from "./format.ts";
+import { ByteWriter } from "../native/bytes.ts";
+import { type Frame, SEGMENT_HEADER_BYTES, segmentHeader, writeCommit } from "./format.ts";
 import { type Finding, recover, type Segment, segmentPath } from "./recover.ts";
 
 const open = promisify(fs.open);
@@ -31,6 +32,7 @@ export class Journal {
 	#active: (Segment & { readonly fd: number }) | undefined;
 	#bytes: number;
 	#appended = 0;
+	readonly #commit = new ByteWriter(1024 * 1024);
 
 	constructor(folder: string) {
 		fs.mkdirSync(folder, { recursive: true });
@@ -72,7 +74,8 @@ export class Journal {
 	 * @throws JournalWriteError when the disk is full or fails; the journal can be used on
 	 */
 	async append(frames: readonly Frame[], records: number): Promise<number> {
-		const commit = encodeCommit(frames);
+		writeCommit(this.#commit, frames);
+		const commit = this.#commit.view();
 		try {
 			this.#active ??= await this.#create();
 			const segment = this.#active;
