@@ -91,7 +91,7 @@ export function recover(folder: string): Recovery {
 	}
 	// Notes of a segment that was deleted a moment before a crash.
 	const kept = new Set(segments.map(({ path }) => path));
-	for (const note of readdirSync(folder).filter((file) => file.endsWith(".split"))) {
+	for (const note of readdirSync(folder).filter((file) => file.includes(`${EXTENSION}.`))) {
 		const path = join(folder, note);
 		if (!kept.has(path.slice(0, path.indexOf(EXTENSION) + EXTENSION.length))) rmSync(path);
 	}

@@ -9,6 +9,7 @@ import type { Ledger } from "../ledger.ts";
 import { CumulativeResolver, findTotals } from "./cumulative.ts";
 import { type KnownIds, knownIds, withoutDuplicates } from "./duplicates.ts";
 import { blockInserter, type InsertBlocks } from "./insert.ts";
+import { notedKnownIds } from "./noted.ts";
 import { retrying, type Trouble } from "./retry.ts";
 import { insertOrQuarantine } from "./split.ts";
 
@@ -152,7 +153,8 @@ export class Loader {
 		for (const table of ORDER) {
 			if (blocks[table].length === 0) continue;
 			if (table === "events") {
-				const events = await withoutDuplicates(blocks.events, this.#known, Math.floor(this.#options.clock() / 1_000));
+				const known = notedKnownIds(this.#known, `${segment.path}.known`);
+				const events = await withoutDuplicates(blocks.events, known, Math.floor(this.#options.clock() / 1_000));
 				duplicates += events.duplicates;
 				quarantined += await this.#store(segment, "events", events.blocks);
 				await this.#store(segment, "event_ids", events.ids);

@@ -1,6 +1,7 @@
 /** Finds the rows that ClickHouse refuses and quarantines them alone; their neighbours are stored. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { TABLES, type TableName } from "../../schema/tables.ts";
+import { writeNote } from "../journal/notes.ts";
 import { type Cell, decodeBlock, encodeRows, rowRecord } from "../native/decode.ts";
 import { classify, errorCode } from "./classify.ts";
 import type { InsertBlocks } from "./insert.ts";
@@ -32,7 +33,7 @@ export async function insertOrQuarantine(
 			return 0;
 		} catch (error) {
 			if (classify(error) !== "row") throw error;
-			writeFileSync(options.markerPath, "", { flush: true });
+			await writeNote(options.markerPath, "");
 		}
 	}
 	return splitBlocks(table, blocks, `${token}/b0`, options);
