@@ -206,10 +206,16 @@ async function startEmbedded(settings: Settings, logger: Logger): Promise<Engine
 		password: enginePassword(join(settings.dataDir, "engine-password")),
 		maxMemoryBytes: settings.engineMemoryBytes,
 		logger,
+		onRestart: () => describe(engine),
 	});
-	const about = { url: engine.url, user: engine.user, password: engine.password, database: DATABASE, pid: engine.pid };
 	// For other tools on this machine: curl, Grafana, `tidemark query-sql`.
-	writeFileSync(join(settings.dataDir, "engine.json"), `${JSON.stringify(about, null, "\t")}\n`, { mode: 0o600 });
+	const describe = ({ url, user, password, pid }: Engine) =>
+		writeFileSync(
+			join(settings.dataDir, "engine.json"),
+			`${JSON.stringify({ url, user, password, database: DATABASE, pid }, null, "\t")}\n`,
+			{ mode: 0o600 },
+		);
+	describe(engine);
 	return engine;
 }
 

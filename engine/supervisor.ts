@@ -25,7 +25,7 @@ export interface EngineOptions {
 	maxConcurrentQueries?: number;
 	/** The child has died unasked. */
 	onExit?(exit: { code: number | null; signal: NodeJS.Signals | null }): void;
-	/** A new child answers. */
+	/** A new child answers; `pid` is its. */
 	onRestart?(restarts: number): void;
 }
 
@@ -158,8 +158,6 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 		for (let attempt = 0; !stopping.signal.aborted; attempt++) {
 			try {
 				const started = await startChild({ ...settings, port }, logger);
-				restarts++;
-				options.onRestart?.(restarts);
 				return started;
 			} catch (error) {
 				logger.error({ err: error }, "engine restart failed");
@@ -184,6 +182,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 			const next = await restart();
 			if (next === undefined) return;
 			child = next;
+			restarts++;
+			options.onRestart?.(restarts);
 		}
 	}
 
