@@ -15,6 +15,8 @@ export interface ServerOptions {
 	readonly args?: readonly string[];
 	/** Of an earlier run, to start on again; it is never removed. Unset, a new folder is made, and removed by `stop`. */
 	readonly dataDir?: string;
+	/** Sends SIGKILL, also while it is still starting. */
+	readonly killedBy?: AbortSignal;
 }
 
 export interface Exit {
@@ -101,7 +103,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 			resolve({ code, signal });
 		});
 	});
-	const url = await until(() => /is ready at (\S+)/.exec(output)?.[1] ?? (child.exitCode === null ? undefined : ""), {
+	options.killedBy?.addEventListener("abort", () => child.kill("SIGKILL"));
+	const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+	const url = await until(() => /is ready at (\S+)/.exec(output)?.[1] ?? (hasEnded() ? "" : undefined), {
 		deadline_ms: START_DEADLINE_MS,
 		what: "the server to get ready",
 	}).catch(() => "");
@@ -136,13 +140,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 		},
 		async query<Row>(sql: string, params: Record<string, unknown> = {}) {
 			clickhouse ??= connectClickHouse(JSON.parse(readFileSync(join(dataDir, "engine.json"), "utf8")));
-			const result = await clickhouse.query({
-				query: sql,
-				query_params: params,
-				format: "JSONEachRow",
-				clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
-			});
-			return result.json<Row>();
+			return rowsOf<Row>(clickhouse, sql, params);
 		},
 		async stop() {
 			const exit = await end("SIGTERM");
@@ -151,6 +149,21 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 		},
 		kill: end,
 	};
+}
+
+/** Rows of a SELECT. Integers of 64 bits are numbers here. */
+export async function rowsOf<Row>(
+	clickhouse: ClickHouse,
+	sql: string,
+	params: Record<string, unknown> = {},
+): Promise<Row[]> {
+	const result = await clickhouse.query({
+		query: sql,
+		query_params: params,
+		format: "JSONEachRow",
+		clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+	});
+	return result.json<Row>();
 }
 
 /**
