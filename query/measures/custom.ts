@@ -7,7 +7,9 @@ import {
 	SKETCH,
 	SKETCH_ERROR,
 	seriesRows,
+	sketchable,
 	sketchRows,
+	unbiased,
 } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 import { planOf, type Scope } from "./scope.ts";
@@ -116,7 +118,7 @@ function quantileQuestion(scope: Scope, query: CustomQuery, level: number): Ques
 			sql: `SELECT group, t, q.value AS value, c.size AS size
 FROM (SELECT ${group} AS group, t, quantilesDDMerge${SKETCH}(state)[${index}] AS value FROM ${sketches} GROUP BY group, t) AS q
 INNER JOIN (SELECT ${grouped ? "group" : `${group} AS group`}, t, sum(n) AS size FROM ${counts} AS found${groupJoin(params, query)} GROUP BY group, t) AS c USING (group, t)`,
-			read: (found) => found.map(read),
+			read: (found) => found.map(readQuantile),
 		};
 	}
 	// Throws when raw points are gone.
@@ -126,9 +128,9 @@ INNER JOIN (SELECT ${grouped ? "group" : `${group} AS group`}, t, sum(n) AS size
 	return {
 		name,
 		params,
-		sql: `SELECT ${GROUPED(query)} t, quantilesDD(${SKETCH_ERROR}, ${level})(value)[1] AS value, count() AS size
+		sql: `SELECT ${GROUPED(query)} t, quantilesDD(${SKETCH_ERROR}, ${level})(${sketchable("value")})[1] AS value, count() AS size
 FROM (${points}) AS found${groupJoin(params, query)} GROUP BY ${GROUPED(query)} t`,
-		read: (found) => found.map(read),
+		read: (found) => found.map(readQuantile),
 	};
 }
 
@@ -155,6 +157,11 @@ function read(row: Row): CustomValue {
 		value: row.value as number | null,
 		n: row.size as number,
 	};
+}
+
+function readQuantile(row: Row): CustomValue {
+	const found = read(row);
+	return { ...found, value: found.value === null ? null : unbiased(found.value) };
 }
 
 function divide(value: unknown, seconds: number): number | null {

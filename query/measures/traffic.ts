@@ -1,5 +1,5 @@
 /** Requests, errors and response times, in milliseconds. */
-import { between, SKETCH, SKETCH_ERROR, seriesRows, sketchRows } from "../plan/scan.ts";
+import { between, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketchRows, unbiased } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { named, seriesWhere } from "./series.ts";
@@ -94,7 +94,7 @@ export function latencyQuantiles(scope: Scope, names: readonly string[]): Questi
 		read: (found) =>
 			new Map(
 				found.map((row) => {
-					const [p50, p90, p95, p99] = (row.q as number[]).map((value) => value * scale) as [
+					const [p50, p90, p95, p99] = (row.q as number[]).map((value) => unbiased(value) * scale) as [
 						number,
 						number,
 						number,
@@ -113,8 +113,8 @@ export function latencyQuantilesByComponent(scope: Scope): Question<Map<string, 
 	return {
 		name: "latency_quantiles_by_component",
 		params,
-		sql: `SELECT component, quantilesDD(${SKETCH_ERROR}, 0.95)(value * ${TO_MS})[1] AS p95 ${from("points", where)} GROUP BY component`,
-		read: (found) => new Map(found.map((row) => [row.component as string, row.p95 as number])),
+		sql: `SELECT component, quantilesDD(${SKETCH_ERROR}, 0.95)(${sketchable(`value * ${TO_MS}`)})[1] AS p95 ${from("points", where)} GROUP BY component`,
+		read: (found) => new Map(found.map((row) => [row.component as string, unbiased(row.p95 as number)])),
 	};
 }
 

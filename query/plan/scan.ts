@@ -42,7 +42,7 @@ export interface SketchScan {
 	readonly buckets?: Buckets | undefined;
 	/** On `name` and `component`. */
 	readonly where: string;
-	/** Of a raw value, for names of one measure in different units; sketches cannot be scaled. */
+	/** Of a raw point, for names of one measure in different units; sketches cannot be scaled. */
 	readonly rawValue?: string;
 	/** Columns of `points` to keep apart, with their names; of sketches only `name` and `component` can be. */
 	readonly by?: readonly string[];
@@ -54,6 +54,25 @@ export const QUANTILES = [0.5, 0.9, 0.95, 0.99] as const;
 export const SKETCH = `(0.01, ${QUANTILES.join(", ")})`;
 export const SKETCH_ERROR = 0.01;
 
+/** Numbers near the ends of Float64 have no bucket in a sketch: it would throw. */
+export function sketchable(value: string): string {
+	return `greatest(-1e308, least(1e308, ${value}))`;
+}
+
+/** Width of a bucket of the sketch. */
+const GAMMA = (1 + SKETCH_ERROR) / (1 - SKETCH_ERROR);
+
+/**
+ * What a quantile of a sketch means. ClickHouse (up to 26.7) truncates the logarithm towards zero instead of rounding it down, so
+ * every value between −1 and 1 lies one bucket too far out: 1 to 3 % too big until it is put back. The bucket around ±1 is two in
+ * one; there, and only there, the error is 2 %.
+ */
+export function unbiased(quantile: number): number {
+	const size = Math.abs(quantile);
+	if (Math.abs(size - (1 + SKETCH_ERROR)) < 1e-9) return Math.sign(quantile);
+	return size < 1 ? quantile / GAMMA : quantile;
+}
+
 /** A subquery with `t`, the columns of `by` and the state `quantiles`, which merges with `quantilesDDMerge`. */
 export function sketchRows(params: Params, scan: SketchScan): string {
 	const by = scan.by ?? [];
@@ -61,7 +80,7 @@ export function sketchRows(params: Params, scan: SketchScan): string {
 		const raw = piece.source === "raw";
 		const columns = [`${bucketOf(params, scan.buckets, raw ? "ts" : "bucket")} AS t`, ...by];
 		const state = raw
-			? `quantilesDDState${SKETCH}(${scan.rawValue ?? "value"})`
+			? `quantilesDDState${SKETCH}(${sketchable(scan.rawValue ?? "value")})`
 			: `quantilesDDMergeState${SKETCH}(quantiles)`;
 		return (
 			`SELECT ${columns.join(", ")}, ${state} AS state ` +

@@ -1,0 +1,87 @@
+/** Rows put straight into the tables, as ingest would have made them; for tests of what reads them. */
+import { createHash } from "node:crypto";
+import type { ClickHouse } from "../../schema/clickhouse.ts";
+import { clickHouseTime } from "../../schema/definitions.ts";
+
+export interface TestSeries {
+	readonly name: string;
+	readonly tags?: Readonly<Record<string, string>>;
+	readonly kind?: "gauge" | "counter" | "distribution";
+	/** Milliseconds since the epoch, and value. */
+	readonly points: readonly (readonly [ts: number, value: number])[];
+}
+
+export async function insertSeries(client: ClickHouse, project: string, all: readonly TestSeries[]): Promise<void> {
+	const rows = all.map((series) => {
+		const tags = series.tags ?? {};
+		const id = createHash("sha256")
+			.update(JSON.stringify([project, series.name, tags]))
+			.digest()
+			.readBigUInt64LE();
+		return { ...series, tags, kind: series.kind ?? "gauge", component: tags.component ?? "", series_id: id.toString() };
+	});
+	await client.insert({
+		table: "series",
+		values: rows.map(({ name, series_id, tags, component, kind, points }) => ({
+			...{ project, name, series_id, tags, component, kind, unit: "" },
+			first_seen: clickHouseTime(new Date(Math.min(...points.map(([ts]) => ts)))),
+		})),
+		format: "JSONEachRow",
+	});
+	await client.insert({
+		table: "points",
+		values: rows.flatMap(({ name, series_id, component, kind, points }) =>
+			points.map(([ts, value]) => ({
+				project,
+				name,
+				component,
+				kind,
+				series_id,
+				ts: clickHouseTime(new Date(ts)),
+				value,
+			})),
+		),
+		format: "JSONEachRow",
+	});
+}
+
+export interface TestEvent {
+	readonly event: string;
+	readonly ts: number;
+	readonly user_id?: string;
+	readonly properties?: Readonly<Record<string, string | number>>;
+}
+
+export async function insertEvents(client: ClickHouse, project: string, events: readonly TestEvent[]): Promise<void> {
+	const kept = (properties: TestEvent["properties"], type: string) =>
+		Object.fromEntries(Object.entries(properties ?? {}).filter(([, value]) => typeof value === type));
+	await client.insert({
+		table: "events",
+		values: events.map(({ event, ts, user_id, properties }, i) => ({
+			...{ project, event, ts: clickHouseTime(new Date(ts)), event_id: `${i}`, user_id: user_id ?? "", id: i },
+			...{ account_id: "", session_id: "", strings: kept(properties, "string"), numbers: kept(properties, "number") },
+		})),
+		format: "JSONEachRow",
+	});
+}
+
+export interface TestLog {
+	readonly ts: number;
+	readonly message: string;
+	readonly level?: string;
+	readonly component?: string;
+	readonly context?: Readonly<Record<string, unknown>>;
+	readonly trace_id?: string;
+}
+
+/** Ids follow the order of the list. */
+export async function insertLogs(client: ClickHouse, project: string, logs: readonly TestLog[]): Promise<void> {
+	await client.insert({
+		table: "logs",
+		values: logs.map(({ ts, message, level, component, context, trace_id }, i) => ({
+			...{ project, ts: clickHouseTime(new Date(ts)), id: String(i + 1), level: level ?? "info", message },
+			...{ component: component ?? "", context: JSON.stringify(context ?? {}), trace_id: trace_id ?? "", span_id: "" },
+		})),
+		format: "JSONEachRow",
+	});
+}
