@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { destination, pino } from "pino";
+import { adminCommands } from "./admin.ts";
 import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
 import { packageRoot } from "./schema/paths.ts";
@@ -31,6 +32,7 @@ program
 for (const command of clientCommands(() => serverOfClients(loadSettings(process.env, process.cwd())))) {
 	program.addCommand(command);
 }
+for (const command of adminCommands(() => loadSettings(process.env, process.cwd()))) program.addCommand(command);
 
 program.parseAsync().catch(fail);
 

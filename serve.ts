@@ -49,7 +49,8 @@ export class StartError extends Error {
 	override readonly name = "StartError";
 }
 
-const DATABASE = "tidemark";
+/** Of the embedded engine, and of a server whose settings name none. */
+export const DATABASE = "tidemark";
 const DRAIN_MS = 20_000;
 const KEY_USE_INTERVAL_MS = 60_000;
 const DAY_MS = 86_400_000;
