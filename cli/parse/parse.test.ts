@@ -248,6 +248,9 @@ test.each([
 	"<13>1 - h a p m [broken x",
 	"hello world",
 	"2024-01-15 10:30:00 INFO x",
+	"2024-01-15T10:30:00Z WARN pool: slow",
+	"2024-01-15 10:30:00 server pool: slow",
+	"2024/01/15 10:30:00 server pool: slow",
 ])("not syslog: %j", (line) => expect(parseSyslog(line, REFERENCE)).toBeUndefined());
 
 test("what RFC 5424 can say is read back", () => {

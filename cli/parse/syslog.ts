@@ -1,5 +1,5 @@
 // Syslog, as sent (RFC 3164, RFC 5424) and as kept in files (no priority; ISO time with rsyslog's newer defaults).
-import { findLevel, SYSLOG_LEVELS } from "./level.ts";
+import { findLevel, jsonLevel, SYSLOG_LEVELS } from "./level.ts";
 import { joiningParser } from "./plain.ts";
 import type { FoundLog, LineParser } from "./record.ts";
 import { leadingTime } from "./time.ts";
@@ -8,6 +8,9 @@ const FACILITIES = [
 	..."kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp audit alert clock".split(" "),
 	...Array.from({ length: 8 }, (_, n) => `local${n}`),
 ];
+
+/** The two that syslog daemons write; applications write the others. */
+const SYSLOG_TIME = /^(?:[A-Z][a-z]{2} [ \d]\d |\d{4}-\d\d-\d\dT)/;
 
 /** Parses syslog; lines that are none (a message of several lines) are joined to the one before. */
 export function syslogParser(referenceMs: number): LineParser {
@@ -30,13 +33,16 @@ export function parseSyslog(line: string, referenceMs: number): FoundLog | undef
 
 /** `TIMESTAMP HOST TAG[PID]: MESSAGE` */
 function parseTraditional(text: string, priority: number | undefined, referenceMs: number): FoundLog | undefined {
+	if (!SYSLOG_TIME.test(text)) return undefined;
 	const time = leadingTime(text, referenceMs);
-	if (!time || text.startsWith("[") || time.level) return undefined;
+	if (!time) return undefined;
 	const match = /^ (?<host>[^\s:[\]]+) (?<tag>[^\s:[\]]{1,64})(?:\[(?<pid>[^\]]*)\])?: ?(?<message>.*)$/s.exec(
 		text.slice(time.end),
 	);
 	if (!match?.groups) return undefined;
 	const { host, tag, pid, message } = match.groups;
+	// `2024-01-15T10:30:00Z WARN pool: …` is an application's line.
+	if (jsonLevel(host) !== undefined) return undefined;
 	return {
 		message: message!,
 		level: priority === undefined ? findLevel(message!) : SYSLOG_LEVELS[priority % 8],
