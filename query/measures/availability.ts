@@ -50,7 +50,7 @@ export function availabilityByHeartbeats(scope: Scope, components: readonly stri
 FROM (
 	SELECT arraySort(groupArray(toUnixTimestamp64Milli(ts))) AS times,
 		arrayMap((a, b) -> b - a, times, arrayPopFront(arrayPushBack(times, ${params.add("Int64", scope.end)}))) AS gaps,
-		1000 * argMax(if(numbers['interval_s'] > 0, numbers['interval_s'], ${DEFAULT_INTERVAL_SECONDS}), ts) AS usual
+		toInt64(1000 * argMax(if(numbers['interval_s'] > 0, numbers['interval_s'], ${DEFAULT_INTERVAL_SECONDS}), ts)) AS usual
 	${from("events", `event = '${HEARTBEAT}' AND ${between(params, "ts", scope.start, scope.end)} AND ${only}`)}
 	GROUP BY strings['node_id']
 )`,

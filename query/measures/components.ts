@@ -93,7 +93,7 @@ export function stateOf(evidence: Evidence, rules: ComponentRules = DEFAULT_RULE
 	if (checks !== undefined && checks.reporting > 0 && checks.failing === checks.checks) return "down";
 	if (nodes !== undefined && nodes.active === 0 && nodes.lost > 0) return "down";
 	const enough = (evidence.requests ?? 0) >= rules.minRequests;
-	if (checks !== undefined && checks.failing > 0) return "degraded";
+	if (checks !== undefined && checks.reporting > 0 && checks.failing > 0) return "degraded";
 	if (enough && (evidence.error_rate ?? 0) > rules.error_rate) return "degraded";
 	if (enough && rules.latency_p95_ms !== null && (evidence.latency_p95_ms ?? 0) > rules.latency_p95_ms)
 		return "degraded";
