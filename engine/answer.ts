@@ -23,8 +23,8 @@ export interface Summary {
 }
 
 export interface AnswerOptions {
-	/** Bytes to hold back, at the client's wish. */
-	bufferBytes: number;
+	/** Bytes to hold back, where the client wishes it. */
+	bufferBytes: number | undefined;
 	/** `Accept-Encoding` when the client asked for compression, else `undefined`. */
 	acceptEncoding: string | undefined;
 	compressLevel: number;
@@ -32,9 +32,14 @@ export interface AnswerOptions {
 }
 
 const EXCEPTION_MARKER = "__exception__";
-/** A query that ends this soon after its first rows is answered at once: with its length, its summary, or its status. */
-const HOLD_MS = 5;
+/**
+ * A query that ends this soon after its first rows is answered as a whole: with its length and its summary, or with the
+ * status of its error. (A failing query gives the rows it has left just before the error.)
+ */
+const HOLD_MS = 25;
 const HOLD_BYTES = 256 * 1024;
+/** Formats that are read while they are written. */
+const LIVE_FORMAT = /WithProgress$|EventStream$/i;
 /** Between the frame of an error and the end of the connection, so that a reader somewhat behind still meets the frame. */
 const CUT_MS = 200;
 
@@ -54,6 +59,7 @@ export class Answer {
 	/** Where the body goes once the headers are out: the encoder, if there is one, and what is behind it. */
 	#sink: Writable | undefined;
 	#encoder: Encoder | undefined;
+	#live = false;
 	#complete = false;
 	/** Aborts when the client is gone before the answer was complete. */
 	readonly gone: AbortSignal;
@@ -69,12 +75,17 @@ export class Answer {
 		this.gone = gone.signal;
 		response.on("close", () => {
 			clearTimeout(this.#holdTimer);
-			if (!this.#complete) gone.abort();
+			if (this.#complete) return;
+			gone.abort();
+			this.#encoder?.destroy();
 		});
 	}
 
-	setHeader(name: string, value: string): void {
-		if (this.#sink === undefined && this.#rawHead === undefined) this.#response.setHeader(name, value);
+	/** Must come before the first byte. */
+	setFormat(format: string, contentType: string): void {
+		this.#live = LIVE_FORMAT.test(format);
+		this.#response.setHeader("X-ClickHouse-Format", format);
+		this.#response.setHeader("Content-Type", contentType);
 	}
 
 	/** Sends a header of its own while the query runs; does nothing once the body has begun. */
@@ -125,9 +136,10 @@ export class Answer {
 		}
 		this.#held.push(chunk);
 		this.#heldBytes += chunk.length;
-		if (this.#heldBytes > Math.max(HOLD_BYTES, this.#options.bufferBytes)) {
+		const { bufferBytes } = this.#options;
+		if (this.#live || this.#heldBytes > (bufferBytes ?? HOLD_BYTES)) {
 			if (this.#start().writableNeedDrain) await this.#drained();
-		} else if (this.#options.bufferBytes === 0) {
+		} else if (bufferBytes === undefined) {
 			this.#holdTimer ??= setTimeout(() => this.#start(), HOLD_MS);
 		}
 	}

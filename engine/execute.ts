@@ -91,8 +91,7 @@ async function forward(source: Readable, answer: Answer): Promise<void> {
 export async function executeSelect(execution: Execution, statement: Extract<Statement, { kind: "select" }>) {
 	const { request, bytes, answer } = execution;
 	const format = statement.format ?? request.defaultFormat;
-	answer.setHeader("X-ClickHouse-Format", format);
-	answer.setHeader("Content-Type", execution.contentType(format));
+	answer.setFormat(format, execution.contentType(format));
 	await onSession(execution, async ({ run, lease }) => {
 		const file = request.waitEnd ? execution.transitPath : lease.pipePath;
 		execution.hidden.push(...addedText(file, request.defaultFormat));
@@ -142,8 +141,8 @@ export async function executeInsert(
 /** Runs any other statement; its answer is small and comes as a whole. */
 export async function executePlain(execution: Execution, statement: PlainStatement) {
 	const { request, answer, bytes } = execution;
-	answer.setHeader("X-ClickHouse-Format", request.defaultFormat);
-	answer.setHeader("Content-Type", execution.contentType(request.defaultFormat));
+	const format = statement.format ?? request.defaultFormat;
+	answer.setFormat(format, execution.contentType(format));
 	await onSession(execution, async ({ run }) => {
 		const running = run(plainText(bytes, statement), statement.keepsSession);
 		if (statement.readOnly) stopWhenGone(execution, running);

@@ -51,6 +51,11 @@ describe("where the statement and its data may stand", () => {
 		["all in the body", {}, "INSERT INTO t FORMAT CSV\n1,a\n2,b\n"],
 		["VALUES in the URL", { query: "INSERT INTO t VALUES (1,'a'),(2,'b')" }, ""],
 		["VALUES begun in the URL", { query: "INSERT INTO t VALUES (1,'a')," }, "(2,'b')"],
+		[
+			"VALUES with expressions and parameters",
+			{ param_s: "b", query: "INSERT INTO t VALUES (2 - 1, lower('A')), (2, {s:String})" },
+			"",
+		],
 		["VALUES in the body", {}, "INSERT INTO t (x, s) VALUES (1,'a'), (2,'b')"],
 		["input() in the body", {}, "INSERT INTO t SELECT * FROM input('x UInt64, s String') FORMAT CSV\n1,a\n2,b\n"],
 	])("insert: %s", async (_, search, body) => {
@@ -220,6 +225,13 @@ describe("errors", () => {
 		);
 		expect((await raw({}, { method: "GET", path: "/nope" })).status).toBe(404);
 		expect((await raw({}, { method: "DELETE" })).status).toBe(501);
+		expect((await raw({}, { method: "GET", path: "//" })).status).toBe(404);
+		expect(await sql("SELECT 1")).toBe("1\n");
+	});
+
+	test("a URL may be as long as a server's", async () => {
+		const answer = await raw({ query: "SELECT length({s:String})", param_s: "x".repeat(1_000_000) });
+		expect(answer.body.toString()).toBe("1000000\n");
 	});
 });
 

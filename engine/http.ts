@@ -31,6 +31,10 @@ const MAX_STATEMENT_BYTES = 16 * 1024 * 1024;
 /** In so many bytes of a body the insert clause has to end, as in a server (`max_query_size`). */
 const INSERT_HEAD_BYTES = 256 * 1024;
 const KEEP_ALIVE_MS = 30_000;
+/** Statements and parameters may come in the URL: as much as a server takes there (`http_max_uri_size`), and headers. */
+const MAX_HEAD_BYTES = 1024 * 1024 + 64 * 1024;
+/** Of a connection: the default of 16 KiB stops and starts the socket for every chunk of a big insert. */
+const SOCKET_BUFFER_BYTES = 512 * 1024;
 const EXPOSED =
 	"X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,X-ClickHouse-Format," +
 	"X-ClickHouse-Timezone,X-ClickHouse-Exception-Code,X-ClickHouse-Exception-Tag";
@@ -123,7 +127,12 @@ export function createHttpServer(options: HttpOptions): Server {
 		params: URLSearchParams,
 	): Promise<void> {
 		const headOnly = message.method === "HEAD";
-		let answer = new Answer(response, { bufferBytes: 0, acceptEncoding: undefined, compressLevel: 3, headOnly });
+		let answer = new Answer(response, {
+			bufferBytes: undefined,
+			acceptEncoding: undefined,
+			compressLevel: 3,
+			headOnly,
+		});
 		const hidden: string[] = [];
 		try {
 			response.setHeader("X-ClickHouse-Server-Display-Name", options.displayName);
@@ -169,19 +178,29 @@ export function createHttpServer(options: HttpOptions): Server {
 		}
 	}
 
-	const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (message, response) => {
-		const { pathname, searchParams } = new URL(message.url ?? "/", "http://engine");
-		const plain = (status: number, text: string): void => {
-			response.writeHead(status, { "Content-Type": "text/html; charset=UTF-8" }).end(text);
-		};
-		const method = message.method ?? "";
-		if (!["GET", "HEAD", "POST"].includes(method)) return plain(501, `Method ${method} is not supported\n`);
-		if (pathname === "/ping") return plain(200, "Ok.\n");
-		if (pathname !== "/") return plain(404, `There is no handle ${pathname}\n\nUse / or /ping for health checks.\n`);
-		if (method !== "POST" && message.url === "/") return plain(200, "Ok.\n");
-		void answerQuery(message, response, searchParams);
-	});
+	const limits = { maxHeaderSize: MAX_HEAD_BYTES, highWaterMark: SOCKET_BUFFER_BYTES };
+	const server = createServer(
+		{ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, ...limits },
+		(message, response) => {
+			// Not new URL(): that throws on targets such as "//".
+			const [pathname = "", search] = splitTarget(message.url ?? "/");
+			const plain = (status: number, text: string): void => {
+				response.writeHead(status, { "Content-Type": "text/html; charset=UTF-8" }).end(text);
+			};
+			const method = message.method ?? "";
+			if (!["GET", "HEAD", "POST"].includes(method)) return plain(501, `Method ${method} is not supported\n`);
+			if (pathname === "/ping") return plain(200, "Ok.\n");
+			if (pathname !== "/") return plain(404, `There is no handle ${pathname}\n\nUse / or /ping for health checks.\n`);
+			if (method !== "POST" && message.url === "/") return plain(200, "Ok.\n");
+			void answerQuery(message, response, new URLSearchParams(search));
+		},
+	);
 	return server;
+}
+
+function splitTarget(target: string): [string, string] {
+	const mark = target.indexOf("?");
+	return mark === -1 ? [target, ""] : [target.slice(0, mark), target.slice(mark + 1)];
 }
 
 function headerText(value: string): string {

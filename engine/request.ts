@@ -20,7 +20,7 @@ export interface QueryRequest {
 	/** Hold the answer back until the query is over. */
 	waitEnd: boolean;
 	/** Bytes of an answer held back before headers are sent, so that an early error is answered as one. */
-	bufferBytes: number;
+	bufferBytes: number | undefined;
 	/** `readonly` is kept here: set on a session, it would forbid the SET that takes it off again. */
 	readOnly: boolean;
 	compress: boolean;
@@ -105,7 +105,7 @@ export function readQueryRequest(params: URLSearchParams, headers: IncomingHttpH
 		queryId: params.get("query_id") || undefined,
 		settings,
 		waitEnd: isTrue(params.get("wait_end_of_query") ?? undefined) || isTrue(http.get("http_wait_end_of_query")),
-		bufferBytes: Math.min(integer("buffer_size", bufferSize, 0), 16 * MiB),
+		bufferBytes: bufferSize === undefined ? undefined : Math.min(integer("buffer_size", bufferSize, 0), 16 * MiB),
 		readOnly: isTrue(http.get("readonly")),
 		compress: isTrue(http.get("enable_http_compression")),
 		compressLevel: integer("http_zlib_compression_level", http.get("http_zlib_compression_level"), 3),

@@ -11,7 +11,7 @@ import { readContentTypes } from "./formats.ts";
 import { createHttpServer } from "./http.ts";
 import { createPipes } from "./pipe.ts";
 import { createSessionPool } from "./sessions.ts";
-import { connectionArgs, type EngineSettings, sessionSettings, transitDir } from "./settings.ts";
+import { connectionArgs, type EngineSettings, sessionSettings, transitDir, userFilesDir } from "./settings.ts";
 
 export interface RunningEngine {
 	port: number;
@@ -56,6 +56,7 @@ async function probeFolder(settings: EngineSettings): Promise<void> {
 	const transit = transitDir(settings.dataDir);
 	await mkdir(transit, { recursive: true });
 	await mkdir(join(settings.dataDir, "backups"), { recursive: true });
+	await mkdir(userFilesDir(settings.dataDir), { recursive: true });
 	const probe = join(transit, `probe-${process.pid}`);
 	try {
 		await writeFile(probe, Buffer.alloc(64 * 1024));
@@ -71,6 +72,8 @@ export async function runEngine(settings: EngineSettings): Promise<RunningEngine
 	// stdout belongs to the parent's log; lines carry their own level.
 	const logger = pino({ base: { component: "engine" } });
 	await probeFolder(settings);
+	// The engine takes a table name that is the name of a file in the working directory for that file.
+	process.chdir(userFilesDir(settings.dataDir));
 	const control = await openEngine(settings);
 	// Only now that the folder is ours: what lies in transit belongs to requests that died with their engine.
 	const transit = transitDir(settings.dataDir);

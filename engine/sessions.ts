@@ -39,6 +39,8 @@ export interface SessionPool {
 	close(): void;
 }
 
+/** A session that has seen more names of parameters is replaced, since it keeps them all. */
+const MAX_PARAMS = 500;
 const PARAMETER = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*:/g;
 
 function usesStaleParameter(text: string, slot: Slot, settings: ReadonlyMap<string, string>): boolean {
@@ -94,7 +96,8 @@ export function createSessionPool(options: {
 			failed = true;
 			throw error;
 		} finally {
-			if (!context.keepsSession || settings.has("allow_ddl")) retire(slot);
+			const small = slot.params.size <= MAX_PARAMS;
+			if (!context.keepsSession || !small || settings.has("allow_ddl")) retire(slot);
 			else {
 				// After a failure something is run in any case: until then the engine keeps the failed query's memory, and
 				// shows it as running.

@@ -25,6 +25,11 @@ export function transitDir(dataDir: string): string {
 	return join(dataDir, "transit");
 }
 
+/** Where file names in queries begin, as in a server. */
+export function userFilesDir(dataDir: string): string {
+	return join(dataDir, "user_files");
+}
+
 /** The engine's command line. Caches are a share of the memory limit: the defaults (5 GiB each) exceed it. */
 export function connectionArgs(settings: EngineSettings): string[] {
 	const share = (part: number, most: number): number =>

@@ -24,6 +24,8 @@ export type Statement =
 export interface PlainStatement {
 	kind: "plain";
 	end: number;
+	/** Of the answer, where the statement names one. */
+	format: string | undefined;
 	/** First keyword, upper case. */
 	verb: string;
 	readOnly: boolean;
@@ -56,13 +58,14 @@ export function readStatement(sql: string): Statement {
 	if (SELECT_VERBS.has(verb) && !inserts) {
 		return { kind: "select", end, ...outputClauses(sql, body, end), processes: processTables(body) };
 	}
-	return plain(verb, body, end);
+	return plain(verb, body, end, outputClauses(sql, body, end).format);
 }
 
-function plain(verb: string, body: readonly Token[], end: number): PlainStatement {
+function plain(verb: string, body: readonly Token[], end: number, format?: string): PlainStatement {
 	return {
 		kind: "plain",
 		end,
+		format,
 		verb,
 		readOnly: READ_VERBS.has(verb),
 		keepsSession: !SESSION_VERBS.has(verb) && !body.some((token) => token.text === "TEMPORARY"),

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { totalmem } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -138,7 +138,8 @@ function startError(
  * @throws EngineStartError for anything else that keeps the first child from answering.
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-	const { dataDir, password, logger } = options;
+	const { password, logger } = options;
+	const dataDir = resolve(options.dataDir);
 	const limits = defaultLimits(totalmem());
 	const maxMemoryBytes = options.maxMemoryBytes ?? limits.maxMemoryBytes;
 	const settings: EngineSettings = {
