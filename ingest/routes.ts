@@ -121,7 +121,7 @@ async function answer(
 ): Promise<Response> {
 	if (result.accepted === 0 && result.rejected.length > 0) return c.json({ ...rejection(result), ...result }, 400);
 	if (c.req.query("wait") !== "true") return c.json(result, 202);
-	const stored = await within(loader.whenStored(segment ?? journal.active?.seq ?? 0), WAIT_MS);
+	const stored = await within(loader.whenStored(segment ?? journal.newestSeq), WAIT_MS);
 	return c.json(result, stored ? 200 : 202);
 }
 

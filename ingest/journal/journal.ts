@@ -64,6 +64,11 @@ export class Journal {
 		return this.#sealed;
 	}
 
+	/** Of the newest segment, 0 when all is stored. */
+	get newestSeq(): number {
+		return this.#active?.seq ?? this.#sealed.at(-1)?.seq ?? 0;
+	}
+
 	get active(): Readonly<Segment> | undefined {
 		return this.#active;
 	}

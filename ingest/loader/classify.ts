@@ -28,28 +28,45 @@ const ROW_CODES = new Set([
 	469, // VIOLATED_CONSTRAINT
 ]);
 
-const STOP_CODES = new Set([
-	16, // NO_SUCH_COLUMN_IN_TABLE
-	20, // NUMBER_OF_COLUMNS_DOESNT_MATCH
-	60, // UNKNOWN_TABLE
-	81, // UNKNOWN_DATABASE
-	115, // UNKNOWN_SETTING
-	164, // READONLY
-	192, // UNKNOWN_USER
-	193, // WRONG_PASSWORD
-	497, // ACCESS_DENIED
-	516, // AUTHENTICATION_FAILED
+/** What passes by itself: load, limits, a replica or a disk that is away for a while, a query that was cancelled. */
+const RETRY_CODES = new Set([
+	3, // UNEXPECTED_END_OF_FILE
+	74, // CANNOT_READ_FROM_FILE_DESCRIPTOR
+	75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR
+	159, // TIMEOUT_EXCEEDED
+	202, // TOO_MANY_SIMULTANEOUS_QUERIES
+	203, // NO_FREE_CONNECTION
+	209, // SOCKET_TIMEOUT
+	210, // NETWORK_ERROR
+	225, // NO_ZOOKEEPER
+	236, // ABORTED
+	241, // MEMORY_LIMIT_EXCEEDED
+	242, // TABLE_IS_READ_ONLY
+	243, // NOT_ENOUGH_SPACE
+	252, // TOO_MANY_PARTS
+	279, // ALL_CONNECTION_TRIES_FAILED
+	285, // TOO_FEW_LIVE_REPLICAS
+	286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+	319, // UNKNOWN_STATUS_OF_INSERT
+	394, // QUERY_WAS_CANCELLED
+	425, // SYSTEM_ERROR
+	439, // CANNOT_SCHEDULE_TASK
+	473, // DEADLOCK_AVOIDED
+	499, // S3_ERROR
+	745, // SERVER_OVERLOADED
+	999, // KEEPER_EXCEPTION
+	1_000, // POCO_EXCEPTION
 ]);
 
 /**
- * Unknown codes are retried: 159, 202, 241, 242, 252, 319, 425 and every trouble of the network pass by themselves, and of a
- * code that nobody listed it is safer to wait than to take rows out.
+ * What is no answer of ClickHouse is trouble of the network, and passes. A code that nobody listed is not known to pass: it
+ * is told as loudly as a missing table, and tried again as long; rows are never taken out on a guess.
  */
 export function classify(error: unknown): Failure {
 	if (!(error instanceof ClickHouseError)) return "retry";
 	const code = Number(error.code);
 	if (ROW_CODES.has(code)) return "row";
-	return STOP_CODES.has(code) ? "stop" : "retry";
+	return RETRY_CODES.has(code) ? "retry" : "stop";
 }
 
 /** ClickHouse's code, or 0 for an error that is not its own. */

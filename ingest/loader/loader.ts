@@ -84,9 +84,9 @@ export class Loader {
 	/** Stores what is in the journal, or as much as `deadline_ms` allows; the rest is replayed by the next start. */
 	async drain(deadline_ms: number): Promise<void> {
 		const { journal } = this.#options;
-		const last = journal.active?.seq ?? journal.sealed.at(-1)?.seq;
+		const last = journal.newestSeq;
 		const deadline = new AbortController();
-		if (last !== undefined) {
+		if (last > 0) {
 			await Promise.race([
 				this.whenStored(last),
 				sleep(deadline_ms, undefined, { signal: deadline.signal }).catch(() => undefined),
