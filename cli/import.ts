@@ -85,6 +85,7 @@ export async function importFile(options: ImportOptions): Promise<ImportSummary>
 			progress.update(source.bytesRead, summary);
 		}
 		await finish();
+		progress.update(source.bytesRead, summary);
 	} catch (error) {
 		// The open batch is not sent: cut short here it would be another than the one that a whole run sends, and the
 		// next run would store its records again.
