@@ -63,7 +63,7 @@ test("the result names neither the machine nor a path of it, and nothing is left
 });
 
 test("a figure is reached on its own side of the limit only", () => {
-	const query = { points: 1, series: 1, days: 1, times: [] };
+	const query = { points: 1, series: 1, days: 1, times: [], percentiles_cpu_ratio: 1 };
 	const reached = (percentiles_ratio: number) =>
 		figuresOf({ loads: [], query: { ...query, percentiles_ratio } }).at(-1)!.reached;
 	expect([reached(0.3), reached(0.31)]).toEqual([true, false]);

@@ -54,13 +54,14 @@ export function printed({ machine, loads, query, sketches, figures }: Report): s
 	if (query) {
 		parts.push(
 			table(
-				[`query over ${query.points / 1e6} million points`, "from", "median ms", "min", "max"],
-				query.times.map(({ query: what, from, ms }) => [
+				[`query over ${query.points / 1e6} million points`, "from", "median ms", "min", "max", "CPU ms"],
+				query.times.map(({ query: what, from, ms, cpu_ms }) => [
 					what,
 					from,
 					ms.median.toFixed(1),
 					ms.min.toFixed(1),
 					ms.max.toFixed(1),
+					cpu_ms.toFixed(1),
 				]),
 			),
 		);
