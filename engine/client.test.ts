@@ -298,6 +298,55 @@ describe("insert", () => {
 		await client.command({ query: "TRUNCATE TABLE simple" });
 	});
 
+	test.each([
+		["TabSeparated", '42,foobar,"[1,2]"', "27", "CANNOT_PARSE_INPUT_ASSERTION_FAILED"],
+		["CSV", '"baz","foo","[1,2]"\n43,"bar","[3,4]"\n', "27", "CANNOT_PARSE_INPUT_ASSERTION_FAILED"],
+		[
+			"CSVWithNamesAndTypes",
+			'"id","name","sku"\n"UInt64","UInt64","Array(UInt8)"\n1,"a","[]"\n',
+			"117",
+			"INCORRECT_DATA",
+		],
+	] as const)("%s: %s is code %s", async (format, data, code, type) => {
+		const values = Readable.from([data], { objectMode: false });
+		const insert = client.insert({ table: "simple", values, format: format as "CSV" });
+		await expect(insert).rejects.toMatchObject({ code, type });
+	});
+
+	test.each([
+		[
+			{
+				meta: [
+					{ name: "id", type: "UInt64" },
+					{ name: "name", type: "String" },
+				],
+				data: [{ id: 1, name: "é ♥" }],
+			},
+			"JSON",
+		],
+		[{ a: { id: 1, name: "é ♥" } }, "JSONObjectEachRow"],
+	] as const)("a document: %j as %s", async (values, format) => {
+		const { response_headers } = await client.insert({
+			table: "simple",
+			values: values as never,
+			format: format as "JSON",
+		});
+		expect(response_headers["content-type"]).toMatch(/^text\/.+?; charset=UTF-8/);
+		expect(await textOf("SELECT id, name FROM simple")).toBe('1,"é ♥"\n');
+		await client.command({ query: "TRUNCATE TABLE simple" });
+	});
+
+	test("asynchronous and many at once", async () => {
+		const clickhouse_settings = { async_insert: 1, wait_for_async_insert: 1 } as const;
+		await Promise.all(
+			Array.from({ length: 20 }, (_, id) =>
+				client.insert({ table: "simple", values: [{ id, name: "x" }], format: "JSONEachRow", clickhouse_settings }),
+			),
+		);
+		expect(await textOf("SELECT count(), sum(id) FROM simple")).toBe("20,190\n");
+		await client.command({ query: "TRUNCATE TABLE simple" });
+	});
+
 	test("a bad row is told with its place, and nothing is kept", async () => {
 		const values = Readable.from(["1,a,[]\n2,b,[]\nnot a number\n"], { objectMode: false });
 		const error = await client.insert({ table: "simple", values, format: "CSV" }).then(

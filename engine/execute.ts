@@ -116,7 +116,8 @@ export async function executeInsert(
 	statement: Extract<Statement, { kind: "insert" | "insert-input" }>,
 	data: { body: BodyReader; before: Buffer; skip: number; compression: string },
 ) {
-	const { answer, transitPath: file } = execution;
+	const { answer, transitPath: file, request } = execution;
+	answer.setFormat(request.defaultFormat, execution.contentType(request.defaultFormat));
 	execution.hidden.push(`: (in file/uri ${file})`, file, ": data for INSERT was parsed from file");
 	try {
 		await data.body.spool(file, data.before, data.skip).catch((error: NodeJS.ErrnoException) => {

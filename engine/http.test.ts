@@ -1,5 +1,5 @@
 /** The HTTP interface byte by byte, without a client in between. */
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { brotliDecompressSync, gunzipSync, gzipSync, inflateSync } from "node:zlib";
@@ -144,6 +144,25 @@ describe("compression", () => {
 		expect((await raw({ query: "INSERT INTO t FORMAT CSV" }, { headers, body: gzipSync("1,a\n") })).status).toBe(200);
 		expect((await raw({}, { headers, body: gzipSync("INSERT INTO t FORMAT CSV\n2,b\n") })).status).toBe(200);
 		expect((await raw({}, { headers, body: gzipSync("SELECT count() FROM t") })).body.toString()).toBe("2\n");
+	});
+
+	test("zstd, lz4 and xz bodies of data alone are left to the engine", async () => {
+		for (const [encoding, suffix] of Object.entries({ zstd: "zst", lz4: "lz4", xz: "xz" })) {
+			const file = `packed.csv.${suffix}`;
+			await sql(
+				`INSERT INTO FUNCTION file('${file}', CSV, 'x UInt64, s String') SELECT number, 'z' FROM numbers(1000)`,
+			);
+			const body = await readFile(`${engine.dataDir}/user_files/${file}`);
+			const insert = await raw(
+				{ query: "INSERT INTO t FORMAT CSV" },
+				{ headers: { "content-encoding": encoding }, body },
+			);
+			expect([insert.status, insert.body.toString()]).toEqual([200, ""]);
+			expect(await sql("SELECT count(), sum(x) FROM t")).toBe("1000\t499500\n");
+			await sql("TRUNCATE TABLE t");
+			const statement = await raw({}, { headers: { "content-encoding": encoding }, body });
+			expect(statement.body.toString()).toContain(`Unknown compression method '${encoding}'`);
+		}
 	});
 
 	test("a torn gzip body is refused and nothing of it kept", async () => {

@@ -77,7 +77,7 @@ async function startChild(settings: EngineSettings, logger: Logger): Promise<Chi
 	});
 	const lastLines: string[] = [];
 	let started = false;
-	createInterface({ input: child.stdout! }).on("line", (line) => logger.info({ component: "engine" }, line));
+	createInterface({ input: child.stdout! }).on("line", (line) => passOn(line, logger));
 	createInterface({ input: child.stderr! }).on("line", (line) => {
 		lastLines.push(line);
 		if (lastLines.length > 20) lastLines.shift();
@@ -112,6 +112,17 @@ async function startChild(settings: EngineSettings, logger: Logger): Promise<Chi
 		throw error;
 	} finally {
 		timeout.abort();
+	}
+}
+
+/** The child logs lines of JSON, each with its level. */
+function passOn(line: string, logger: Logger): void {
+	try {
+		const { level, msg, time: _time, ...rest } = JSON.parse(line) as { level: number; msg: string; time: number };
+		if (level >= 50) logger.error(rest, msg);
+		else logger.info(rest, msg);
+	} catch {
+		logger.info({ component: "engine" }, line);
 	}
 }
 
