@@ -1,22 +1,24 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { renderBodies } from "./bodies.ts";
 import { figuresOf } from "./figures.ts";
+import { Peer } from "./peers.ts";
+import { until } from "./processes.ts";
 import type { Report } from "./report.ts";
 import { type Dataset, SERIES, WORKLOADS } from "./workload.ts";
 
 const ROWS = 3_000;
+const main = fileURLToPath(new URL("../dist/benchmarks/main.js", import.meta.url));
 let folder: string;
 let printed: string;
 let report: Report;
 
 beforeAll(() => {
 	folder = mkdtempSync(join(tmpdir(), "tidemark-bench-test-"));
-	const main = fileURLToPath(new URL("../dist/benchmarks/main.js", import.meta.url));
 	const out = join(folder, "out.json");
 	const only = ["--only", "metrics", "logs", "events", "query"];
 	const args = ["--quick", ...only, "--rows", String(ROWS), "--folder", folder, "--out", out];
@@ -67,6 +69,36 @@ test("a figure is reached on its own side of the limit only", () => {
 	const reached = (percentiles_ratio: number) =>
 		figuresOf({ loads: [], query: { ...query, percentiles_ratio } }).at(-1)!.reached;
 	expect([reached(0.3), reached(0.31)]).toEqual([true, false]);
+});
+
+test("a peer that is not on the PATH is told and skipped", () => {
+	const { PATH } = process.env;
+	const told: string[] = [];
+	try {
+		process.env.PATH = folder;
+		expect(Peer.find("metrics", (line) => told.push(line))).toEqual([]);
+	} finally {
+		process.env.PATH = PATH;
+	}
+	expect(told).toEqual([
+		"VictoriaMetrics is skipped: victoria-metrics is not on the PATH",
+		"InfluxDB is skipped: influxd is not on the PATH",
+	]);
+});
+
+test("a benchmark that is cut short ends what it started and leaves nothing", async () => {
+	const own = mkdtempSync(join(tmpdir(), "tidemark-bench-cut-"));
+	const bench = spawn(process.execPath, [main, "--only", "query", "--folder", own, "--out", join(own, "out.json")]);
+	const started = () => readdirSync(own, { recursive: true }).some((path) => String(path).endsWith("engine.json"));
+	await until("the start of the program", 60_000, 50, started);
+	const { pid } = JSON.parse(readFileSync(join(own, readdirSync(own)[0]!, "tidemark/engine.json"), "utf8"));
+	bench.kill("SIGTERM");
+	await until("the end of the benchmark", 30_000, 50, () => bench.exitCode !== null);
+	expect(bench.exitCode).toBe(130);
+	// Ended while it starts, the program leaves the engine to notice by itself.
+	await until("the end of the engine", 20_000, 50, () => !existsSync(`/proc/${pid}`));
+	expect(readdirSync(own)).toEqual([]);
+	rmSync(own, { recursive: true });
 });
 
 test("both forms of the metrics hold the same points, in every protocol; the seed decides which", () => {

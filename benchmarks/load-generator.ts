@@ -2,13 +2,14 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Answer, Command, PrepareCommand, Prepared, SendCommand, Sent } from "./generator.ts";
+import { tracked } from "./processes.ts";
 
 export class LoadGenerator {
 	readonly #child: ChildProcess;
 
 	constructor() {
 		const entry = fileURLToPath(new URL("generator.js", import.meta.url));
-		this.#child = fork(entry, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+		this.#child = tracked(fork(entry, { stdio: ["ignore", "inherit", "inherit", "ipc"] }));
 	}
 
 	prepare(command: Omit<PrepareCommand, "type">): Promise<Prepared> {

@@ -7,6 +7,7 @@ import { figuresOf } from "./figures.ts";
 import { type LoadOptions, type LoadRun, runLoad } from "./load.ts";
 import { machine } from "./machine.ts";
 import { type Options, parseOptions } from "./options.ts";
+import { endChildren } from "./processes.ts";
 import { printHotSpots } from "./profile.ts";
 import { runQueries } from "./query.ts";
 import { printed, type Report } from "./report.ts";
@@ -19,8 +20,7 @@ const report = (line: string) => console.error(line);
 
 const options = parseOptions(process.argv);
 const folder = mkdtempSync(join(options.folder ?? tmpdir(), "tidemark-bench-"));
-// A second Ctrl-C must not find the first one's clean-up half done; children end with their pipes.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => cleanUp(130));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void cutShort());
 try {
 	const measured = await measure(options);
 	const path = options.out ?? join(packageRoot(), "benchmarks/results/latest.json");
@@ -68,7 +68,9 @@ function loadOptions(workload: Workload): LoadOptions {
 	};
 }
 
-function cleanUp(code: number): void {
+/** A server without its benchmark would go on for ever. */
+async function cutShort(): Promise<void> {
+	await endChildren(10_000);
 	rmSync(folder, { recursive: true, force: true });
-	process.exit(code);
+	process.exit(130);
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Protocol } from "./bodies.ts";
 import type { Sent } from "./generator.ts";
 import { LoadGenerator } from "./load-generator.ts";
-import { cpuMs, findOnPath, folderBytes, freePort, monotonicMs, peakBytes, until } from "./processes.ts";
+import { cpuMs, findOnPath, folderBytes, freePort, monotonicMs, peakBytes, tracked, until } from "./processes.ts";
 import { type Dataset, type Workload, warmUpOf } from "./workload.ts";
 
 /** How to start a peer, send to it and ask it what it has. */
@@ -144,7 +144,7 @@ export class Peer {
 		mkdirSync(folder, { recursive: true });
 		const port = await freePort();
 		const url = `http://127.0.0.1:${port}`;
-		const child = spawn(kind.command, await kind.args(folder, port), { stdio: "ignore" });
+		const child = tracked(spawn(kind.command, await kind.args(folder, port), { stdio: "ignore" }));
 		try {
 			await until(`the start of ${kind.name}`, 20_000, 50, () => answers(url + kind.alivePath, child));
 			await kind.create?.(url);

@@ -1,5 +1,5 @@
 /** What a process used, from /proc: Linux only, like the rest of the benchmark. */
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { accessSync, constants, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
@@ -47,6 +47,22 @@ export function folderBytes(folder: string, counts: (path: string) => boolean = 
 		if (entry.isFile() && counts(path)) bytes += statSync(path).size;
 	}
 	return bytes;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Remembers a child until it ends, so that {@link endChildren} can end it. */
+export function tracked<C extends ChildProcess>(child: C): C {
+	running.add(child);
+	child.once("exit", () => running.delete(child));
+	return child;
+}
+
+/** Asks all children to end, each of which ends its own; kills those that have not within `most_ms`. */
+export async function endChildren(most_ms: number): Promise<void> {
+	for (const child of running) child.kill("SIGTERM");
+	await until("the end of the children", most_ms, 50, () => running.size === 0).catch(() => undefined);
+	for (const child of running) child.kill("SIGKILL");
 }
 
 /** @returns a loopback port that was free a moment ago */

@@ -1,12 +1,12 @@
 /** The composed program, compiled, as a child on a folder and a port of its own. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { createReadStream, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { settingsTable } from "../config.ts";
 import { TABLES, type TableName } from "../schema/tables.ts";
-import { freePort, until } from "./processes.ts";
+import { freePort, tracked, until } from "./processes.ts";
 
 const KEY = "benchmark-admin-key";
 const START_MS = 60_000;
@@ -42,12 +42,13 @@ export class Server {
 		const port = await freePort();
 		const entry = fileURLToPath(new URL("../main.js", import.meta.url));
 		const flags = profileDir ? ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, "--cpu-prof-interval=500"] : [];
-		const child = spawn(process.execPath, [...flags, entry, "start"], {
+		const options = {
 			// Not the checkout: a `.env` there is not the benchmark's.
 			cwd: folder,
 			env: serverEnv(port, dataDir),
-			stdio: ["ignore", "pipe", "pipe"],
-		});
+			stdio: ["ignore", "pipe", "pipe"] satisfies StdioOptions,
+		};
+		const child = tracked(spawn(process.execPath, [...flags, entry, "start"], options));
 		let said = "";
 		const listen = (chunk: Buffer) => {
 			said = (said + chunk).slice(-4_000);
