@@ -40,7 +40,8 @@ export function reading<S extends z.ZodObject>(
 		const key = c.get("key");
 		const explain = (query as { explain?: string }).explain === "true";
 		if (explain && !allows(key.roles, "analytics_editor")) throw forbidden("analytics_editor", key.roles);
-		const asker = deps.queries.of(key.project);
+		// A client that goes away takes its queries with it.
+		const asker = deps.queries.of(key.project, c.req.raw.signal);
 		const asking: Asking = {
 			asker,
 			reach: deps.reach,

@@ -77,6 +77,28 @@ test("ClickHouse away is 503 that names it", async () => {
 	await client.close();
 });
 
+test("a client that goes away ends its query, in the engine too", async () => {
+	const leaving = new AbortController();
+	const params = new Params();
+	const endless = `SELECT max(sipHash64(number)) AS n FROM numbers_mt(1000000000000) WHERE number != ${params.add("UInt64", 7_654_321)}`;
+	const limits = { ...DEFAULT_LIMITS, max_rows_to_read: 1e15 };
+	const asked = new Queries({ client: database.client, limits })
+		.of("other", leaving.signal)
+		.ask(question(endless, params));
+	const running = async () => {
+		const result = await database.client.query({
+			query:
+				"SELECT count() AS n FROM system.processes WHERE query LIKE '%numbers_mt(1000000000000)%' AND query NOT LIKE '%processes%'",
+			format: "JSONEachRow",
+		});
+		return Number((await result.json<{ n: string }>())[0]!.n);
+	};
+	await expect.poll(running, { timeout: 10_000 }).toBe(1);
+	leaving.abort();
+	await expect(asked).rejects.toThrow();
+	await expect.poll(running, { timeout: 10_000 }).toBe(0);
+});
+
 test("what ran is remembered with its parameters, rows read and time", async () => {
 	const asker = new Queries({ client: database.client }).of("other");
 	const params = new Params();

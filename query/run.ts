@@ -51,12 +51,16 @@ export class Queries {
 		this.#secondLock = options.secondLock ?? true;
 	}
 
-	/** Questions of one request, all about one project. */
-	of(project: string): Asker {
-		return new Asker((question) => this.#run(project, question));
+	/** Questions of one request, all about one project; the signal ends those that still run. */
+	of(project: string, signal?: AbortSignal): Asker {
+		return new Asker((question) => this.#run(project, question, signal));
 	}
 
-	async #run(project: string, question: Question<unknown>): Promise<{ rows: Row[]; explained: Explained }> {
+	async #run(
+		project: string,
+		question: Question<unknown>,
+		signal: AbortSignal | undefined,
+	): Promise<{ rows: Row[]; explained: Explained }> {
 		assertScoped(question.sql);
 		if ("project" in question.params.values) throw new TypeError(`${question.name} sets the project itself`);
 		const started = performance.now();
@@ -66,6 +70,7 @@ export class Queries {
 				query_params: { ...question.params.values, project },
 				format: "JSON",
 				use_multipart_params: true,
+				...(signal === undefined ? {} : { abort_signal: signal }),
 				clickhouse_settings: {
 					readonly: "2",
 					// The predicates on log messages rely on it (query/logs/sql.ts).

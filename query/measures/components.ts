@@ -8,7 +8,9 @@ import { TRANSACTION_EVENT } from "./services.ts";
 
 export type State = "healthy" | "degraded" | "down" | "unknown";
 
-/** What a component has ever sent, by metric or event name. */
+const LOOKBACK_MS = 24 * 3_600_000;
+
+/** What a component has sent, by name: metrics ever, events (there may be thousands a second) within a day. */
 export function components(scope: Scope): Question<Map<string, Set<string>>> {
 	const params = new Params();
 	const first = params.add("Int64", scope.end);
@@ -20,7 +22,7 @@ export function components(scope: Scope): Question<Map<string, Set<string>>> {
 	SELECT component, name ${from("series", `component != '' AND toUnixTimestamp64Milli(first_seen) < ${first}`)}
 	UNION ALL
 	SELECT DISTINCT strings['component'] AS component, event AS name
-	${from("events", `event IN ${events} AND ${between(params, "ts", 0, scope.end)}`)}
+	${from("events", `event IN ${events} AND ${between(params, "ts", scope.end - LOOKBACK_MS, scope.end)}`)}
 ) WHERE component != '' GROUP BY component ORDER BY component`,
 		read: (rows) => new Map(rows.map((row) => [row.component as string, new Set(row.names as string[])])),
 	};
@@ -34,8 +36,6 @@ export interface CheckResults {
 	readonly reporting: number;
 	readonly checks: number;
 }
-
-const LOOKBACK_MS = 24 * 3_600_000;
 
 /** Check results by component at the end of the scope. */
 export function checkResults(scope: Scope): Question<Map<string, CheckResults>> {

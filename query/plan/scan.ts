@@ -54,9 +54,9 @@ export const QUANTILES = [0.5, 0.9, 0.95, 0.99] as const;
 export const SKETCH = `(0.01, ${QUANTILES.join(", ")})`;
 export const SKETCH_ERROR = 0.01;
 
-/** Numbers near the ends of Float64 have no bucket in a sketch: it would throw. */
+/** A sketch has room for 540 decades and throws over it; the views that fill the tiers say the same. */
 export function sketchable(value: string): string {
-	return `greatest(-1e308, least(1e308, ${value}))`;
+	return `if(abs(${value}) < 1e-270, 0, greatest(-1e270, least(1e270, ${value})))`;
 }
 
 /** Width of a bucket of the sketch. */
@@ -79,13 +79,13 @@ export function sketchRows(params: Params, scan: SketchScan): string {
 	const parts = scan.plan.pieces.map((piece) => {
 		const raw = piece.source === "raw";
 		const columns = [`${bucketOf(params, scan.buckets, raw ? "ts" : "bucket")} AS t`, ...by];
-		const state = raw
-			? `quantilesDDState${SKETCH}(${sketchable(scan.rawValue ?? "value")})`
-			: `quantilesDDMergeState${SKETCH}(quantiles)`;
+		const where = `(${scan.where}) AND ${within(params, piece)}`;
+		// States of a tier go up as they are: merging them here first would be done twice.
+		if (piece.source !== "raw")
+			return `SELECT ${columns.join(", ")}, quantiles AS state ${from(piece.source.sketch, where)}`;
 		return (
-			`SELECT ${columns.join(", ")}, ${state} AS state ` +
-			from(piece.source === "raw" ? "points" : piece.source.sketch, `(${scan.where}) AND ${within(params, piece)}`) +
-			` GROUP BY ${["t", ...by.map((column) => column.split(" AS ").at(-1)!)].join(", ")}`
+			`SELECT ${columns.join(", ")}, quantilesDDState${SKETCH}(${sketchable(scan.rawValue ?? "value")}) AS state ` +
+			`${from("points", where)} GROUP BY ${["t", ...by].join(", ")}`
 		);
 	});
 	return `(${parts.join("\nUNION ALL\n")})`;

@@ -1,3 +1,4 @@
+import { ApiError } from "../../http/errors.ts";
 import { availabilityByChecks, availabilityByHeartbeats, CHECK } from "../measures/availability.ts";
 import { HEARTBEAT } from "../measures/nodes.ts";
 import { over, type Scope } from "../measures/scope.ts";
@@ -25,9 +26,20 @@ export async function availabilityOf(
 	const checks = sent.hasEvent(CHECK);
 	const needs = [{ field, needs: `event ${CHECK} or ${HEARTBEAT}`, sent: checks || sent.hasEvent(HEARTBEAT) }];
 	if (!needs[0]!.sent) return { ratio: null, observed_fraction: 0, needs, methods: {} };
-	const found = await asker.ask(
-		checks ? availabilityByChecks(window, components) : availabilityByHeartbeats(window, components),
-	);
+	const question = checks ? availabilityByChecks(window, components) : availabilityByHeartbeats(window, components);
+	const found = await asker.ask(question).catch((error: unknown) => {
+		// Weeks of heartbeats of thousands of nodes: one number less, not no answer at all.
+		if (error instanceof ApiError && error.status === 422) return undefined;
+		throw error;
+	});
+	if (found === undefined) {
+		return {
+			ratio: null,
+			observed_fraction: 0,
+			needs,
+			methods: { [field]: "too many records in the window to be computed" },
+		};
+	}
 	return {
 		ratio: found.percentage === null ? null : found.percentage / 100,
 		observed_fraction: found.observed_fraction,
