@@ -3,13 +3,15 @@ import { ApiError } from "../http/errors.ts";
 import type { BodyFormat } from "./body.ts";
 import { Problem } from "./parse/problem.ts";
 import { isObject } from "./parse/text.ts";
+import { assertModest } from "./structure.ts";
 
 /**
  * One record, an array, `{"records": [...]}`, or NDJSON. A line that is not JSON is a `Problem` in its place; blank lines are
  * not records.
- * @throws ApiError 400 when the body as a whole is no JSON, 413 when it has more than `maxRecords`
+ * @throws ApiError 400 when the body as a whole is no JSON, 413 when it has more than `maxRecords` or is little but structure
  */
 export function splitRecords(body: Buffer, format: BodyFormat, maxRecords: number): unknown[] {
+	assertModest(body);
 	const text = body.toString("utf8");
 	const records = format === "ndjson" ? splitLines(text, maxRecords) : splitJson(text);
 	if (records.length > maxRecords) {

@@ -141,8 +141,9 @@ export class SeriesRegistry {
 
 	/** @returns undefined when the series is new and the project has used up its budget */
 	resolve(project: string, name: string, tags: Tags, kind: MetricKind, unit: string): Series | undefined {
-		let key = `${project}\0${name}\0${kind}\0${unit}`;
-		for (const [tag, value] of tags) key += `\0${tag}\0${value}`;
+		// Units and values may have any character in them, so each is told apart by its length.
+		let key = `${project}\0${name}\0${kind}\0${unit.length}\0${unit}`;
+		for (const [tag, value] of tags) key += `\0${tag}\0${value.length}\0${value}`;
 		let series = this.#young.get(key);
 		if (!series) {
 			series = this.#old.get(key) ?? this.#create(project, name, tags, kind, unit);

@@ -26,7 +26,8 @@ export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Prob
 	if (!fits(stack, RECORD_LIMITS.documentBytes)) {
 		return new Problem("stack_trace", `larger than ${RECORD_LIMITS.documentBytes} bytes`);
 	}
-	const { high, low } = fingerprint(error_type, error_message, stack);
+	const message = cut(error_message);
+	const { high, low } = fingerprint(error_type, message, stack);
 	return {
 		ts,
 		issueHigh: high,
@@ -34,7 +35,7 @@ export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Prob
 		error_type,
 		severity,
 		component: component ?? "",
-		message: cut(error_message),
+		message,
 		stack,
 		context: contextText,
 		user_id: contextId(context, "user_id"),
@@ -49,7 +50,8 @@ function contextId(context: Record<string, unknown> | undefined, id: string): st
 
 /** A frame of the program that reports, not of the libraries below it. */
 const LIBRARY_FRAME = /node_modules|node:internal|site-packages|dist-packages|<anonymous>|\(native\)/;
-const FRAME = /^\s*(at\s|File ")|:\d+(:\d+)?\)?$|@.*:\d+/;
+// No part may run over its own beginning again ("@.*" would): a line of a quarter of a million "@" took half a minute.
+const FRAME = /^\s*(at\s|File ")|:\d+(:\d+)?\)?$|@[^@]*:\d+/;
 const IN_APP_FRAMES = 5;
 
 /**

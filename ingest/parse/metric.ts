@@ -29,6 +29,13 @@ export interface ParsedMetric {
 export function parseMetric(record: unknown, bounds: TimeBounds): ParsedMetric | Problem {
 	if (!isObject(record)) return new Problem("", "must be an object");
 	const isSeries = "timestamps" in record || "values" in record;
+	for (const member of ["timestamps", "values"] as const) {
+		const points = record[member];
+		// Before anything else: zod would make an issue of each of a million wrong points.
+		if (Array.isArray(points) && points.length > RECORD_LIMITS.seriesPoints) {
+			return new Problem(member, `more than ${RECORD_LIMITS.seriesPoints} points`);
+		}
+	}
 	const schema = isSeries ? metricSeries : metricPoint;
 	const { name, unit, kind } = record;
 	const tags = parseTags(record.tags);
@@ -50,7 +57,6 @@ function onePoint({ value, timestamp }: Record<string, unknown>, bounds: TimeBou
 function seriesPoints({ timestamps, values }: Record<string, unknown>, bounds: TimeBounds) {
 	if (!Array.isArray(timestamps) || !Array.isArray(values)) return undefined;
 	if (timestamps.length !== values.length || timestamps.length === 0) return undefined;
-	if (timestamps.length > RECORD_LIMITS.seriesPoints) return undefined;
 	if (!values.every((value) => typeof value === "number" && Number.isFinite(value))) return undefined;
 	const parsed: number[] = [];
 	for (const [i, timestamp] of (timestamps as MetricSeries["timestamps"]).entries()) {

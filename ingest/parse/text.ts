@@ -28,17 +28,21 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether a JSON value is nested at most `left` deep. Asked before anything walks it by recursion. */
-export function shallow(value: unknown, left: number = RECORD_LIMITS.depth): boolean {
+/**
+ * Whether a JSON value is nested at most `left` deep and has finite numbers only: 1e400 is JSON, but would come out as null.
+ * Asked before anything walks it by recursion.
+ */
+export function isStorable(value: unknown, left: number = RECORD_LIMITS.depth): boolean {
+	if (typeof value === "number") return Number.isFinite(value);
 	if (typeof value !== "object" || value === null) return true;
 	if (left === 0) return false;
 	for (const member of Array.isArray(value) ? value : Object.values(value)) {
-		if (!shallow(member, left - 1)) return false;
+		if (!isStorable(member, left - 1)) return false;
 	}
 	return true;
 }
 
 /** A context or properties object that may be stored: a JSON object that is neither deep nor large. */
 export function isDocument(value: unknown): value is Record<string, unknown> {
-	return isObject(value) && shallow(value);
+	return isObject(value) && isStorable(value);
 }

@@ -43,6 +43,16 @@ function shallow(value: unknown, left: number): boolean {
 	if (typeof value !== "object" || value === null) return true;
 	return left > 0 && Object.values(value).every((member) => shallow(member, left - 1));
 }
+/** Whether all numbers are finite: JSON can write 1e400, a double cannot hold it. */
+function finite(value: unknown, left: number): boolean {
+	if (typeof value === "number") return Number.isFinite(value);
+	return (
+		typeof value !== "object" ||
+		value === null ||
+		left === 0 ||
+		Object.values(value).every((member) => finite(member, left - 1))
+	);
+}
 /** The level that a text names, in any case and with the usual aliases; undefined when it names none. */
 export function parseLevel(text: string): LogLevel | undefined {
 	const lower = text.toLowerCase();
@@ -71,7 +81,11 @@ const tags = z
 	.custom<Record<string, string | number | boolean>>(isObject, { error: "must be an object" })
 	.superRefine((value, context) => {
 		const keys = Object.keys(value);
-		if (keys.length > RECORD_LIMITS.tags) context.addIssue(`more than ${RECORD_LIMITS.tags} tags`);
+		if (keys.length > RECORD_LIMITS.tags) {
+			context.addIssue(`more than ${RECORD_LIMITS.tags} tags`);
+			// An issue each for a million tags would take seconds.
+			return;
+		}
 		for (const key of keys) {
 			const wrong = name.safeParse(key).error ?? tagValue.safeParse(value[key]).error;
 			if (wrong) context.addIssue({ code: "custom", path: [key], message: wrong.issues[0]!.message });
@@ -81,6 +95,7 @@ const tags = z
 const document = z
 	.custom<Record<string, unknown>>(isObject, { error: "must be an object" })
 	.refine((value) => shallow(value, RECORD_LIMITS.depth), `nested more than ${RECORD_LIMITS.depth} deep`)
+	.refine((value) => finite(value, RECORD_LIMITS.depth), "has a number that is beyond the range of a double")
 	.meta({ type: "object" });
 
 const level = z
