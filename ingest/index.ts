@@ -71,19 +71,19 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 		logger.warn({ finding }, `journal: ${finding.problem}, ${finding.bytes} bytes`);
 	const ledger = new Ledger(journal.records);
 	const registry = new SeriesRegistry({ perProject: options.seriesPerProject });
-	const requests = new RequestMemory({ clickhouse });
+	const requests = new RequestMemory({ clickhouse, isStored: (segment) => loader.isStored(segment) });
 	await Promise.all([knowStoredSeries(clickhouse, registry), requests.load()]);
-	recallRequests(journal, requests);
 	const intake: Intake = new Intake({
 		...{ journal, ledger, registry, clock, retention: options.retention, maxRecords: options.maxRecords },
 		sequence: Math.floor(Math.random() * 2 ** 32),
 		onCommit: () => loader.notify(),
 	});
-	const loader = new Loader({
+	const loader: Loader = new Loader({
 		...{ journal, clickhouse, ledger, clock, logger, seal: () => intake.seal() },
 		flush_ms: options.flush_ms ?? 750,
 		segmentBytes: options.segmentBytes ?? 32 * 1024 * 1024,
 	});
+	recallRequests(journal, requests);
 	loader.start();
 	return {
 		routes: (requireRole) =>
@@ -130,7 +130,7 @@ async function knowStoredSeries(clickhouse: ClickHouse, registry: SeriesRegistry
 
 /** Answers to requests whose segments are not stored yet. */
 function recallRequests(journal: Journal, requests: RequestMemory): void {
-	for (const { path } of journal.sealed) {
+	for (const { path, seq } of journal.sealed) {
 		const bytes = readFileSync(path);
 		for (const commit of scanSegment(bytes).commits) {
 			for (const { table, block } of framesOf(bytes, commit)) {
@@ -138,7 +138,7 @@ function recallRequests(journal: Journal, requests: RequestMemory): void {
 				const { rows, columns } = decodeBlock(block);
 				const text = (name: string, row: number) => String(columns.get(name)![row]);
 				for (let row = 0; row < rows; row++) {
-					const request = { bodyHash: text("body_hash", row), answer: JSON.parse(text("answer", row)) };
+					const request = { bodyHash: text("body_hash", row), answer: JSON.parse(text("answer", row)), segment: seq };
 					requests.remember(text("project", row), text("key", row), request);
 				}
 			}

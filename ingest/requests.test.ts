@@ -34,6 +34,19 @@ describe("an Idempotency-Key", () => {
 		expect(runs).toBe(1);
 	});
 
+	it("is not forgotten before ClickHouse has its answer, however many come after", async () => {
+		let storedUpTo = 0;
+		const memory = new RequestMemory({ clickhouse: undefined, answers: 2, isStored: (seq) => seq <= storedUpTo });
+		const claim = (key: string, segment: number) => memory.claim("p", key, async () => ({ ...done(1), segment }));
+		for (const key of ["a", "b", "c", "d"]) await claim(key, 1);
+		expect((await claim("a", 1)).repeated).toBe(true);
+		storedUpTo = 1;
+		await claim("e", 2);
+		// Without ClickHouse to look it up in, what left the memory is gone.
+		expect((await claim("a", 3)).repeated).toBe(false);
+		expect((await claim("e", 3)).repeated).toBe(true);
+	});
+
 	it("belongs to its project", async () => {
 		const memory = new RequestMemory({ clickhouse: undefined });
 		await memory.claim("p", "k", async () => done(1));

@@ -3,9 +3,12 @@
  * marked key is looked up in ClickHouse. A key that is not marked was never seen, so new keys cost no query.
  */
 import { hash } from "node:crypto";
+import { unavailable } from "../http/errors.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
 import { IdSet } from "./series.ts";
+
+const LOOK_UP_MS = 10_000;
 
 export interface BodyHash {
 	readonly high: number;
@@ -16,11 +19,15 @@ export interface BodyHash {
 export interface RememberedRequest {
 	readonly bodyHash: string;
 	readonly answer: IngestAnswer;
+	/** Journal segment that the answer is in; undefined when it is in ClickHouse, or in memory alone. */
+	readonly segment?: number | undefined;
 }
 
 export interface RequestMemoryOptions {
 	/** Undefined in tests of the memory alone. */
 	readonly clickhouse: ClickHouse | undefined;
+	/** Whether ClickHouse has what is in this segment. Until then an answer is held in memory, however many those are. */
+	readonly isStored?: (segment: number) => boolean;
 	/** Answers held in memory, and marks held per generation (two are kept). */
 	readonly answers?: number;
 	readonly marks?: number;
@@ -43,7 +50,7 @@ export class RequestMemory {
 	#old = new IdSet();
 
 	constructor(options: RequestMemoryOptions) {
-		this.#options = { answers: 50_000, marks: 1_000_000, ...options };
+		this.#options = { isStored: () => true, answers: 50_000, marks: 1_000_000, ...options };
 	}
 
 	/** Marks the keys of the last day that are stored. Call once before requests are served. */
@@ -63,6 +70,7 @@ export class RequestMemory {
 	/**
 	 * Answers with what the key was answered first, or runs the request under the key. `run` starts in the same turn in which
 	 * the key is found free, so of two requests at once one runs. A run that fails frees the key.
+	 * @throws ApiError 503 when the answer is in ClickHouse and that is away; what `run` threw
 	 */
 	async claim(
 		project: string,
@@ -95,10 +103,15 @@ export class RequestMemory {
 		const id = memoryKey(project, key);
 		this.#answers.set(id, request);
 		this.#mark(id);
-		if (this.#answers.size > this.#options.answers) {
-			const oldest = this.#answers.keys().next().value!;
+		for (const [oldest, held] of this.#answers) {
+			if (this.#answers.size <= this.#options.answers || !this.#canBeLookedUp(held)) break;
 			this.#answers.delete(oldest);
 		}
+	}
+
+	#canBeLookedUp(held: RememberedRequest | Promise<RememberedRequest>): boolean {
+		if (held instanceof Promise) return false;
+		return held.segment === undefined || this.#options.isStored(held.segment);
 	}
 
 	#isMarked(id: string): boolean {
@@ -116,13 +129,19 @@ export class RequestMemory {
 	}
 
 	async #lookUp(project: string, key: string): Promise<RememberedRequest | undefined> {
-		const result = await this.#options.clickhouse?.query({
+		const query = this.#options.clickhouse?.query({
 			query:
 				"SELECT toString(body_hash) AS bodyHash, answer FROM requests WHERE project = {project:String} AND key = {key:String} LIMIT 1",
 			query_params: { project, key },
 			format: "JSONEachRow",
+			abort_signal: AbortSignal.timeout(LOOK_UP_MS),
 		});
-		const row = (await result?.json<{ bodyHash: string; answer: string }>())?.[0];
+		const rows = await query
+			?.then((result) => result.json<{ bodyHash: string; answer: string }>())
+			.catch((cause: unknown) => {
+				throw unavailable("clickhouse", "What was answered to this Idempotency-Key cannot be looked up now", cause);
+			});
+		const row = rows?.[0];
 		return row && { bodyHash: row.bodyHash, answer: JSON.parse(row.answer) };
 	}
 }

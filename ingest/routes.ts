@@ -97,10 +97,10 @@ async function accept(
 	};
 	try {
 		if (!hash) return { result: await run(), segment };
-		const { request, repeated } = await requests.claim(project, key!, async () => ({
-			bodyHash: hashText(hash),
-			answer: await run(),
-		}));
+		const { request, repeated } = await requests.claim(project, key!, async () => {
+			const answer = await run();
+			return { bodyHash: hashText(hash), answer, segment };
+		});
 		if (repeated && request.bodyHash !== hashText(hash)) {
 			throw new ApiError(409, "This Idempotency-Key was used for another body", {
 				extra: { details: { parameter: "Idempotency-Key", provided: key, valid_options: ["a new key"] } },

@@ -71,9 +71,13 @@ export class Loader {
 		this.#wake();
 	}
 
+	isStored(seq: number): boolean {
+		return seq <= this.#storedUpTo;
+	}
+
 	/** Resolves when the rows of this segment, and of all before it, can be queried. Hurries them. */
 	whenStored(seq: number): Promise<void> {
-		if (seq <= this.#storedUpTo) return Promise.resolve();
+		if (this.isStored(seq)) return Promise.resolve();
 		this.#urgent = true;
 		this.#wake();
 		return new Promise((resolve) => {
