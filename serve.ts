@@ -53,6 +53,7 @@ export class StartError extends Error {
 export const DATABASE = "tidemark";
 const DRAIN_MS = 20_000;
 const KEY_USE_INTERVAL_MS = 60_000;
+const READY_MS = 3_000;
 const DAY_MS = 86_400_000;
 
 /** @throws StartError, or an error of a part whose message is one line */
@@ -73,6 +74,8 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 
 		const keys = new KeyStore({ client: clickhouse, readLimit: settings.rateLimit });
 		const newAdminKey = await keys.ensureAdminKey({ adminKey: settings.adminKey });
+		// Known from the first request on, so that writers do not notice when ClickHouse goes away right after the start.
+		await keys.refresh();
 		const requireRole = createAuth({ keys, limiter: new LocalRateLimiter() });
 		const uses = setInterval(() => {
 			keys.flushUses().catch((err) => logger.warn({ err }, "last uses of keys could not be stored"));
@@ -101,7 +104,9 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			version,
 			readiness: {
 				clickhouse: async () => {
-					if (!(await clickhouse.ping()).success) throw new Error("ClickHouse does not answer");
+					// One that hangs must not hang the probe as well.
+					const ping = await clickhouse.ping({ select: false, abort_signal: AbortSignal.timeout(READY_MS) });
+					if (!ping.success) throw new Error("ClickHouse does not answer");
 				},
 				...(ingest ? { ingest: () => assertStoring(ingest) } : {}),
 			},
