@@ -1,4 +1,5 @@
 /** What every reading route does around its question: parameters in, errors and the explanation out. */
+import { setMaxListeners } from "node:events";
 import type { Context } from "hono";
 import type { z } from "zod";
 import type { AppEnv } from "../http/env.ts";
@@ -9,6 +10,9 @@ import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
 import type { Reach } from "./plan/plan.ts";
 import { RetentionError } from "./plan/plan.ts";
 import type { Asker, Queries } from "./run.ts";
+
+/** More listeners of one request would be a leak worth a warning: an answer asks some ten questions, one a custom metric. */
+const MAX_QUERIES = 500;
 
 export interface QueryDeps {
 	readonly queries: Queries;
@@ -40,8 +44,10 @@ export function reading<S extends z.ZodObject>(
 		const key = c.get("key");
 		const explain = (query as { explain?: string }).explain === "true";
 		if (explain && !allows(key.roles, "analytics_editor")) throw forbidden("analytics_editor", key.roles);
-		// A client that goes away takes its queries with it.
-		const asker = deps.queries.of(key.project, c.req.raw.signal);
+		// A client that goes away takes its queries with it; each of them listens.
+		const { signal } = c.req.raw;
+		setMaxListeners(MAX_QUERIES, signal);
+		const asker = deps.queries.of(key.project, signal);
 		const asking: Asking = {
 			asker,
 			reach: deps.reach,

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { z } from "zod";
@@ -407,6 +408,59 @@ describe("refusals", () => {
 			});
 		}
 	});
+});
+
+test("whatever a parameter says, the answer is one of 200, 400 and 422, and names no other project's secret", async () => {
+	const nasty = fc.oneof(
+		fc.constantFrom(
+			"",
+			"\0",
+			"a\0b",
+			"\n\t\r",
+			"'; DROP TABLE points --",
+			"\\",
+			"\\'",
+			"{p0:String}",
+			"{project:String}",
+			"b",
+			"%",
+			"_",
+			"*",
+			"null",
+			"NaN",
+			"-1",
+			"1e999",
+			"__proto__",
+			"constructor",
+			"\ud800",
+			"secret.of.b",
+			"shared.metric:p95",
+			"component",
+			"café",
+			"x".repeat(5_000),
+		),
+		fc.string({ unit: "grapheme", maxLength: 20 }),
+		fc.string({ unit: "binary", maxLength: 20 }),
+	);
+	const request = fc.constantFrom(...QUERY_DOCS).chain(({ path, query }) =>
+		fc.record({
+			path: fc.constant(path),
+			parameters: fc.dictionary(
+				fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...Object.keys(query!.shape)) }, nasty),
+				nasty,
+				{ maxKeys: 3 },
+			),
+		}),
+	);
+	await fc.assert(
+		fc.asyncProperty(request, async ({ path, parameters }) => {
+			const { status, body } = await get(`${path}?${new URLSearchParams(parameters)}`, "a analytics_editor");
+			expect([200, 400, 422], JSON.stringify(body)).toContain(status);
+			if (status === 200) expect(JSON.stringify(body)).not.toContain('"secret of b"');
+			else expect(body).toMatchObject({ error: expect.any(String), code: status });
+		}),
+		{ numRuns: 120 },
+	);
 });
 
 test("pages of logs follow each other by the cursor", async () => {
