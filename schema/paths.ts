@@ -8,8 +8,3 @@ export function packageRoot(): string {
 	while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
 	return folder;
 }
-
-/** A compiled file to start as a process of its own, such as `engine/process.js`. */
-export function compiled(path: string): string {
-	return join(packageRoot(), "dist", path);
-}
