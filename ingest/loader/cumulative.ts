@@ -2,6 +2,7 @@ import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { TABLES } from "../../schema/tables.ts";
 import { type Cell, decodeBlock, encodeRows } from "../native/decode.ts";
 import { increases, type Total } from "./increases.ts";
+import type { SizedBlock } from "./insert.ts";
 
 /** What is stored of a series around new totals: the last one before `from`, and all at or after it. */
 export interface StoredTotals {
@@ -63,7 +64,7 @@ export class CumulativeResolver {
 	}
 
 	/** Changes nothing that is stored: the same blocks give the same answer until {@link stored} is called. */
-	async resolve(blocks: readonly Buffer[]): Promise<Buffer[]> {
+	async resolve(blocks: readonly Buffer[]): Promise<SizedBlock[]> {
 		const series = collect(blocks);
 		const context = await this.#context([...series.values()]);
 		const rows: Cell[][] = [];
@@ -73,7 +74,7 @@ export class CumulativeResolver {
 				rows.push([project, name, "", "cumulative", id, ts, value]);
 			}
 		}
-		return rows.length === 0 ? [] : [encodeRows(TABLES.points, rows)];
+		return rows.length === 0 ? [] : [{ rows: rows.length, block: encodeRows(TABLES.points, rows) }];
 	}
 
 	/** Tells that these blocks are stored now. */

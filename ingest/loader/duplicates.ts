@@ -2,6 +2,7 @@
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { TABLES } from "../../schema/tables.ts";
 import { type Cell, decodeBlock, encodeRows, filterBlock } from "../native/decode.ts";
+import type { SizedBlock } from "./insert.ts";
 
 const ID_COLUMNS = new Set(["project", "event_id"]);
 /** A server takes no form field over 128 KiB by default; escaping may double an id. */
@@ -49,19 +50,19 @@ function chunksOf(ids: readonly string[]): string[][] {
 
 export interface Deduplicated {
 	/** The blocks without duplicates, the same buffers where nothing was left out. */
-	readonly blocks: readonly Buffer[];
+	readonly blocks: readonly SizedBlock[];
 	readonly duplicates: number;
 	/** Rows for `event_ids`, to be inserted after the events. */
-	readonly ids: readonly Buffer[];
+	readonly ids: readonly SizedBlock[];
 }
 
 /** @param received seconds since the epoch, of the look-up */
 export async function withoutDuplicates(
-	blocks: readonly Buffer[],
+	blocks: readonly SizedBlock[],
 	known: KnownIds,
 	received: number,
 ): Promise<Deduplicated> {
-	const decoded = blocks.map((block) => decodeBlock(block, ID_COLUMNS));
+	const decoded = blocks.map(({ block }) => decodeBlock(block, ID_COLUMNS));
 	const keys = decoded.map(({ rows, columns }) => {
 		const projects = columns.get("project")!;
 		const ids = columns.get("event_id")!;
@@ -80,7 +81,7 @@ export async function withoutDuplicates(
 	}
 	let duplicates = 0;
 	const fresh: Cell[][] = [];
-	const kept = blocks.map((block, i) => {
+	const kept = blocks.map(({ rows, block }, i) => {
 		const keep = keys[i]!.map((key) => {
 			if (key === "") return true;
 			if (taken.has(key)) return false;
@@ -90,13 +91,14 @@ export async function withoutDuplicates(
 		});
 		const left = keep.filter((kept) => !kept).length;
 		duplicates += left;
-		if (left === 0) return block;
-		return left === keep.length ? undefined : filterBlock(block, TABLES.events, (row) => keep[row]!);
+		if (left === 0) return { rows, block };
+		if (left === rows) return undefined;
+		return { rows: rows - left, block: filterBlock(block, TABLES.events, (row) => keep[row]!) };
 	});
 	return {
 		blocks: kept.filter((block) => block !== undefined),
 		duplicates,
-		ids: fresh.length === 0 ? [] : [encodeRows(TABLES.event_ids, fresh)],
+		ids: fresh.length === 0 ? [] : [{ rows: fresh.length, block: encodeRows(TABLES.event_ids, fresh) }],
 	};
 }
 

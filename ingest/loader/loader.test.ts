@@ -44,7 +44,12 @@ afterEach(async () => {
 
 function open(): Promise<Ingest> {
 	return createIngest({
-		...{ folder, clickhouse: database.client, logger: pino({ level: "silent" }), retention: DEFAULT_RETENTION },
+		...{
+			folder,
+			clickhouse: database.client,
+			logger: pino({ level: "silent" }),
+			retention: DEFAULT_RETENTION,
+		},
 		...{ maxBodyBytes: 2 ** 24, maxRecords: 10_000, seriesPerProject: 1_000, journalBudgetBytes: 2 ** 30 },
 		...{ clock: () => NOW, flush_ms: 20 },
 	});
@@ -170,6 +175,43 @@ describe("the loader", () => {
 		} finally {
 			await database.client.command({ query: "ALTER TABLE points DROP CONSTRAINT odd" });
 		}
+	});
+
+	it("takes no row out, and stores none twice, when it is a view that fails", async () => {
+		const { client } = database;
+		await client.command({ query: "CREATE TABLE odd (v Float64) ENGINE = Null" });
+		await client.command({
+			query: "CREATE MATERIALIZED VIEW odd_view TO odd AS SELECT toFloat64(if(value = 13, 'x', '1')) AS v FROM points",
+		});
+		try {
+			await ingest.write("p", "metric", [metric("m", 12, 0), metric("m", 13, -1)]);
+			const deadline = Date.now() + 10_000;
+			while (!ingest.status().trouble && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+			expect(ingest.status().trouble).toMatchObject({
+				failure: "stop",
+				message: expect.stringContaining("a view of points fails"),
+			});
+		} finally {
+			await client.command({ query: "DROP TABLE odd_view" });
+			await client.command({ query: "DROP TABLE odd" });
+		}
+		await stored();
+		expect(await rows("SELECT count() AS n, sum(value) AS sum FROM points")).toEqual([{ n: 2, sum: 25 }]);
+		expect(await rows("SELECT sum(n) AS n, sum(sum) AS sum FROM rollup_1h")).toEqual([{ n: 2, sum: 25 }]);
+		expect(ingest.status()).toMatchObject({ stored: 2, quarantined: 0, trouble: undefined });
+	}, 30_000);
+
+	it("stores numbers of any size", async () => {
+		const values = [Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, -0, 2 ** 53 + 2, 1e-300];
+		await send(
+			"metric",
+			values.flatMap((value, i) => ["gauge", "distribution"].map((kind) => metric(kind, value, -i, { kind }))),
+		);
+		const stored = await rows<{ values: number[] }>(
+			"SELECT groupArray(value) AS values FROM points WHERE kind = 'distribution'",
+		);
+		expect(stored[0]!.values.sort((a, b) => a - b)).toEqual([...values].sort((a, b) => a - b));
+		expect(ingest.status()).toMatchObject({ stored: 12, quarantined: 0, trouble: undefined });
 	});
 
 	it("counts an event_id once: in a batch, over batches, and after a restart; in each project", async () => {

@@ -2,16 +2,17 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
+import type { TableName } from "../../schema/tables.ts";
 import { framesOf, type JournalTable, scanSegment } from "../journal/format.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Segment } from "../journal/recover.ts";
 import type { Ledger } from "../ledger.ts";
 import { CumulativeResolver, findTotals } from "./cumulative.ts";
 import { type KnownIds, knownIds, withoutDuplicates } from "./duplicates.ts";
-import { blockInserter, type InsertBlocks } from "./insert.ts";
+import type { SizedBlock } from "./insert.ts";
 import { notedKnownIds } from "./noted.ts";
 import { retrying, type Trouble } from "./retry.ts";
-import { insertOrQuarantine } from "./split.ts";
+import { Store } from "./store.ts";
 
 export interface LoaderOptions {
 	readonly journal: Journal;
@@ -34,7 +35,7 @@ const ORDER = ["series", "points", "cumulative", "events", "logs", "errors", "re
 export class Loader {
 	readonly #options: LoaderOptions;
 	readonly #stopping = new AbortController();
-	readonly #insert: InsertBlocks;
+	readonly #store: Store;
 	readonly #known: KnownIds;
 	readonly #totals: CumulativeResolver;
 	readonly #waiting = new Map<number, (() => void)[]>();
@@ -46,10 +47,13 @@ export class Loader {
 
 	constructor(options: LoaderOptions) {
 		this.#options = options;
-		const insert = blockInserter(options.clickhouse);
 		const known = knownIds(options.clickhouse);
 		const find = findTotals(options.clickhouse);
-		this.#insert = (...args) => this.#retrying(() => insert(...args));
+		this.#store = new Store({
+			clickhouse: options.clickhouse,
+			clock: options.clock,
+			retrying: (work) => this.#retrying(work),
+		});
 		this.#known = (...args) => this.#retrying(() => known(...args));
 		this.#totals = new CumulativeResolver((...args) => this.#retrying(() => find(...args)));
 		this.#storedUpTo = (options.journal.sealed[0]?.seq ?? options.journal.active?.seq ?? 0) - 1;
@@ -148,10 +152,15 @@ export class Loader {
 		const { journal, ledger } = this.#options;
 		// Behind `bytes` may stand a commit whose sync failed: nobody was told that it is durable.
 		const bytes = (await readFile(segment.path)).subarray(0, segment.bytes);
-		const blocks = Object.fromEntries(ORDER.map((table) => [table, []])) as unknown as Record<JournalTable, Buffer[]>;
+		const blocks = Object.fromEntries(ORDER.map((table) => [table, []])) as unknown as Record<
+			JournalTable,
+			SizedBlock[]
+		>;
 		for (const commit of scanSegment(bytes).commits) {
-			for (const { table, block } of framesOf(bytes, commit)) blocks[table].push(block);
+			for (const { table, rows, block } of framesOf(bytes, commit)) blocks[table].push({ rows, block });
 		}
+		const store = (table: TableName, stored: readonly SizedBlock[], name: string = table) =>
+			this.#store.store(segment.id, segment.path, { table, name, blocks: stored });
 		let quarantined = 0;
 		let duplicates = 0;
 		for (const table of ORDER) {
@@ -160,42 +169,27 @@ export class Loader {
 				const known = notedKnownIds(this.#known, `${segment.path}.known`);
 				const events = await withoutDuplicates(blocks.events, known, Math.floor(this.#options.clock() / 1_000));
 				duplicates += events.duplicates;
-				quarantined += await this.#store(segment, "events", events.blocks);
-				await this.#store(segment, "event_ids", events.ids);
+				quarantined += await store("events", events.blocks);
+				await store("event_ids", events.ids);
 			} else if (table === "cumulative") {
-				const increases = await this.#totals.resolve(blocks.cumulative);
-				await this.#store(segment, "points", increases, "increases");
-				quarantined += await this.#store(segment, "cumulative", blocks.cumulative);
-				this.#totals.stored(blocks.cumulative);
-			} else quarantined += await this.#store(segment, table, blocks[table]);
+				const increases = await this.#totals.resolve(blocks.cumulative.map(({ block }) => block));
+				await store("points", increases, "increases");
+				quarantined += await store("cumulative", blocks.cumulative);
+				this.#totals.stored(blocks.cumulative.map(({ block }) => block));
+			} else quarantined += await store(table, blocks[table]);
 		}
 		// In one turn with the removal from the list: nobody may see the records in two places, or in none.
 		ledger.quarantined += quarantined;
 		ledger.duplicates += duplicates;
 		ledger.stored += segment.records - quarantined - duplicates;
 		await journal.remove(segment);
+		this.#trouble = undefined;
 		this.#storedUpTo = segment.seq;
 		for (const [seq, resolvers] of this.#waiting) {
 			if (seq > segment.seq) continue;
 			this.#waiting.delete(seq);
 			for (const resolve of resolvers) resolve();
 		}
-	}
-
-	#store(
-		segment: Segment,
-		table: JournalTable | "event_ids",
-		blocks: readonly Buffer[],
-		part?: string,
-	): Promise<number> {
-		const { clock } = this.#options;
-		const name = part ? `${table}.${part}` : table;
-		return insertOrQuarantine(table, blocks, `${segment.id}/${name}`, {
-			insert: this.#insert,
-			segment: segment.id,
-			markerPath: `${segment.path}.${name}.split`,
-			clock,
-		});
 	}
 
 	#retrying<T>(work: () => Promise<T>): Promise<T> {

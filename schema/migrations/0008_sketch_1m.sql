@@ -19,7 +19,10 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_1m_view {{on_cluster}} TO {
 SELECT
 	project, name, component,
 	toStartOfInterval(toDateTime(ts, 'UTC'), toIntervalSecond(60), 'UTC') AS bucket,
-	quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(value) AS quantiles
+	-- A sketch has room for 540 decades; over it merging throws, and no point of the segment could be stored.
+	quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(
+		if(abs(value) < 1e-270, 0, greatest(-1e270, least(1e270, value)))
+	) AS quantiles
 FROM {{local:points}}
 WHERE kind = 'distribution'
 GROUP BY project, name, component, bucket;
