@@ -1,11 +1,15 @@
 import fc from "fast-check";
+import { Hono } from "hono";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { createApp } from "../http/app.ts";
 import { createAuth } from "../http/auth.ts";
+import type { AppEnv } from "../http/env.ts";
+import { errorHandler } from "../http/errors.ts";
 import { KeyStore } from "../http/keys.ts";
 import { LocalRateLimiter } from "../http/rate-limit.ts";
+import { DEFAULT_RETENTION } from "../schema/retention.ts";
 import { BUILT_IN_METRICS } from "../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../tests/support/database.ts";
 import { insertEvents, insertLogs, insertSeries, type TestEvent } from "../tests/support/records.ts";
@@ -392,6 +396,34 @@ describe("refusals", () => {
 		const { status, body } = await get(path);
 		expect([status, body.code]).toEqual([400, 400]);
 		expect(body.details.parameter).toBeTypeOf("string");
+	});
+
+	test("what is no longer kept is refused with its retention", async () => {
+		const { client } = database;
+		const short = new Hono<AppEnv>().onError(errorHandler((error) => console.error(error)));
+		const requireRole = createAuth({ keys: new KeyStore({ client }), limiter: new LocalRateLimiter() });
+		const deps = { queries: new Queries({ client }), reach: reachOf(DEFAULT_RETENTION), requireRole, now: () => NOW };
+		short.route("/", queryRoutes(deps));
+		const ask = async (query: string) => {
+			const headers = { "X-API-Key": keys["a analytics_viewer"]! };
+			const response = await short.request(`/v1/monitoring/metrics?${query}`, { headers });
+			return { status: response.status, body: (await response.json()) as unknown };
+		};
+		expect(await ask("start=2026-01-01&end=2026-01-02&granularity=5m")).toMatchObject({
+			status: 400,
+			body: {
+				code: 400,
+				details: { parameter: "start", provided: "2026-01-01", reason: expect.stringMatching(/5m.*180 days/) },
+			},
+		});
+		expect((await ask("start=2026-01-01&end=2026-01-02&granularity=1h")).status).toBe(200);
+		// Percentiles by a tag are in raw points only.
+		const byShop = "metrics=shared.metric:p95&group_by=shop&granularity=1d";
+		expect(await ask(`${byShop}&start=2026-07-01&end=2026-07-05`)).toMatchObject({
+			status: 400,
+			body: { details: { reason: expect.stringMatching(/Raw points.*90 days/) } },
+		});
+		expect((await ask(`${byShop}&start=2026-10-01&end=2026-10-05`)).status).toBe(200);
 	});
 
 	test("a query that is not understood says where", async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectClickHouse } from "../schema/clickhouse.ts";
 import { startDatabase, type TestDatabase } from "../tests/support/database.ts";
 import { DEFAULT_LIMITS, Queries } from "./run.ts";
-import { from, Params, type Question, UnscopedQueryError } from "./sql.ts";
+import { from, Params, type Question, TENANT_TABLES, UnscopedQueryError } from "./sql.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -38,6 +38,16 @@ test("SQL without the project is refused before it runs, and so is a project amo
 	const params = new Params();
 	params.values.project = "a'b\\";
 	await expect(asker.ask(question(`SELECT name ${from("signals")}`, params))).rejects.toThrow(TypeError);
+});
+
+test("every table with a project is under the guard, but for those that stores of their own read", async () => {
+	const result = await database.client.query({
+		query:
+			"SELECT DISTINCT table FROM system.columns WHERE database = 'tidemark' AND name = 'project' AND table NOT LIKE '%_view'",
+		format: "JSONEachRow",
+	});
+	const tables = (await result.json<{ table: string }>()).map(({ table }) => table);
+	expect(tables.sort()).toEqual([...TENANT_TABLES, "audit_log", "definitions", "requests"].sort());
 });
 
 test("writing is refused", async () => {

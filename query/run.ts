@@ -75,6 +75,8 @@ export class Queries {
 					readonly: "2",
 					// The predicates on log messages rely on it (query/logs/sql.ts).
 					use_skip_indexes: 1,
+					// On a cluster a series of one shard may name the host of another's.
+					distributed_product_mode: "global",
 					log_comment: question.name,
 					max_execution_time: this.#limits.max_execution_seconds,
 					max_memory_usage: String(this.#limits.max_memory_bytes),

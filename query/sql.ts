@@ -7,6 +7,7 @@ export const TENANT_TABLES = [
 	"cumulative",
 	...["1m", "5m", "15m", "1h", "1d"].flatMap((step) => [`rollup_${step}`, `sketch_${step}`]),
 	"events",
+	"event_ids",
 	"logs",
 	"log_counts_1m",
 	"errors",

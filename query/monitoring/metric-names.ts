@@ -4,6 +4,9 @@ import { AGGREGATIONS, type Aggregation } from "../measures/custom.ts";
 import type { Signals } from "../measures/signals.ts";
 import { nearMatches } from "../near.ts";
 
+/** Every ingested metric is a question of its own. */
+const MAX_METRICS = 50;
+
 /** A metric of a request that is not one of the document's. */
 export interface CustomRequest {
 	/** As asked for; the member of the answer. */
@@ -23,6 +26,13 @@ export interface RequestedMetrics {
  * @throws ApiError 400 with names that are near an unknown one
  */
 export function requestedMetrics(names: readonly string[], signals: Signals): RequestedMetrics {
+	if (names.length > MAX_METRICS) {
+		throw badParameter({
+			parameter: "metrics",
+			provided: `${names.length} names`,
+			valid_options: [`at most ${MAX_METRICS} names`],
+		});
+	}
 	const builtIn = new Set<BuiltInMetric>(names.length === 0 ? BUILT_IN_METRICS : []);
 	const custom: CustomRequest[] = [];
 	for (const asked of new Set(names)) {
