@@ -28,7 +28,6 @@ export interface AnswerOptions {
 	/** `Accept-Encoding` when the client asked for compression, else `undefined`. */
 	acceptEncoding: string | undefined;
 	compressLevel: number;
-	headOnly: boolean;
 }
 
 const EXCEPTION_MARKER = "__exception__";
@@ -50,7 +49,7 @@ function summaryJson(summary: Summary): string {
 
 export class Answer {
 	readonly #response: ServerResponse;
-	readonly #options: AnswerOptions;
+	#options: AnswerOptions = { bufferBytes: undefined, acceptEncoding: undefined, compressLevel: 3 };
 	readonly #exceptionTag: string;
 	#held: Buffer[] = [];
 	#heldBytes = 0;
@@ -59,6 +58,7 @@ export class Answer {
 	/** Where the body goes once the headers are out: the encoder, if there is one, and what is behind it. */
 	#sink: Writable | undefined;
 	#encoder: Encoder | undefined;
+	readonly #headOnly: boolean;
 	#live = false;
 	#complete = false;
 	/** Aborts when the client is gone before the answer was complete. */
@@ -66,13 +66,16 @@ export class Answer {
 	/** Figures for the headers, as far as they are known when these go out. */
 	summary: () => Summary | undefined = () => undefined;
 
-	constructor(response: ServerResponse, options: AnswerOptions) {
+	/** To be called as soon as there is a response: later, a client that has left already would go unnoticed. */
+	constructor(response: ServerResponse) {
 		this.#response = response;
-		this.#options = options;
+		this.#headOnly = response.req.method === "HEAD";
 		this.#exceptionTag = [...randomBytes(16)].map((byte) => String.fromCharCode(97 + (byte % 26))).join("");
 		response.setHeader("X-ClickHouse-Exception-Tag", this.#exceptionTag);
 		const gone = new AbortController();
 		this.gone = gone.signal;
+		// A write that meets a socket on its way down; "close" follows and tells.
+		response.on("error", () => undefined);
 		response.on("close", () => {
 			clearTimeout(this.#holdTimer);
 			if (this.#complete) return;
@@ -81,7 +84,11 @@ export class Answer {
 		});
 	}
 
-	/** Must come before the first byte. */
+	/** Must come before the first byte, as setFormat must. */
+	setOptions(options: AnswerOptions): void {
+		this.#options = options;
+	}
+
 	setFormat(format: string, contentType: string): void {
 		this.#live = LIVE_FORMAT.test(format);
 		this.#response.setHeader("X-ClickHouse-Format", format);
@@ -114,6 +121,7 @@ export class Answer {
 		this.#sink = target;
 		if (encoding !== undefined) {
 			this.#encoder = encoder(encoding, this.#options.compressLevel);
+			this.#encoder.on("error", (error) => this.#response.destroy(error));
 			this.#encoder.pipe(target);
 			this.#sink = this.#encoder;
 		}
@@ -124,7 +132,7 @@ export class Answer {
 	}
 
 	#send(chunk: Buffer): boolean {
-		return this.#options.headOnly || this.#sink!.write(chunk);
+		return this.#headOnly || this.#sink!.write(chunk);
 	}
 
 	/** Sends `chunk` or holds it back; resolves when more may be written. Does nothing once the client is gone. */
@@ -183,7 +191,7 @@ export class Answer {
 		response.setHeader("Content-Type", "text/plain; charset=UTF-8");
 		response.setHeader("Content-Length", body.length);
 		if (error.code === 194) response.setHeader("WWW-Authenticate", 'Basic realm="ClickHouse server HTTP API"');
-		response.writeHead(httpStatus(error.code)).end(this.#options.headOnly ? undefined : body);
+		response.writeHead(httpStatus(error.code)).end(this.#headOnly ? undefined : body);
 	}
 
 	#failInBody(text: string): void {

@@ -126,6 +126,8 @@ export function decompressed(request: IncomingMessage): Readable {
 	const decoder = encoding === undefined ? undefined : decoderOf(encoding);
 	if (decoder === undefined) return request;
 	request.on("error", (error) => decoder.destroy(error));
+	// Whoever reads meets the error; nobody may be reading just then.
+	decoder.on("error", () => undefined);
 	return request.pipe(decoder);
 }
 

@@ -84,12 +84,20 @@ function stopWhenGone({ answer, queryId, control }: Execution, running: Promise<
 
 /** Reads `source` to its end into the answer, also when nobody listens any more. */
 async function forward(source: Readable, answer: Answer): Promise<void> {
-	for await (const chunk of source) await answer.write(chunk as Buffer);
+	let failure: { error: unknown } | undefined;
+	for await (const chunk of source) {
+		if (failure !== undefined) continue;
+		await answer.write(chunk as Buffer).catch((error: unknown) => {
+			failure = { error };
+		});
+	}
+	if (failure !== undefined) throw failure.error;
 }
 
 /** Streams a query's answer through the session's pipe, or by a file when the client wants it only when complete. */
 export async function executeSelect(execution: Execution, statement: Extract<Statement, { kind: "select" }>) {
 	const { request, bytes, answer } = execution;
+	if (answer.gone.aborted) return;
 	const format = statement.format ?? request.defaultFormat;
 	answer.setFormat(format, execution.contentType(format));
 	await onSession(execution, async ({ run, lease }) => {

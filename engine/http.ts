@@ -126,13 +126,7 @@ export function createHttpServer(options: HttpOptions): Server {
 		response: ServerResponse,
 		params: URLSearchParams,
 	): Promise<void> {
-		const headOnly = message.method === "HEAD";
-		let answer = new Answer(response, {
-			bufferBytes: undefined,
-			acceptEncoding: undefined,
-			compressLevel: 3,
-			headOnly,
-		});
+		const answer = new Answer(response);
 		const hidden: string[] = [];
 		try {
 			response.setHeader("X-ClickHouse-Server-Display-Name", options.displayName);
@@ -141,9 +135,10 @@ export function createHttpServer(options: HttpOptions): Server {
 			const { request, statement, bytes, data } = await parse(message, params);
 			const queryId = request.queryId ?? randomUUID();
 			response.setHeader("X-ClickHouse-Query-Id", headerText(queryId));
-			response.setHeader("X-ClickHouse-Timezone", request.settings.get("session_timezone") || options.timezone);
+			const timezone = request.settings.get("session_timezone") || options.timezone;
+			response.setHeader("X-ClickHouse-Timezone", headerText(timezone));
 			const acceptEncoding = request.compress ? message.headers["accept-encoding"]?.toString() : undefined;
-			answer = new Answer(response, { ...request, acceptEncoding, headOnly });
+			answer.setOptions({ ...request, acceptEncoding });
 			if (statement.kind === "empty") throw engineError(62, "SYNTAX_ERROR", "Empty query");
 			refuseWrites(message, request, statement);
 			if (runningIds.has(queryId)) {
@@ -172,6 +167,8 @@ export function createHttpServer(options: HttpOptions): Server {
 				runningIds.delete(queryId);
 			}
 		} catch (error) {
+			// A client that has left made its request fail, and hears of nothing.
+			if (answer.gone.aborted) return;
 			const known = fromEngine(error);
 			if (known.code === 1002) logger.error({ err: error }, "engine request failed");
 			answer.fail(known, errorText(known, versionText, hidden));

@@ -69,6 +69,8 @@ test("values cannot break out of their place", async () => {
 		expect(await ask("SELECT 1", { database: value })).toMatch(/Code: 81/);
 		expect(await ask("SELECT 1", { max_threads: value })).toMatch(/Code: \d+/);
 		expect(await ask("SELECT 1", { query_id: value })).toBe("1");
+		expect(await ask("SELECT 1", { default_format: `CSV${value}` })).toMatch(/Code: 73/);
+		expect(await ask("SELECT 1", { session_timezone: `\r\n${value}` })).toMatch(/Code: \d+/);
 	}
 	expect(await ask("EXISTS DATABASE other")).toBe("1");
 });

@@ -1,7 +1,7 @@
 /** Reads ClickHouse's HTTP parameters and headers into one description of the request. Pure. */
 import type { IncomingHttpHeaders } from "node:http";
 import { engineError } from "./errors.ts";
-import { isSettingName } from "./sql.ts";
+import { formatName, isSettingName } from "./sql.ts";
 
 export interface Credentials {
 	user: string;
@@ -101,7 +101,7 @@ export function readQueryRequest(params: URLSearchParams, headers: IncomingHttpH
 	return {
 		query: params.getAll("query").join(""),
 		database: params.get("database") || header("x-clickhouse-database") || undefined,
-		defaultFormat: params.get("default_format") || header("x-clickhouse-format") || "TabSeparated",
+		defaultFormat: formatName(params.get("default_format") || header("x-clickhouse-format") || "TabSeparated"),
 		queryId: params.get("query_id") || undefined,
 		settings,
 		waitEnd: isTrue(params.get("wait_end_of_query") ?? undefined) || isTrue(http.get("http_wait_end_of_query")),

@@ -1,4 +1,5 @@
 /** Writes the SQL the engine is given: values, session set-up and clean-up, and the file clauses put into a statement. */
+import { engineError } from "./errors.ts";
 import type { Span, Statement } from "./statement.ts";
 
 /** A string as a ClickHouse literal. */
@@ -119,6 +120,12 @@ export function putBack(
 
 function identifier(name: string): string {
 	return `\`${name.replace(/[\\`]/g, "\\$&")}\``;
+}
+
+/** Formats go into the text as they are, too. @throws EngineError 73 for what cannot be the name of one. */
+export function formatName(name: string): string {
+	if (!/^\w+$/.test(name)) throw engineError(73, "UNKNOWN_FORMAT", `Unknown format ${name}`);
+	return name;
 }
 
 /** Setting and parameter names go into SET as they are, so they must be plain words. */

@@ -3,6 +3,7 @@
  * Pure; `latin1` text goes in, so every offset is a byte offset also when binary data follows the statement.
  */
 import { engineError } from "./errors.ts";
+import { formatName } from "./sql.ts";
 import { type Token, tokens } from "./tokens.ts";
 
 export interface Span {
@@ -106,7 +107,7 @@ function outputClauses(sql: string, body: readonly Token[], end: number) {
 			throw engineError(48, "NOT_IMPLEMENTED", "INTO OUTFILE is not allowed over HTTP");
 		}
 		if (token.text === "FORMAT" && stop === i + 2) {
-			format ??= nameOf(sql, body[i + 1]!);
+			format ??= formatOf(sql, body[i + 1]!);
 			outfileAt = token.start;
 			stop = i;
 		} else if (token.text === "SETTINGS" && body[i + 2]?.text === "=" && stop === endOfSettings(body, i)) {
@@ -126,9 +127,10 @@ function endOfSettings(body: readonly Token[], settings: number): number {
 	return body.length;
 }
 
-function nameOf(sql: string, token: Token): string {
+/** The name of a format. */
+function formatOf(sql: string, token: Token): string {
 	const text = sql.slice(token.start, token.end);
-	return token.kind === "identifier" ? text.slice(1, -1) : text;
+	return formatName(token.kind === "identifier" ? text.slice(1, -1) : text);
 }
 
 function processTables(body: readonly Token[]): Span[] {
@@ -167,7 +169,7 @@ function readInsert(sql: string, first: Token, stream: Generator<Token, void, vo
 				end: token.start,
 				fileAt: fileAt ?? token.start,
 				dataStart: name === undefined ? token.end : dataStartAfter(sql, name.end),
-				format: name === undefined ? "Values" : nameOf(sql, name),
+				format: name === undefined ? "Values" : formatOf(sql, name),
 			};
 		}
 	}
@@ -194,7 +196,7 @@ function readInsertSelect(sql: string, list: readonly Token[]): Statement {
 		} else if (input !== undefined && token.depth === 0 && token.text === "FORMAT") {
 			const name = list[i + 1]!;
 			const dataStart = dataStartAfter(sql, name.end);
-			return { kind: "insert-input", end: token.start, input, dataStart, format: nameOf(sql, name) };
+			return { kind: "insert-input", end: token.start, input, dataStart, format: formatOf(sql, name) };
 		}
 	}
 	const { body, end } = oneStatement(list);

@@ -1,6 +1,9 @@
 /** Answers without end, clients that leave or dawdle, and the limits that keep a small machine alive. */
+import { readdir } from "node:fs/promises";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cpuMs, rawRequest, residentBytes, startTestEngine, type TestEngine, until } from "./testing.ts";
 
@@ -100,6 +103,58 @@ describe("an endless answer", () => {
 		await expectIdle(1000);
 	});
 });
+
+test("clients that leave at any moment, and requests that are none, leave no trace", async () => {
+	const { pid } = engine;
+	const { hostname, port } = new URL(engine.url);
+	const gzip = gzipSync("SELECT number FROM numbers(3000000)");
+	const requests = [
+		post("", "SELECT number, toString(number) FROM numbers(2000000)"),
+		post("&enable_http_compression=1", "SELECT number FROM numbers(2000000) FORMAT JSON", "Accept-Encoding: gzip\r\n"),
+		post(
+			"&enable_http_compression=1",
+			"SELECT throwIf(number = 1000000) FROM numbers(2000000)",
+			"Accept-Encoding: br\r\n",
+		),
+		post(
+			"&send_progress_in_http_headers=1&http_headers_progress_interval_ms=10",
+			"SELECT sleepEachRow(0.01) FROM numbers(50)",
+		),
+		post("&wait_end_of_query=1", "SELECT number FROM numbers(2000000)"),
+		post("", "INSERT INTO FUNCTION null('x UInt8') FORMAT CSV\n1\n2\n"),
+		post("", gzip, "Content-Encoding: gzip\r\n"),
+		post("", gzip.subarray(0, 20), "Content-Encoding: gzip\r\n"),
+		post("", "not gzip at all", "Content-Encoding: gzip\r\n"),
+		post("", "x", "Content-Type: multipart/form-data; boundary=y\r\n"),
+		post("&database=%00&param_=1&=2", "SELECT 1"),
+		post("", Buffer.from([0, 255, 1, 39, 34, 96, 36, 36])),
+		Buffer.from("GET /?query=%ff%00SELECT HTTP/1.1\r\nHost: x\r\n\r\n"),
+		Buffer.from("NONSENSE\r\n\r\n"),
+	];
+	let seed = 1;
+	const random = (): number => {
+		seed = (seed * 48271) % 2147483647;
+		return seed / 2147483647;
+	};
+	for (let round = 0; round < 120; round++) {
+		const socket = connect(Number(port), hostname).on("error", () => undefined);
+		const bytes = requests[round % requests.length]!;
+		socket.write(random() < 0.3 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes);
+		socket.resume();
+		await sleep(random() * 25);
+		if (random() < 0.5) socket.resetAndDestroy();
+		else socket.destroy();
+	}
+	await expectIdle(3000);
+	expect([await sql("SELECT 1"), engine.pid, engine.restarts]).toEqual(["1\n", pid, 0]);
+	expect((await readdir(`${engine.dataDir}/transit`)).filter((name) => name.startsWith("request"))).toEqual([]);
+});
+
+function post(search: string, body: Buffer | string, headers = ""): Buffer {
+	const target = `/?password=secret${search}`;
+	const head = `POST ${target} HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
+	return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
+}
 
 describe("limits", () => {
 	test("more queries at once than allowed get code 202, and room comes back", async () => {
