@@ -161,7 +161,7 @@ test("a fault of the server that stays is given up, so that it cannot hold up wh
 	const client = connect();
 	for (let i = 0; i < 5; i++) peer.misbehave.push(status(500, { error: "bug", code: 500 }));
 	track(client, 1);
-	while (client.stats().queued > 0) await client.flush(50);
+	while (client.stats().queued > 0) await client.flush({ timeoutMs: 50 });
 	track(client, 1, 1);
 	await client.flush();
 	expect(values()).toEqual([1]);
@@ -185,7 +185,7 @@ test("with the server away memory is bounded: the oldest records go, and are cou
 	await peer.close();
 	const client = connect({ maxQueueChars: 10_000, flushRecords: 10 });
 	track(client, 1000);
-	expect(await client.flush(50)).toBe(false);
+	expect(await client.flush({ timeoutMs: 50 })).toBe(false);
 	const { queued, dropped_because } = client.stats();
 	expect(queued).toBeLessThan(300);
 	expect(dropped_because.queue_full).toBeGreaterThan(700);

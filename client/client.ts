@@ -9,6 +9,14 @@ import { Transport } from "./transport.ts";
 /** Browsers finish requests of a page that is gone only below 64 KiB. */
 const KEEPALIVE_CHARS = 60_000;
 
+const NDJSON = "application/x-ndjson";
+
+/** How far `flush` goes. */
+export interface FlushOptions {
+	timeoutMs?: number;
+	wait?: boolean;
+}
+
 export interface ClientOptions {
 	apiKey: string;
 	/** Default `http://127.0.0.1:8000`. */
@@ -42,6 +50,7 @@ export interface ClientOptions {
 export class Client {
 	readonly monitoring: Monitoring;
 	readonly analytics: Analytics;
+	readonly #transport: Transport;
 	readonly #batcher: Batcher;
 	readonly #exitTimeoutMs: number;
 	#watchesEnd: (() => void) | undefined;
@@ -56,6 +65,7 @@ export class Client {
 			// Looked up at each call: tests and instrumentation replace the global one.
 			fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
 		});
+		this.#transport = transport;
 		const report = options.onError ?? warnOnce();
 		this.#exitTimeoutMs = options.exitTimeoutMs ?? 5000;
 		this.#batcher = new Batcher({
@@ -65,7 +75,7 @@ export class Client {
 			maxQueueChars: options.maxQueueChars ?? 2 ** 24,
 			send: (body, idempotencyKey) =>
 				transport.post<IngestAnswer>("/v1/ingest/batch", body, {
-					contentType: "application/x-ndjson",
+					contentType: NDJSON,
 					idempotencyKey,
 					keepalive: inBrowser && body.length <= KEEPALIVE_CHARS,
 				}),
@@ -78,10 +88,15 @@ export class Client {
 	/**
 	 * Sends what waits.
 	 *
+	 * @param options.wait also until the records can be queried, which is a second or so later than that they are durable
 	 * @returns true when the server has answered for all of it, false when `timeoutMs` ran out first
+	 * @throws TidemarkError when the server cannot be asked whether they can be queried
 	 */
-	flush(timeoutMs = 30_000): Promise<boolean> {
-		return this.#batcher.flush(timeoutMs);
+	async flush({ timeoutMs = 30_000, wait = false }: FlushOptions = {}): Promise<boolean> {
+		const done = await this.#batcher.flush(timeoutMs);
+		// A request without records: it is answered when all that was accepted before it can be queried.
+		if (done && wait) await this.#transport.post("/v1/ingest/batch?wait=true", "", { contentType: NDJSON });
+		return done;
 	}
 
 	/** Takes no more records, sends what waits, and gives up on the rest after `timeoutMs`. */

@@ -10,7 +10,7 @@ export type {
 	SystemPerformanceAnswer,
 } from "../schema/wire/index.ts";
 export type { ClientStats } from "./batcher.ts";
-export { Client, type ClientOptions } from "./client.ts";
+export { Client, type ClientOptions, type FlushOptions } from "./client.ts";
 export {
 	AuthenticationError,
 	ConflictError,

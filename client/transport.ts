@@ -19,7 +19,7 @@ export type Query = Record<string, string | number | boolean | Date | readonly (
 
 interface PostOptions {
 	contentType: string;
-	idempotencyKey: string;
+	idempotencyKey?: string;
 	/** Lets a browser finish the request after the page is gone; for bodies below 64 KiB. */
 	keepalive?: boolean;
 }
@@ -53,7 +53,10 @@ export class Transport {
 		return this.#request<Answer>(path, {
 			method: "POST",
 			body,
-			headers: { "content-type": options.contentType, "idempotency-key": options.idempotencyKey },
+			headers: {
+				"content-type": options.contentType,
+				...(options.idempotencyKey !== undefined && { "idempotency-key": options.idempotencyKey }),
+			},
 			...(options.keepalive && { keepalive: true }),
 		});
 	}
