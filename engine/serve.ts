@@ -1,6 +1,8 @@
 /** Puts the engine together: data folder, sessions, pipes, HTTP server; and takes it down again. */
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -67,6 +69,30 @@ async function probeFolder(settings: EngineSettings): Promise<void> {
 	if (bavail * bsize === 0) throw new StartError("ENOSPC", `no space left on the disk of ${settings.dataDir}`);
 }
 
+/**
+ * Listens on loopback. A port of our choice is taken below the system's range for outgoing connections: from that range
+ * a client could be given the port of an engine that is just restarting, even for its own attempt to reach it.
+ */
+async function listen(server: Server, port: number): Promise<number> {
+	const listenOn = async (candidate: number): Promise<void> => {
+		server.listen({ host: "127.0.0.1", port: candidate });
+		await once(server, "listening");
+	};
+	if (port !== 0) {
+		await listenOn(port);
+		return port;
+	}
+	for (let attempt = 1; ; attempt++) {
+		const candidate = randomInt(20_000, 32_000);
+		try {
+			await listenOn(candidate);
+			return candidate;
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || attempt === 100) throw error;
+		}
+	}
+}
+
 /** @throws with `code`: an errno name, or `ENGINE_NOT_OPENED`. */
 export async function runEngine(settings: EngineSettings): Promise<RunningEngine> {
 	// stdout belongs to the parent's log; lines carry their own level.
@@ -98,12 +124,9 @@ export async function runEngine(settings: EngineSettings): Promise<RunningEngine
 		control: createQueryControl(control, logger),
 		logger,
 	});
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen({ host: "127.0.0.1", port: settings.port }, resolve);
-	});
+	const port = await listen(server, settings.port);
 	return {
-		port: (server.address() as AddressInfo).port,
+		port,
 		version: version!,
 		async stop() {
 			const drained = async (within_ms: number): Promise<boolean> => {

@@ -106,6 +106,7 @@ describe("a running engine", () => {
 		const lines = (await readFile("/proc/net/tcp", "utf8")).split("\n").filter((line) => line.includes(`:${port} `));
 		const listening = lines.filter((line) => line.includes(" 0A ")).map((line) => line.trim().split(/\s+/)[1]);
 		expect(listening).toEqual([`0100007F:${port}`]);
+		expect(Number(new URL(engine.url).port)).toBeLessThan(32_768);
 	});
 });
 
