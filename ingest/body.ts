@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { ApiError, unavailable } from "../http/errors.ts";
+import { BodyBudget, type Lease } from "./body-budget.ts";
 
 /** Formats a body may have; which one decides how it is split into records. */
 export type BodyFormat = "json" | "ndjson";
@@ -34,32 +35,6 @@ export function bodyFormat(contentType: string | undefined): BodyFormat {
 	throw new ApiError(415, `Content-Type ${type} is not supported`, {
 		extra: { details: { parameter: "Content-Type", provided: type, valid_options: Object.keys(FORMATS) } },
 	});
-}
-
-/** Bounds the memory that bodies take together: who comes when it is used up waits, the longest first. */
-class BodyBudget {
-	#free: number;
-	readonly #waiting: { readonly bytes: number; readonly go: () => void }[] = [];
-
-	constructor(bytes: number) {
-		this.#free = bytes;
-	}
-
-	async run<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-		if (this.#waiting.length > 0 || this.#free < bytes) {
-			await new Promise<void>((go) => this.#waiting.push({ bytes, go }));
-		} else this.#free -= bytes;
-		try {
-			return await work();
-		} finally {
-			this.#free += bytes;
-			while (this.#waiting[0] && this.#waiting[0].bytes <= this.#free) {
-				const next = this.#waiting.shift()!;
-				this.#free -= next.bytes;
-				next.go();
-			}
-		}
-	}
 }
 
 export interface ReadBodyOptions {
@@ -93,13 +68,16 @@ class BodyPool {
 	}
 }
 
+/** A body up to this size needs no place among the large ones: slow senders of these hold nothing that others wait for. */
+const SMALL_BYTES = 256 * 1024;
+
 /** Reads bodies from sockets, within bounds of size, time and memory. */
 export class BodyReader {
 	readonly #options: ReadBodyOptions;
 	readonly #budget: BodyBudget;
 	readonly #pool = new BodyPool();
 
-	/** @param memoryBytes that all bodies take together */
+	/** @param memoryBytes that all large bodies take together */
 	constructor(options: ReadBodyOptions, memoryBytes: number) {
 		this.#options = options;
 		this.#budget = new BodyBudget(Math.max(memoryBytes, options.maxBytes));
@@ -108,27 +86,46 @@ export class BodyReader {
 	/**
 	 * Reads the body and has `work` done with it; afterwards its bytes may be those of another body.
 	 * @throws ApiError 413 when the decompressed body is over the limit, 415 for an unknown encoding, 400 for a body that is
-	 * cut short, not what its encoding says, or not UTF-8; 408 when the client stops sending
+	 * cut short, not what its encoding says, or not UTF-8; 408 when the client stops sending, or drips while others wait
 	 */
 	async read<T>(request: IncomingMessage, work: (body: Buffer) => Promise<T>): Promise<T> {
 		const { maxBytes } = this.#options;
 		const encoding = request.headers["content-encoding"]?.trim().toLowerCase() || "identity";
 		const decompressor = decompressorOf(encoding);
-		const declared = Number(request.headers["content-length"] ?? Number.NaN);
-		if (!decompressor && declared > maxBytes) throw tooLarge(maxBytes);
-		const plain = !decompressor && declared >= 0;
+		const length = Number(request.headers["content-length"] ?? Number.NaN);
+		const declared = !decompressor && length >= 0 ? length : undefined;
+		if (declared !== undefined && declared > maxBytes) {
+			await drained(request);
+			throw tooLarge(maxBytes);
+		}
+		const place: Place = { room: undefined, lease: undefined };
+		const takeRoom = () => {
+			if (declared) place.room = this.#pool.take(declared);
+		};
+		const isLarge = declared === undefined || declared > SMALL_BYTES;
+		if (!isLarge) takeRoom();
 		// A compressed body may become as large as the limit.
-		return await this.#budget.run(plain ? declared : maxBytes, async () => {
-			const room = plain && declared > 0 ? this.#pool.take(declared) : undefined;
-			try {
-				const body = await collect(request, decompressor?.(), this.#options, room);
-				if (!isUtf8(body)) throw new ApiError(400, "The body is not valid UTF-8");
-				return await work(body);
-			} finally {
-				if (room) this.#pool.give(room);
-			}
-		});
+		const admit = (cut: () => void) => {
+			place.lease = this.#budget.take(declared ?? maxBytes, cut);
+			return place.lease.granted.then(takeRoom);
+		};
+		try {
+			const body = await collect(request, decompressor?.(), this.#options, place, isLarge ? admit : undefined);
+			if (place.lease) place.lease.reading = false;
+			if (!isUtf8(body)) throw new ApiError(400, "The body is not valid UTF-8");
+			return await work(body);
+		} finally {
+			if (place.room) this.#pool.give(place.room);
+			if (place.lease) this.#budget.release(place.lease);
+		}
 	}
+}
+
+/** What a body has been given so far. */
+interface Place {
+	/** For the whole of it, when its size is known. */
+	room: Buffer | undefined;
+	lease: Lease | undefined;
 }
 
 function decompressorOf(encoding: string): (() => Transform) | undefined {
@@ -154,38 +151,61 @@ function tooLarge(maxBytes: number): ApiError {
 	});
 }
 
-/** @param room for the whole body, when its size is known */
+/** @param admit called once the body is no small one any more; reading goes on when it resolves */
 function collect(
 	request: IncomingMessage,
 	decompressor: Transform | undefined,
 	{ maxBytes, idle_ms }: ReadBodyOptions,
-	room: Buffer | undefined,
+	place: Place,
+	admit: ((cut: () => void) => Promise<void>) | undefined,
 ): Promise<Buffer> {
 	return new Promise((resolve, reject) => {
 		const chunks: Buffer[] = [];
 		let bytes = 0;
+		let failed = false;
+		let isAdmitted = admit === undefined;
+		let idle: NodeJS.Timeout | undefined;
 		const source = decompressor ?? request;
-		const fail = (error: Error) => {
+		const waitForMore = () => {
+			idle = setTimeout(() => fail(new ApiError(408, "The body stopped coming")), idle_ms);
+		};
+		const fail = (error: ApiError) => {
+			failed = true;
 			clearTimeout(idle);
 			request.unpipe();
 			decompressor?.destroy();
 			// What is still coming is read and dropped, or the client would never see the answer.
 			source.removeListener("data", onData);
 			request.resume();
-			reject(error);
+			if (error.status === 413) void drained(request).then(() => reject(error));
+			else reject(error);
 		};
-		const idle = setTimeout(() => fail(new ApiError(408, "The body stopped coming")), idle_ms);
 		const onData = (chunk: Buffer) => {
 			if (bytes + chunk.length > maxBytes) return fail(tooLarge(maxBytes));
-			if (room) chunk.copy(room, bytes);
+			if (place.room) chunk.copy(place.room, bytes);
 			else chunks.push(chunk);
 			bytes += chunk.length;
-			idle.refresh();
+			if (place.lease) place.lease.received += chunk.length;
+			if (admit && !isAdmitted && bytes > SMALL_BYTES) wait(admit);
+			else idle?.refresh();
 		};
+		const wait = async (admit: (cut: () => void) => Promise<void>) => {
+			isAdmitted = true;
+			source.pause();
+			clearTimeout(idle);
+			await admit(() => fail(new ApiError(408, "The body came too slowly while others waited for its place")));
+			if (failed) return;
+			if (place.room) Buffer.concat(chunks.splice(0)).copy(place.room);
+			waitForMore();
+			source.resume();
+		};
+		waitForMore();
 		source.on("data", onData);
 		source.once("end", () => {
+			// What was dropped after a failure has an end as well.
+			if (failed) return;
 			clearTimeout(idle);
-			resolve(room ? room.subarray(0, bytes) : Buffer.concat(chunks, bytes));
+			resolve(place.room ? place.room.subarray(0, bytes) : Buffer.concat(chunks, bytes));
 		});
 		request.once("aborted", () => fail(new ApiError(400, `The body ended early, after ${bytes} bytes`)));
 		request.once("error", (cause) => fail(unavailable("client", "The connection failed", cause)));
@@ -195,5 +215,30 @@ function collect(
 			);
 			request.pipe(decompressor);
 		}
+	});
+}
+
+const DRAIN_MS = 5_000;
+const DRAIN_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Reads and drops what a client still sends, for a while: one that is answered and cut off in the middle of its body sees a
+ * broken connection and not the answer.
+ */
+function drained(request: IncomingMessage): Promise<void> {
+	return new Promise((resolve) => {
+		if (request.readableEnded || request.destroyed) return resolve();
+		let bytes = 0;
+		const late = setTimeout(resolve, DRAIN_MS);
+		const done = () => {
+			clearTimeout(late);
+			resolve();
+		};
+		request.on("data", (chunk: Buffer) => {
+			bytes += chunk.length;
+			if (bytes > DRAIN_BYTES) done();
+		});
+		for (const end of ["end", "close", "error"]) request.once(end, done);
+		request.resume();
 	});
 }
