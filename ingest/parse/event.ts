@@ -1,4 +1,4 @@
-import { eventRecord, RECORD_LIMITS } from "../../schema/wire/ingest.ts";
+import { eventRecord, HALF_PAIR, RECORD_LIMITS } from "../../schema/wire/ingest.ts";
 import type { EventRow } from "../batch.ts";
 import { explain, Problem } from "./problem.ts";
 import { fits, isDocument, isId, isName, isObject } from "./text.ts";
@@ -33,6 +33,8 @@ export function parseEvent(record: unknown, bounds: TimeBounds): EventRow | Prob
 			moved.add(id);
 		}
 	}
+	// Two of them would be stored as one, and the second left out as known.
+	if (HALF_PAIR.test(ids.event_id)) return new Problem("event_id", "has half of a surrogate pair");
 	const strings: [string, string][] = [];
 	const numbers: [string, number][] = [];
 	const bytes = flatten(properties, "", moved, strings, numbers);

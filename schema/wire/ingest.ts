@@ -60,6 +60,9 @@ export function parseLevel(text: string): LogLevel | undefined {
 	return Object.hasOwn(LEVEL_ALIASES, lower) ? LEVEL_ALIASES[lower] : undefined;
 }
 
+/** JSON can write half of a pair ("\ud83d"), UTF-8 cannot: it is stored as U+FFFD, whichever half it was. */
+export const HALF_PAIR = /\p{Surrogate}/u;
+
 const bytes = (max: number) => (text: string) => Buffer.byteLength(text) <= max;
 const name = z
 	.string()
@@ -126,7 +129,7 @@ export const eventRecord = z.object({
 	user_id: id.optional(),
 	session_id: id.optional(),
 	account_id: id.optional(),
-	event_id: id.optional(),
+	event_id: id.refine((text) => !HALF_PAIR.test(text), "has half of a surrogate pair").optional(),
 });
 
 export const logRecord = z.object({
