@@ -35,15 +35,21 @@ export function framesOf(grid: Grid): Frame[] {
 }
 
 /**
- * Requests of a bucket. Without one it is 0 between the first request ever and the last of the window, where the source was
- * there to be heard, and null outside: silence proves nothing.
+ * Requests of a bucket. Without one it is 0 where something was there to be heard: between the first request ever and the last
+ * of the window, or while hosts of the project reported. Elsewhere it is null: silence proves nothing.
  */
-export function requestCount(frame: Frame, requests: ReadonlyMap<number, Traffic>, sent: Signals): number | null {
+export function requestCount(
+	frame: Frame,
+	requests: ReadonlyMap<number, Traffic>,
+	sent: Signals,
+	hosts: ReadonlyMap<number, unknown> | undefined,
+): number | null {
 	const found = requests.get(frame.t);
 	if (found) return found.requests;
 	const first = Math.min(...HTTP_NAMES.map((name) => sent.get("metric", name)?.first_seen ?? Number.POSITIVE_INFINITY));
+	if (first >= frame.end_ms) return null;
 	const last = Math.max(Number.NEGATIVE_INFINITY, ...requests.keys());
-	return first < frame.end_ms && frame.t < last ? 0 : null;
+	return frame.t < last || hosts?.has(frame.t) ? 0 : null;
 }
 
 /** A percentile of a bucket and the number of values it is of. */

@@ -309,6 +309,18 @@ describe("numbers", () => {
 		expect(body.summary).toMatchObject({ total_requests: 210, error_count: 10, peak_response_time: 500 });
 	});
 
+	test("no request is 0 while something is there to be heard, null where all is silent", async () => {
+		const at = async (path: string) =>
+			(await get(AS_OF(path))).body.data_points.map((point: { api_requests: number | null }) => point.api_requests);
+		// Requests of the last 100 minutes, one host of the last 60.
+		const counts = await at("/v1/monitoring/metrics?start=2026-11-18T12:00:00Z&granularity=15m");
+		expect(counts.slice(0, 5)).toEqual([null, null, null, null, null]);
+		expect(counts.at(-1)).toBeGreaterThan(0);
+		expect(
+			(await at("/v1/monitoring/metrics?timeframe=1h&component=nobody")).every((n: number | null) => n === null),
+		).toBe(true);
+	});
+
 	test("percentiles of few values say so", async () => {
 		const { body } = await get(
 			AS_OF("/v1/monitoring/metrics?timeframe=1h&granularity=5m&metrics=response_time_p95,response_time_p99"),

@@ -52,7 +52,7 @@ export async function systemPerformance(
 			disk_io_write_per_sec: perSecond(io?.out),
 			network_in_per_sec: perSecond(net?.in),
 			network_out_per_sec: perSecond(net?.out),
-			request_count: requestCount(frame, requests, sent),
+			request_count: requestCount(frame, requests, sent, hosts[CPU]),
 			response_time_avg: found ? milliseconds(meanLatency_ms(found)) : null,
 			response_time_p95: milliseconds(latency.get(frame.t)?.p95),
 			response_time_p99: milliseconds(latency.get(frame.t)?.p99),

@@ -46,7 +46,7 @@ export async function metrics(asking: Asking, query: z.infer<typeof metricsQuery
 	const [requests, latency, hosts, network, users, availability, customs] = await Promise.all([
 		asker.ask(traffic(scope)),
 		wants("response_time_p95", "response_time_p99") ? latencyOf(asker, scope, sent) : none,
-		wants("cpu_utilization", "memory_utilization") ? asker.ask(utilization(scope)) : none,
+		wants("cpu_utilization", "memory_utilization", "api_requests") ? asker.ask(utilization(scope)) : none,
 		wants("network_throughput_mbps") ? asker.ask(moved(scope, NETWORK_IO)) : none,
 		wants("active_users") ? asker.ask(activeUsers(scope)) : none,
 		availabilityOf(asking, scope, sent),
@@ -58,7 +58,7 @@ export async function metrics(asking: Asking, query: z.infer<typeof metricsQuery
 		const found = requests.get(frame.t);
 		switch (name) {
 			case "api_requests":
-				return requestCount(frame, requests, sent);
+				return requestCount(frame, requests, sent, hosts?.[CPU]);
 			case "response_time_avg":
 				return found ? milliseconds(meanLatency_ms(found)) : null;
 			case "response_time_p95":
