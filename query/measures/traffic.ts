@@ -70,23 +70,31 @@ export interface LatencyQuantiles {
 	readonly p99: number;
 }
 
+/** Where the quantiles of response times come from. */
+export interface LatencySource {
+	/** Those of `HTTP_NAMES` that have points in the window. */
+	readonly names: readonly string[];
+	/**
+	 * From raw points: needed with both names, since sketches of different units do not merge, and where a name was sent as another
+	 * kind than `distribution`, which has no sketches.
+	 */
+	readonly raw: boolean;
+}
+
 /**
  * Quantiles of the response times of all requests in a bucket.
- * @param names those of `HTTP_NAMES` that have points in the window. With both the answer comes from raw points: sketches of
- * different units do not merge.
  * @throws RetentionError
  */
-export function latencyQuantiles(scope: Scope, names: readonly string[]): Question<Map<number, LatencyQuantiles>> {
+export function latencyQuantiles(scope: Scope, { names, raw }: LatencySource): Question<Map<number, LatencyQuantiles>> {
 	const params = new Params();
-	const mixed = names.length > 1;
 	const component = scope.component === undefined ? "1" : `component = ${params.add("String", scope.component)}`;
 	const rows = sketchRows(params, {
-		plan: planOf(scope, mixed),
+		plan: planOf(scope, raw),
 		buckets: scope.buckets,
 		where: `${named(params, names)} AND ${component}`,
-		...(mixed ? { rawValue: `value * ${TO_MS}` } : {}),
+		...(raw ? { rawValue: `value * ${TO_MS}` } : {}),
 	});
-	const scale = mixed || names[0] === HTTP_ALIAS ? 1 : 1_000;
+	const scale = raw || names[0] === HTTP_ALIAS ? 1 : 1_000;
 	return {
 		name: "latency_quantiles",
 		params,

@@ -9,7 +9,7 @@ import { bucketsOver } from "../time/buckets.ts";
 import { AGGREGATIONS, type Aggregation, customMetric } from "./custom.ts";
 import { CPU, moved, NETWORK_IO, utilization } from "./hosts.ts";
 import { reachOf, type Scope } from "./scope.ts";
-import { HTTP, HTTP_ALIAS, latencyQuantiles, totalOf, traffic } from "./traffic.ts";
+import { HTTP, latencyQuantiles, totalOf, traffic } from "./traffic.ts";
 
 const ZONES = ["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"];
 /** Both changes of the clock lie inside: Lord Howe's on the 3rd of October (UTC), New York's on the 1st of November. */
@@ -181,7 +181,7 @@ test("percentiles are within 1 % of the exact ones, whichever tiers they come fr
 				scope,
 				(s) => s.name === HTTP && (component === undefined || s.tags?.component === component),
 			);
-			const found = await asker.ask(latencyQuantiles(scope, [HTTP]));
+			const found = await asker.ask(latencyQuantiles(scope, { names: [HTTP], raw: false }));
 			expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
 			for (const [t, points] of expected) {
 				const { p50, p90, p95, p99 } = found.get(t)!;
@@ -195,8 +195,8 @@ test("percentiles are within 1 % of the exact ones, whichever tiers they come fr
 
 test("sketches merged over tiers answer what one sketch of the raw points does", async () => {
 	const scope: Scope = { ...base, start: FROM + 12_345, end: TO - 54_321 };
-	const merged = await asker.ask(latencyQuantiles(scope, [HTTP]));
-	const raw = await asker.ask(latencyQuantiles(scope, [HTTP, HTTP_ALIAS]));
+	const merged = await asker.ask(latencyQuantiles(scope, { names: [HTTP], raw: false }));
+	const raw = await asker.ask(latencyQuantiles(scope, { names: [HTTP], raw: true }));
 	expect(asker.explained.at(-1)?.sql).not.toContain("sketch_");
 	// Of milliseconds instead of seconds, so the buckets of the sketch lie otherwise.
 	for (const level of ["p50", "p90", "p95", "p99"] as const) {
