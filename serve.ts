@@ -239,6 +239,7 @@ function startIngest(settings: Settings, clickhouse: ClickHouse, logger: Logger)
 	return createIngest({
 		folder: join(settings.dataDir, "journal"),
 		...{ clickhouse, logger, retention: retentionOf(settings) },
+		alone: settings.clickhouseUrl === undefined,
 		maxBodyBytes: settings.maxBodyBytes,
 		maxRecords: settings.maxRecords,
 		seriesPerProject: settings.seriesLimit,

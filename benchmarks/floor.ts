@@ -5,8 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { OpenBatch } from "../ingest/batch.ts";
-import { encodeRows } from "../ingest/native/decode.ts";
-import { TABLES, type TableName } from "../schema/tables.ts";
+import type { TableName } from "../schema/tables.ts";
 import { PointBlock, PROJECT } from "./native-points.ts";
 import { cpuMs } from "./processes.ts";
 import type { Server } from "./server.ts";
@@ -47,14 +46,10 @@ function encoder(dataset: Dataset): Encode {
 	if (dataset.workload === "events") {
 		const batch = new OpenBatch(1);
 		return (from, to) => {
-			const received = Math.floor(Date.now() / 1_000);
-			const ids: [string, string, number][] = [];
 			for (let row = from; row < to; row++) {
-				const event = eventRecord(dataset, row);
-				batch.event(PROJECT, { ...event, account_id: "", session_id: "" }, dataset.start_ms);
-				ids.push([PROJECT, event.event_id, received]);
+				batch.event(PROJECT, { ...eventRecord(dataset, row), account_id: "", session_id: "" }, dataset.start_ms);
 			}
-			return [...sealed(batch), ["event_ids", encodeRows(TABLES.event_ids, ids)]];
+			return sealed(batch);
 		};
 	}
 	const block = new PointBlock(ALL_SERIES);

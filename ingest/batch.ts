@@ -59,7 +59,11 @@ export interface SealedBatch {
 	readonly records: number;
 	/** Series announced in it: to be announced again should the commit fail. */
 	readonly announced: readonly Series[];
+	/** Keys of event_ids in it that may have been seen before, or `unknown` when nobody kept watch. */
+	readonly suspects: Suspects;
 }
+
+export type Suspects = readonly string[] | "unknown";
 
 const text = () => new StringColumn();
 const fixed = () => new FixedColumn();
@@ -126,6 +130,7 @@ export class OpenBatch {
 	// Kept over batches, here and in the journal: fresh buffers for every commit keep the garbage collector busy.
 	readonly #out = new ByteWriter(1024 * 1024);
 	#announced: Series[] = [];
+	#suspects: string[] | "unknown" = [];
 	#generation = 0;
 	#sequence: number;
 
@@ -201,6 +206,12 @@ export class OpenBatch {
 		this.#rows.events++;
 	}
 
+	/** An event_id of this batch may have been seen before. @param key undefined when nothing is known of any */
+	suspect(key: string | undefined): void {
+		if (key === undefined) this.#suspects = "unknown";
+		else if (this.#suspects !== "unknown") this.#suspects.push(key);
+	}
+
 	log(project: string, row: LogRow, received: number): void {
 		const columns = this.#logs;
 		columns.project.push(project);
@@ -271,10 +282,12 @@ export class OpenBatch {
 		this.#generation++;
 		const announced = this.#announced;
 		this.#announced = [];
+		const suspects = this.#suspects;
+		this.#suspects = [];
 		let records = 0;
 		for (const { table, rows } of parts) if (table !== "series" && table !== "requests") records += rows;
 		const frames = parts.map(({ table, rows, from, to }) => ({ table, rows, block: out.bytes.subarray(from, to) }));
-		return { frames, records, announced };
+		return { frames, records, announced, suspects };
 	}
 
 	/** Time of receipt in seconds above a counter: unique enough to order rows of one millisecond and to page by. */

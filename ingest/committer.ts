@@ -1,6 +1,9 @@
 import type { OpenBatch, SealedBatch } from "./batch.ts";
 import type { Journal } from "./journal/journal.ts";
 
+/** Hears of each commit: the segment it is in, and what was in it. */
+export type OnCommit = (segment: number, batch: SealedBatch) => void;
+
 /**
  * Group commit: while one commit is being synced, the records of all requests that arrive gather in the open batch and go
  * together into the next. A lone request waits for one sync, a thousand at once share one.
@@ -9,11 +12,11 @@ export class Committer {
 	readonly #journal: Journal;
 	readonly #batch: OpenBatch;
 	readonly #exclusive: <T>(work: () => Promise<T>) => Promise<T>;
-	readonly #onCommit: () => void;
+	readonly #onCommit: OnCommit;
 	#next: Promise<number> | undefined;
 
 	/** @param onCommit called after each commit, before its requests are answered */
-	constructor(journal: Journal, batch: OpenBatch, onCommit: () => void) {
+	constructor(journal: Journal, batch: OpenBatch, onCommit: OnCommit) {
 		this.#journal = journal;
 		this.#batch = batch;
 		this.#onCommit = onCommit;
@@ -32,7 +35,7 @@ export class Committer {
 			const sealed = this.#batch.seal();
 			try {
 				const segment = await this.#journal.append(sealed.frames, sealed.records);
-				this.#onCommit();
+				this.#onCommit(segment, sealed);
 				return segment;
 			} catch (error) {
 				forget(sealed);

@@ -1,6 +1,5 @@
 /** Ingest: from a request's body to a durable record to ClickHouse. */
 
-import { readFileSync } from "node:fs";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type { RequireRole } from "../http/auth.ts";
@@ -9,14 +8,14 @@ import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { Retention } from "../schema/retention.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
 import { Intake, type Signal } from "./intake.ts";
-import { framesOf, scanSegment } from "./journal/format.ts";
 import { Journal } from "./journal/journal.ts";
 import { Ledger } from "./ledger.ts";
 import { Loader } from "./loader/loader.ts";
 import type { Trouble } from "./loader/retry.ts";
-import { decodeBlock } from "./native/decode.ts";
+import { knowStoredSeries, recallIds, recallJournal } from "./recall.ts";
 import { RequestMemory } from "./requests.ts";
 import { ingestRoutes } from "./routes.ts";
+import { SeenIds } from "./seen-ids.ts";
 import { SeriesRegistry } from "./series.ts";
 
 export { INGEST_DOCS } from "./routes.ts";
@@ -31,6 +30,11 @@ export interface IngestOptions {
 	readonly maxRecords: number;
 	readonly seriesPerProject: number;
 	readonly journalBudgetBytes: number;
+	/**
+	 * No other process stores events in this database, so the event_ids that this one saw are all there are, and new ones need
+	 * no look-up.
+	 */
+	readonly alone?: boolean;
 	/** Milliseconds since the epoch. */
 	readonly clock?: () => number;
 	/** How long records gather before they are sent on. */
@@ -73,17 +77,20 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 	const registry = new SeriesRegistry({ perProject: options.seriesPerProject });
 	const requests = new RequestMemory({ clickhouse, isStored: (segment) => loader.isStored(segment) });
 	await Promise.all([knowStoredSeries(clickhouse, registry), requests.load()]);
+	const seen = options.alone ? new SeenIds({ clock }) : undefined;
+	if (seen) void recallIds(clickhouse, seen).catch((err) => logger.warn({ err }, "event_ids: every one is looked up"));
 	const intake: Intake = new Intake({
 		...{ journal, ledger, registry, clock, retention: options.retention, maxRecords: options.maxRecords },
 		sequence: Math.floor(Math.random() * 2 ** 32),
-		onCommit: () => loader.notify(),
+		seen,
+		onCommit: (segment, { suspects }) => loader.notify(segment, suspects),
 	});
 	const loader: Loader = new Loader({
 		...{ journal, clickhouse, ledger, clock, logger, seal: () => intake.seal() },
 		flush_ms: options.flush_ms ?? 750,
 		segmentBytes: options.segmentBytes ?? 32 * 1024 * 1024,
 	});
-	recallRequests(journal, requests);
+	recallJournal(journal, requests, seen);
 	loader.start();
 	return {
 		routes: (requireRole) =>
@@ -114,34 +121,4 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			await intake.seal();
 		},
 	};
-}
-
-/** The series budget counts what is stored, also from before this start. */
-async function knowStoredSeries(clickhouse: ClickHouse, registry: SeriesRegistry): Promise<void> {
-	const result = await clickhouse.query({
-		query: "SELECT DISTINCT project, intDiv(series_id, 4294967296), series_id % 4294967296 FROM series",
-		format: "JSONCompactEachRow",
-		clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
-	});
-	for await (const rows of result.stream<[string, number, number]>()) {
-		for (const row of rows) registry.know(...row.json());
-	}
-}
-
-/** Answers to requests whose segments are not stored yet. */
-function recallRequests(journal: Journal, requests: RequestMemory): void {
-	for (const { path, seq } of journal.sealed) {
-		const bytes = readFileSync(path);
-		for (const commit of scanSegment(bytes).commits) {
-			for (const { table, block } of framesOf(bytes, commit)) {
-				if (table !== "requests") continue;
-				const { rows, columns } = decodeBlock(block);
-				const text = (name: string, row: number) => String(columns.get(name)![row]);
-				for (let row = 0; row < rows; row++) {
-					const request = { bodyHash: text("body_hash", row), answer: JSON.parse(text("answer", row)), segment: seq };
-					requests.remember(text("project", row), text("key", row), request);
-				}
-			}
-		}
-	}
 }

@@ -3,9 +3,10 @@ import type { Retention } from "../schema/retention.ts";
 import type { IngestAnswer, RejectedRecord } from "../schema/wire/ingest.ts";
 import { OpenBatch } from "./batch.ts";
 import type { BodyFormat } from "./body.ts";
-import { Committer } from "./committer.ts";
+import { Committer, type OnCommit } from "./committer.ts";
 import type { Journal } from "./journal/journal.ts";
 import type { Ledger } from "./ledger.ts";
+import { idKey } from "./loader/duplicates.ts";
 import { parseError } from "./parse/error.ts";
 import { parseEvent } from "./parse/event.ts";
 import { parseLog } from "./parse/log.ts";
@@ -15,6 +16,7 @@ import { isObject } from "./parse/text.ts";
 import { type TimeBounds, timeBounds } from "./parse/time.ts";
 import { splitRecords } from "./records.ts";
 import { MetricScanner } from "./scan/metrics.ts";
+import type { SeenIds } from "./seen-ids.ts";
 import type { SeriesRegistry } from "./series.ts";
 
 export const SIGNALS = ["metric", "event", "log", "error"] as const;
@@ -30,8 +32,9 @@ export interface IntakeOptions {
 	readonly clock: () => number;
 	/** Where row ids start; random, so that two processes do not share them. */
 	readonly sequence: number;
-	/** Called after each commit, for the loader. */
-	readonly onCommit: () => void;
+	/** Which event_ids were seen; undefined when another process may store events too, and nobody knows. */
+	readonly seen: SeenIds | undefined;
+	readonly onCommit: OnCommit;
 }
 
 /** A request whose valid records are in the open batch. */
@@ -111,15 +114,17 @@ class RecordSink {
 	readonly #project: string;
 	readonly #batch: OpenBatch;
 	readonly #registry: SeriesRegistry;
+	readonly #seen: SeenIds | undefined;
 	readonly #now: number;
 	readonly #bounds: Readonly<Record<Signal, TimeBounds>>;
 	rows = 0;
 	issueIds: string[] = [];
 
-	constructor(project: string, batch: OpenBatch, { registry, retention, clock }: IntakeOptions) {
+	constructor(project: string, batch: OpenBatch, { registry, retention, clock, seen }: IntakeOptions) {
 		this.#project = project;
 		this.#batch = batch;
 		this.#registry = registry;
+		this.#seen = seen;
 		this.#now = clock();
 		this.#bounds = {
 			metric: timeBounds(this.#now, retention.metrics_days),
@@ -139,6 +144,7 @@ class RecordSink {
 				const row = parseEvent(record, this.#bounds.event);
 				if (row instanceof Problem) return row;
 				this.#batch.event(this.#project, row, this.#now);
+				if (row.event_id !== "") this.#watch(row.event_id);
 				break;
 			}
 			case "log": {
@@ -159,6 +165,13 @@ class RecordSink {
 		}
 		this.rows++;
 		return undefined;
+	}
+
+	/** Tells the batch of an event_id that has to be looked up before the event is stored. */
+	#watch(id: string): void {
+		const seen = this.#seen;
+		if (!seen?.isComplete) this.#batch.suspect(undefined);
+		if (seen?.add(this.#project, id)) this.#batch.suspect(idKey(this.#project, id));
 	}
 
 	#metric(record: unknown): Problem | undefined {

@@ -58,11 +58,6 @@ export const TABLES = {
 		["numbers", "Map(LowCardinality(String), Float64)"],
 		["id", "UInt64"],
 	],
-	event_ids: [
-		["project", LC],
-		["event_id", "String"],
-		["received", "DateTime"],
-	],
 	logs: [
 		["project", LC],
 		["ts", "DateTime64(3)"],

@@ -26,7 +26,7 @@ const TABLE_CODES: Readonly<Record<JournalTable, number>> = {
 	errors: 6,
 	requests: 7,
 };
-export type JournalTable = Exclude<TableName, "event_ids" | "quarantine">;
+export type JournalTable = Exclude<TableName, "quarantine">;
 const TABLE_NAMES = new Map(Object.entries(TABLE_CODES).map(([name, code]) => [code, name as JournalTable]));
 
 /** A Native block bound for one table. */

@@ -1,7 +1,7 @@
 /** An event_id counts once in 7 days: leaves out events whose id is stored, or stands twice in the segment. */
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { TABLES } from "../../schema/tables.ts";
-import { type Cell, decodeBlock, encodeRows, filterBlock } from "../native/decode.ts";
+import { decodeBlock, filterBlock } from "../native/decode.ts";
 import type { SizedBlock } from "./insert.ts";
 
 const ID_COLUMNS = new Set(["project", "event_id"]);
@@ -9,6 +9,16 @@ const ID_COLUMNS = new Set(["project", "event_id"]);
 const PARAMETER_BYTES = 32_768;
 const PARAMETERS_PER_QUERY = 16;
 const SEPARATOR = "\0";
+
+/** An id in its project, as one text. */
+export function idKey(project: string, id: string): string {
+	return project + SEPARATOR + id;
+}
+
+function splitKey(key: string): [project: string, id: string] {
+	const at = key.indexOf(SEPARATOR);
+	return [key.slice(0, at), key.slice(at + 1)];
+}
 
 /** Which of these ids the project stored in the last 7 days. */
 export type KnownIds = (project: string, ids: readonly string[]) => Promise<readonly string[]>;
@@ -48,61 +58,59 @@ function chunksOf(ids: readonly string[]): string[][] {
 	return chunks;
 }
 
-export interface Deduplicated {
-	/** The blocks without duplicates, the same buffers where nothing was left out. */
-	readonly blocks: readonly SizedBlock[];
-	readonly duplicates: number;
-	/** Rows for `event_ids`, to be inserted after the events. */
-	readonly ids: readonly SizedBlock[];
+/** All ids of a segment, for which nobody knows whether they were seen before. */
+export function idsOf(blocks: readonly SizedBlock[]): string[] {
+	return blocks.flatMap(({ block }) => keysOf(block)).filter((key) => key !== "");
 }
 
-/** @param received seconds since the epoch, of the look-up */
-export async function withoutDuplicates(
-	blocks: readonly SizedBlock[],
-	known: KnownIds,
-	received: number,
-): Promise<Deduplicated> {
-	const decoded = blocks.map(({ block }) => decodeBlock(block, ID_COLUMNS));
-	const keys = decoded.map(({ rows, columns }) => {
-		const projects = columns.get("project")!;
-		const ids = columns.get("event_id")!;
-		return Array.from({ length: rows }, (_, row) => (ids[row] === "" ? "" : projects[row] + SEPARATOR + ids[row]));
-	});
+/** Of these ids those that are stored. */
+export async function storedOf(suspects: Iterable<string>, known: KnownIds): Promise<string[]> {
 	const byProject = new Map<string, Set<string>>();
-	for (const key of keys.flat()) {
-		if (key === "") continue;
+	for (const key of suspects) {
 		const [project, id] = splitKey(key);
-		const ids = byProject.get(project) ?? new Set();
-		byProject.set(project, ids.add(id));
+		byProject.set(project, (byProject.get(project) ?? new Set()).add(id));
 	}
-	const taken = new Set<string>();
+	const stored: string[] = [];
 	for (const [project, ids] of byProject) {
-		for (const id of await known(project, [...ids])) taken.add(project + SEPARATOR + id);
+		for (const id of await known(project, [...ids])) stored.push(idKey(project, id));
 	}
+	return stored;
+}
+
+/**
+ * The blocks without duplicates, the same buffers where nothing is left out.
+ * @param suspects every id that may be stored already or stand twice; others are not looked at
+ * @param stored those of them that are stored
+ */
+export function withoutDuplicates(
+	blocks: readonly SizedBlock[],
+	suspects: Iterable<string>,
+	stored: Iterable<string>,
+): { readonly blocks: readonly SizedBlock[]; readonly duplicates: number } {
+	const watched = new Set(suspects);
+	if (watched.size === 0) return { blocks, duplicates: 0 };
+	const taken = new Set(stored);
 	let duplicates = 0;
-	const fresh: Cell[][] = [];
-	const kept = blocks.map(({ rows, block }, i) => {
-		const keep = keys[i]!.map((key) => {
-			if (key === "") return true;
+	const kept = blocks.flatMap(({ rows, block }) => {
+		const keep = keysOf(block).map((key) => {
+			if (!watched.has(key)) return true;
 			if (taken.has(key)) return false;
 			taken.add(key);
-			fresh.push([...splitKey(key), received]);
 			return true;
 		});
-		const left = keep.filter((kept) => !kept).length;
+		const left = keep.filter((one) => !one).length;
 		duplicates += left;
-		if (left === 0) return { rows, block };
-		if (left === rows) return undefined;
-		return { rows: rows - left, block: filterBlock(block, TABLES.events, (row) => keep[row]!) };
+		if (left === 0) return [{ rows, block }];
+		if (left === rows) return [];
+		return [{ rows: rows - left, block: filterBlock(block, TABLES.events, (row) => keep[row]!) }];
 	});
-	return {
-		blocks: kept.filter((block) => block !== undefined),
-		duplicates,
-		ids: fresh.length === 0 ? [] : [{ rows: fresh.length, block: encodeRows(TABLES.event_ids, fresh) }],
-	};
+	return { blocks: kept, duplicates };
 }
 
-function splitKey(key: string): [project: string, id: string] {
-	const at = key.indexOf(SEPARATOR);
-	return [key.slice(0, at), key.slice(at + 1)];
+/** Key of each row, empty for an event without an id. */
+function keysOf(block: Buffer): string[] {
+	const { rows, columns } = decodeBlock(block, ID_COLUMNS);
+	const projects = columns.get("project")! as readonly string[];
+	const ids = columns.get("event_id")! as readonly string[];
+	return Array.from({ length: rows }, (_, row) => (ids[row] === "" ? "" : idKey(projects[row]!, ids[row]!)));
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, copyFileSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -42,8 +42,9 @@ afterEach(async () => {
 	rmSync(folder, { recursive: true });
 });
 
-function open(): Promise<Ingest> {
+function open(alone = true): Promise<Ingest> {
 	return createIngest({
+		alone,
 		...{
 			folder,
 			clickhouse: database.client,
@@ -214,23 +215,50 @@ describe("the loader", () => {
 		expect(ingest.status()).toMatchObject({ stored: 12, quarantined: 0, trouble: undefined });
 	});
 
-	it("counts an event_id once: in a batch, over batches, and after a restart; in each project", async () => {
-		const events = (...ids: string[]) => ids.map((event_id) => ({ event: "e", event_id, timestamp: NOW }));
-		await send("event", [...events("a", "a", "b"), { event: "e", timestamp: NOW }, { event: "e", timestamp: NOW }]);
-		await send("event", events("b", "c"));
-		await send("event", events("a"), "q");
+	it.each([true, false])(
+		"counts an event_id once: in a batch, over batches, and after a restart; in each project (alone: %s)",
+		async (alone) => {
+			await ingest.close(10_000);
+			ingest = await open(alone);
+			const events = (...ids: string[]) => ids.map((event_id) => ({ event: "e", event_id, timestamp: NOW }));
+			await send("event", [...events("a", "a", "b"), { event: "e", timestamp: NOW }, { event: "e", timestamp: NOW }]);
+			await send("event", events("b", "c"));
+			await send("event", events("a"), "q");
+			await ingest.close(10_000);
+			ingest = await open(alone);
+			await send("event", events("a", "c", "d"));
+			expect(await rows("SELECT project, event_id, count() AS n FROM events GROUP BY ALL ORDER BY ALL")).toEqual([
+				{ project: "p", event_id: "", n: 2 },
+				{ project: "p", event_id: "a", n: 1 },
+				{ project: "p", event_id: "b", n: 1 },
+				{ project: "p", event_id: "c", n: 1 },
+				{ project: "p", event_id: "d", n: 1 },
+				{ project: "q", event_id: "a", n: 1 },
+			]);
+			expect(ingest.status().duplicates).toBe(2);
+		},
+	);
+
+	it("counts an event_id once that waits in the journal of an earlier process", async () => {
+		const event = { event: "e", event_id: "a", timestamp: NOW };
+		await ingest.write("p", "event", [event]);
+		const file = readdirSync(folder).find((name) => name.endsWith(".seg"))!;
+		copyFileSync(join(folder, file), join(folder, "copy"));
 		await ingest.close(10_000);
+		await database.client.command({ query: "TRUNCATE TABLE events" });
+		await database.client.command({ query: "TRUNCATE TABLE event_ids" });
+		rmSync(join(folder, file), { force: true });
+		copyFileSync(join(folder, "copy"), join(folder, "000000000007.seg"));
+		// Another segment id: the tables were emptied, but they still know the token of the first.
+		const handle = openSync(join(folder, "000000000007.seg"), "r+");
+		writeSync(handle, Buffer.alloc(16, 7), 0, 16, 16);
+		closeSync(handle);
 		ingest = await open();
-		await send("event", events("a", "c", "d"));
-		expect(await rows("SELECT project, event_id, count() AS n FROM events GROUP BY ALL ORDER BY ALL")).toEqual([
-			{ project: "p", event_id: "", n: 2 },
-			{ project: "p", event_id: "a", n: 1 },
-			{ project: "p", event_id: "b", n: 1 },
-			{ project: "p", event_id: "c", n: 1 },
-			{ project: "p", event_id: "d", n: 1 },
-			{ project: "q", event_id: "a", n: 1 },
+		await send("event", [event, { ...event, event_id: "b" }]);
+		expect(await rows("SELECT event_id, count() AS n FROM events GROUP BY ALL ORDER BY ALL")).toEqual([
+			{ event_id: "a", n: 1 },
+			{ event_id: "b", n: 1 },
 		]);
-		expect(ingest.status().duplicates).toBe(2);
 	});
 
 	it("looks up tens of thousands of event_ids, of any length and with any characters", async () => {

@@ -3,14 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import type { TableName } from "../../schema/tables.ts";
+import type { Suspects } from "../batch.ts";
 import { framesOf, type JournalTable, scanSegment } from "../journal/format.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Segment } from "../journal/recover.ts";
 import type { Ledger } from "../ledger.ts";
 import { CumulativeResolver, findTotals } from "./cumulative.ts";
-import { type KnownIds, knownIds, withoutDuplicates } from "./duplicates.ts";
+import { idsOf, type KnownIds, knownIds, storedOf, withoutDuplicates } from "./duplicates.ts";
 import type { SizedBlock } from "./insert.ts";
-import { notedKnownIds } from "./noted.ts";
+import { noted } from "./noted.ts";
 import { retrying, type Trouble } from "./retry.ts";
 import { Store } from "./store.ts";
 
@@ -39,6 +40,7 @@ export class Loader {
 	readonly #known: KnownIds;
 	readonly #totals: CumulativeResolver;
 	readonly #waiting = new Map<number, (() => void)[]>();
+	readonly #suspects = new Map<number, Suspects>();
 	#storedUpTo: number;
 	#running: Promise<void> | undefined;
 	#wake: () => void = () => undefined;
@@ -68,8 +70,11 @@ export class Loader {
 		this.#running ??= this.#run();
 	}
 
-	/** A commit was made. */
-	notify(): void {
+	/** A commit was made, with events whose ids may have been seen before. */
+	notify(seq: number, suspects: Suspects): void {
+		const before = this.#suspects.get(seq) ?? [];
+		const unknown = before === "unknown" || suspects === "unknown";
+		this.#suspects.set(seq, unknown ? "unknown" : suspects.length === 0 ? before : [...before, ...suspects]);
 		const { active } = this.#options.journal;
 		if (active && active.bytes >= this.#options.segmentBytes) this.#urgent = true;
 		this.#wake();
@@ -166,11 +171,9 @@ export class Loader {
 		for (const table of ORDER) {
 			if (blocks[table].length === 0) continue;
 			if (table === "events") {
-				const known = notedKnownIds(this.#known, `${segment.path}.known`);
-				const events = await withoutDuplicates(blocks.events, known, Math.floor(this.#options.clock() / 1_000));
+				const events = await this.#withoutDuplicates(segment, blocks.events);
 				duplicates += events.duplicates;
 				quarantined += await store("events", events.blocks);
-				await store("event_ids", events.ids);
 			} else if (table === "cumulative") {
 				const increases = await this.#totals.resolve(blocks.cumulative.map(({ block }) => block));
 				await store("points", increases, "increases");
@@ -184,12 +187,23 @@ export class Loader {
 		ledger.stored += segment.records - quarantined - duplicates;
 		await journal.remove(segment);
 		this.#trouble = undefined;
+		this.#suspects.delete(segment.seq);
 		this.#storedUpTo = segment.seq;
 		for (const [seq, resolvers] of this.#waiting) {
 			if (seq > segment.seq) continue;
 			this.#waiting.delete(seq);
 			for (const resolve of resolvers) resolve();
 		}
+	}
+
+	async #withoutDuplicates(segment: Segment, blocks: readonly SizedBlock[]) {
+		const { suspects, stored } = await noted(`${segment.path}.known`, async () => {
+			// Of a segment of an earlier process nothing is known.
+			const watched = this.#suspects.get(segment.seq) ?? "unknown";
+			const suspects = watched === "unknown" ? idsOf(blocks) : watched;
+			return { suspects, stored: await storedOf(suspects, this.#known) };
+		});
+		return withoutDuplicates(blocks, suspects, stored);
 	}
 
 	#retrying<T>(work: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { notedKnownIds } from "./noted.ts";
+import { noted } from "./noted.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -11,13 +11,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 it("a replay is told the same ids as the first try, whatever is stored by then", async () => {
-	const stored = new Set(["old"]);
-	const known = async (project: string, ids: readonly string[]) =>
-		project === "p" ? ids.filter((id) => stored.has(id)) : [];
-	const ask = (project: string) => notedKnownIds(known, join(folder, "1.seg.known"))(project, ["old", "new"]);
-	expect(await ask("p")).toEqual(["old"]);
-	stored.add("new");
-	expect(await ask("p")).toEqual(["old"]);
-	expect(await ask("other")).toEqual([]);
-	expect(await ask("p")).toEqual(["old"]);
+	const stored = ["old"];
+	const ask = (segment: string) =>
+		noted(join(folder, `${segment}.known`), async () => ({ suspects: ["old", "new"], stored: [...stored] }));
+	expect((await ask("1.seg")).stored).toEqual(["old"]);
+	stored.push("new");
+	expect((await ask("1.seg")).stored).toEqual(["old"]);
+	expect((await ask("2.seg")).stored).toEqual(["old", "new"]);
 });

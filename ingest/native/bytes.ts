@@ -1,10 +1,15 @@
+/** Bytes above which calling `set` costs less than copying words. */
+const LONG_TEXT = 512;
+
 /** A byte buffer that grows; the ground of every Native column. Integers are little-endian, lengths LEB128 varints. */
 export class ByteWriter {
 	bytes: Buffer;
 	length = 0;
+	#view: DataView;
 
 	constructor(capacity = 1_024) {
 		this.bytes = Buffer.allocUnsafeSlow(capacity);
+		this.#view = new DataView(this.bytes.buffer);
 	}
 
 	/** Makes room for `more` bytes; after it `bytes` may be another buffer. */
@@ -14,6 +19,7 @@ export class ByteWriter {
 		const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
 		this.bytes.copy(grown, 0, 0, this.length);
 		this.bytes = grown;
+		this.#view = new DataView(grown.buffer);
 	}
 
 	uint8(value: number): void {
@@ -61,6 +67,29 @@ export class ByteWriter {
 	stringBytes(source: Uint8Array, from: number, to: number): void {
 		this.varint(to - from);
 		this.raw(source, from, to);
+	}
+
+	/** The same from a view: for the short texts that most are, a loop over words costs less than calling `set`. */
+	stringView(source: DataView, from: number, to: number): void {
+		const size = to - from;
+		this.reserve(size + 8);
+		let rest = size;
+		let at = this.length;
+		const { bytes } = this;
+		while (rest >= 0x80) {
+			bytes[at++] = (rest & 0x7f) | 0x80;
+			rest >>>= 7;
+		}
+		bytes[at++] = rest;
+		this.length = at + size;
+		const view = this.#view;
+		if (size > LONG_TEXT) bytes.set(new Uint8Array(source.buffer, source.byteOffset + from, size), at);
+		else if (size < 4) for (let i = 0; i < size; i++) bytes[at + i] = source.getUint8(from + i);
+		else {
+			const last = size - 4;
+			for (let i = 0; i < last; i += 4) view.setInt32(at + i, source.getInt32(from + i, true), true);
+			view.setInt32(at + last, source.getInt32(from + last, true), true);
+		}
 	}
 
 	raw(source: Uint8Array, from = 0, to = source.length): void {

@@ -1,5 +1,5 @@
 -- The event_ids of the last 7 days, sorted for point look-ups: the loader asks here before it stores an event.
--- Written by the loader after the events themselves, never by a view: a crash in between must repeat the insert, not skip it.
+-- The loader notes the answer before it inserts, so a replay after a crash is not misled by ids of its own.
 CREATE TABLE IF NOT EXISTS {{local:event_ids}} {{on_cluster}} (
 	project LowCardinality(String),
 	event_id String CODEC(ZSTD(1)),
@@ -12,3 +12,8 @@ TTL received + toIntervalDay(7)
 SETTINGS {{dedup}}, fsync_after_insert = 1, ttl_only_drop_parts = 1, index_granularity = 512;
 
 {{distributed:event_ids cityHash64(event_id)}}
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.event_ids_view {{on_cluster}} TO {{local:event_ids}} AS
+SELECT project, event_id, now('UTC') AS received
+FROM {{local:events}}
+WHERE event_id != '';

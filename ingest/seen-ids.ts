@@ -1,0 +1,145 @@
+/**
+ * Which event_ids may have been seen in the last 7 days: a Bloom filter, so that an id which was surely not costs no look-up.
+ * It never says "new" of an id that was seen; of one in a hundred new ones it says "maybe", and ClickHouse is asked.
+ */
+
+const DAY_MS = 86_400_000;
+const REMEMBERED_MS = 7 * DAY_MS;
+const PROBES = 4;
+/** Ids for which so many bits give an answer that is wrong once in a hundred times. */
+const BITS_PER_ID = 10;
+
+interface Generation {
+	readonly words: Uint32Array;
+	count: number;
+	/** When the last id was added, milliseconds since the epoch. */
+	until: number;
+}
+
+export interface SeenIdsOptions {
+	/** Milliseconds since the epoch. */
+	readonly clock: () => number;
+	/** Bits of a generation, a power of two. */
+	readonly bits?: number;
+	readonly generations?: number;
+}
+
+export class SeenIds {
+	readonly #clock: () => number;
+	readonly #mask: number;
+	readonly #capacity: number;
+	readonly #most: number;
+	/** Youngest first. */
+	#generations: Generation[];
+	/** Until then an id that was seen may be missing here. */
+	#incompleteUntil = Number.POSITIVE_INFINITY;
+	#h1 = 0;
+	#h2 = 0;
+
+	constructor({ clock, bits = 2 ** 27, generations = 6 }: SeenIdsOptions) {
+		this.#clock = clock;
+		this.#mask = bits - 1;
+		this.#capacity = Math.floor(bits / BITS_PER_ID);
+		this.#most = generations;
+		this.#generations = [this.#generation()];
+	}
+
+	/** Whether an id that is not here was surely not seen. False until {@link complete}, and after too many ids in 7 days. */
+	get isComplete(): boolean {
+		return this.#clock() >= this.#incompleteUntil;
+	}
+
+	/** Everything that is stored has been added. */
+	complete(): void {
+		if (this.#incompleteUntil === Number.POSITIVE_INFINITY) this.#incompleteUntil = Number.NEGATIVE_INFINITY;
+	}
+
+	/** Adds an id. @returns whether it may have been added before */
+	add(project: string, id: string): boolean {
+		this.#h1 = 0x811c9dc5;
+		this.#h2 = 0x9747b28c;
+		this.#text(project);
+		this.#byte(0);
+		this.#text(id);
+		return this.#addHashed();
+	}
+
+	/** The same of an id that stands in bytes, as UTF-8. */
+	addBytes(project: string, bytes: Uint8Array, from: number, to: number): boolean {
+		this.#h1 = 0x811c9dc5;
+		this.#h2 = 0x9747b28c;
+		this.#text(project);
+		this.#byte(0);
+		for (let i = from; i < to; i++) this.#byte(bytes[i]!);
+		return this.#addHashed();
+	}
+
+	#text(text: string): void {
+		for (let i = 0; i < text.length; i++) {
+			const code = text.charCodeAt(i);
+			if (code >= 0x80) {
+				for (const byte of Buffer.from(text.slice(i))) this.#byte(byte);
+				return;
+			}
+			this.#byte(code);
+		}
+	}
+
+	#byte(byte: number): void {
+		this.#h1 = Math.imul(this.#h1 ^ byte, 0x01000193);
+		this.#h2 = Math.imul(this.#h2 ^ byte, 0x5bd1e995) ^ (this.#h2 >>> 15);
+	}
+
+	#addHashed(): boolean {
+		const h1 = mixed(this.#h1);
+		// Odd, so that the probes differ: https://www.eecs.harvard.edu/~michaelm/postscripts/rsa2008.pdf
+		const h2 = mixed(this.#h2) | 1;
+		let seen = false;
+		for (const generation of this.#generations) {
+			let all = true;
+			for (let i = 0; i < PROBES && all; i++) {
+				const bit = (h1 + Math.imul(i, h2)) & this.#mask;
+				all = (generation.words[bit >>> 5]! & (1 << (bit & 31))) !== 0;
+			}
+			seen ||= all;
+		}
+		if (!seen) this.#insert(h1, h2);
+		return seen;
+	}
+
+	#insert(h1: number, h2: number): void {
+		let youngest = this.#generations[0]!;
+		if (youngest.count === this.#capacity) youngest = this.#rotate();
+		for (let i = 0; i < PROBES; i++) {
+			const bit = (h1 + Math.imul(i, h2)) & this.#mask;
+			youngest.words[bit >>> 5]! |= 1 << (bit & 31);
+		}
+		youngest.count++;
+		youngest.until = this.#clock();
+	}
+
+	#rotate(): Generation {
+		const now = this.#clock();
+		this.#generations = this.#generations.filter(({ until }) => until > now - REMEMBERED_MS);
+		if (this.#generations.length === this.#most) {
+			const { until } = this.#generations.pop()!;
+			this.#incompleteUntil = Math.max(this.#incompleteUntil, until + REMEMBERED_MS);
+		}
+		const youngest = this.#generation();
+		this.#generations.unshift(youngest);
+		return youngest;
+	}
+
+	#generation(): Generation {
+		return { words: new Uint32Array((this.#mask + 1) / 32), count: 0, until: this.#clock() };
+	}
+}
+
+/** The finaliser of MurmurHash3: every bit of the hash depends on every bit of the text. */
+function mixed(hash: number): number {
+	let h = hash ^ (hash >>> 16);
+	h = Math.imul(h, 0x85ebca6b);
+	h ^= h >>> 13;
+	h = Math.imul(h, 0xc2b2ae35);
+	return h ^ (h >>> 16);
+}
