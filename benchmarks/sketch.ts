@@ -33,10 +33,12 @@ export interface SketchOptions {
 }
 
 const LEVELS = "0.5, 0.95, 0.99";
+/** What makes an answer of each as good as it can be; of the second a value is cut to 8 bits, so half a step is missing. */
 const CANDIDATES = [
-	["quantilesDD(0.01)", "quantilesDD", `0.01, ${LEVELS}`],
-	["quantilesBFloat16", "quantilesBFloat16", LEVELS],
-	["quantilesTDigest", "quantilesTDigest", LEVELS],
+	// Values below 1 are put one bucket too high by ClickHouse (up to 26.7); reads put them back, see query/plan/scan.ts.
+	["quantilesDD(0.01)", "quantilesDD", `0.01, ${LEVELS}`, "if(abs(s) < 1, s * 0.99 / 1.01, s)"],
+	["quantilesBFloat16", "quantilesBFloat16", LEVELS, "s * 1.0039"],
+	["quantilesTDigest", "quantilesTDigest", LEVELS, "s"],
 ] as const;
 const TIERS = [
 	["1m", 60],
@@ -56,10 +58,10 @@ export async function runSketches(server: Server, { points, repeats, report }: S
 	await fillSource(server, points);
 	const results: SketchResult[] = [];
 	const nothing = await insertCpu(server, "nothing", "", "", repeats);
-	for (const [sketch, name, parameters] of CANDIDATES) {
+	for (const [sketch, name, parameters, corrected] of CANDIDATES) {
 		const cpu = await insertCpu(server, name, name, parameters, repeats);
 		for (const [tier] of TIERS) await server.sql(`OPTIMIZE TABLE ${DATABASE}.${name}_${tier} FINAL`);
-		const errors = await worstErrors(server, name, parameters);
+		const errors = await worstErrors(server, name, parameters, corrected);
 		results.push({
 			...{ sketch, insert_cpu_us: ((cpu - nothing) * 1_000) / points },
 			disk_1m_bytes: await bytesOf(server, `${name}_1m`),
@@ -165,9 +167,9 @@ async function readTime(
  * Relative errors of the three percentiles, worst hour. Over all components, so that an hour has enough points for the
  * distance between neighbouring ones not to look like an error of the sketch.
  */
-async function worstErrors(server: Server, sketch: string, parameters: string): Promise<number[]> {
+async function worstErrors(server: Server, sketch: string, parameters: string, corrected: string): Promise<number[]> {
 	const [row] = await server.rows<{ worst: number[] }>(
-		`SELECT maxForEach(arrayMap((s, e) -> abs(s - e) / e, q, exact)) AS worst FROM (
+		`SELECT maxForEach(arrayMap((s, e) -> abs(${corrected} - e) / e, q, exact)) AS worst FROM (
 			SELECT bucket, ${sketch}Merge(${parameters})(quantiles) AS q FROM ${DATABASE}.${sketch}_1h GROUP BY bucket
 		) AS a INNER JOIN (
 			SELECT toStartOfHour(ts) AS bucket, quantilesExact(${LEVELS})(value) AS exact FROM ${DATABASE}.source GROUP BY bucket
