@@ -1,6 +1,8 @@
 /** One process per data folder, without stale locks: a socket that only a living process can hold. */
-import { rmSync } from "node:fs";
+import { hash } from "node:crypto";
+import { realpathSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Another Tidemark runs on this data folder. */
@@ -13,7 +15,7 @@ export class FolderInUseError extends Error {
  * @throws FolderInUseError
  */
 export async function lockFolder(folder: string): Promise<{ release(): Promise<void> }> {
-	const path = join(folder, "tidemark.lock");
+	const path = socketPath(folder);
 	const server = createServer((socket) => socket.end());
 	try {
 		await listen(server, path);
@@ -26,6 +28,16 @@ export async function lockFolder(folder: string): Promise<{ release(): Promise<v
 	}
 	server.unref();
 	return { release: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+/** What the kernel takes as the address of a socket, without the byte that ends it; a longer path is cut without a word. */
+const MAX_PATH_BYTES = 103;
+
+function socketPath(folder: string): string {
+	const path = join(folder, "tidemark.lock");
+	if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return path;
+	const name = hash("sha256", realpathSync(folder)).slice(0, 32);
+	return join(tmpdir(), `tidemark-${name}.lock`);
 }
 
 function listen(server: Server, path: string): Promise<void> {

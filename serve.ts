@@ -51,6 +51,7 @@ export class StartError extends Error {
 
 /** Of the embedded engine, and of a server whose settings name none. */
 export const DATABASE = "tidemark";
+const REFUSE_MS = 10_000;
 const DRAIN_MS = 20_000;
 const KEY_USE_INTERVAL_MS = 60_000;
 const READY_MS = 3_000;
@@ -61,7 +62,9 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 	// Filled as parts come up, so that a start which fails half-way stops what it has started.
 	const stops: (() => Promise<unknown>)[] = [];
 	const stop = async () => {
-		for (let part = stops.pop(); part; part = stops.pop()) await part();
+		const failures: unknown[] = [];
+		for (let part = stops.pop(); part; part = stops.pop()) await part().catch((error) => failures.push(error));
+		if (failures.length > 0) throw failures[0];
 	};
 	try {
 		makeFolder(settings.dataDir);
@@ -82,7 +85,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		}, KEY_USE_INTERVAL_MS);
 		stops.push(async () => {
 			clearInterval(uses);
-			await keys.flushUses();
+			await keys.flushUses().catch((err) => logger.warn({ err }, "last uses of keys could not be stored"));
 		});
 
 		const ingest = roles.includes("ingest") ? await startIngest(settings, clickhouse, logger) : undefined;
@@ -128,7 +131,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		logger.info({ version, roles, url: front.url }, "started");
 		return { url: front.url, newAdminKey, stop };
 	} catch (error) {
-		await stop();
+		await stop().catch((err) => logger.error({ err }, "what was started did not stop"));
 		throw error;
 	}
 }
@@ -188,6 +191,10 @@ async function connect(
 			cluster: settings.clickhouseCluster,
 			retention: retentionOf(settings),
 		});
+	} catch (cause) {
+		if (engine) throw cause;
+		const [line] = (cause as Error).message.split("\n");
+		throw new StartError(`ClickHouse at ${at.url} cannot be used: ${line}`, { cause });
 	} finally {
 		await admin.close();
 	}
@@ -272,7 +279,7 @@ interface Front {
 	readonly url: string;
 	/** From now on requests go to the app. */
 	open(fetch: Fetch): void;
-	/** From now on requests are refused; resolves when those under way are answered. */
+	/** From now on requests are refused; resolves when those under way are answered, or had their time. */
 	refuse(): Promise<void>;
 	close(): Promise<void>;
 }
@@ -316,11 +323,14 @@ async function listen(host: string, port: number): Promise<Front> {
 		},
 		async refuse() {
 			handle = unready("stopping");
-			if (under_way > 0) {
-				await new Promise<void>((resolve) => {
-					settled = resolve;
-				});
-			}
+			if (under_way === 0) return;
+			let late: NodeJS.Timeout | undefined;
+			await new Promise<void>((resolve) => {
+				settled = resolve;
+				// Who sends a body by drips is not waited for.
+				late = setTimeout(resolve, REFUSE_MS);
+			});
+			clearTimeout(late);
 		},
 		close: () =>
 			new Promise((resolve) => {

@@ -119,6 +119,18 @@ test("a key that is repeated while ClickHouse is away, also after a restart, is 
 	expect(await setup.query("SELECT message FROM logs WHERE component = 'writer'")).toEqual([{ message: "once" }]);
 });
 
+test("SIGTERM while ClickHouse is away ends it with code 0, and the next start stores what was accepted", async () => {
+	await using setup = await setUp("stopped");
+	await setup.proxy.refuse();
+	const body = { message: "accepted", component: "writer" };
+	expect((await setup.server.request("/v1/ingest/logs", { body })).status).toBe(202);
+	expect(await setup.server.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+	await setup.proxy.restore();
+	const server = await setup.restart();
+	await drained(server);
+	expect(await setup.query("SELECT message FROM logs WHERE component = 'writer'")).toEqual([{ message: "accepted" }]);
+}, 120_000);
+
 test("a journal over its budget is 503 that names it, and recovers by itself", async () => {
 	await using setup = await setUp("budget", { TIDEMARK_JOURNAL_BUDGET: String(BUDGET_BYTES) });
 	const { server, proxy } = setup;

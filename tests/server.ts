@@ -151,6 +151,41 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 	};
 }
 
+export interface Ended extends Exit {
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+/**
+ * Runs the program until it ends by itself, as a start that cannot succeed does.
+ * @param shell runs it as `"$@"`, after what it does first; unset, it is run directly
+ */
+export async function runToEnd(env: Readonly<Record<string, string>>, shell?: string): Promise<Ended> {
+	const folder = temporaryFolder();
+	const command = [process.execPath, MAIN, "start"];
+	const [file, ...args] = shell === undefined ? command : ["sh", "-c", shell, "sh", ...command];
+	const child = spawn(file!, args, {
+		cwd: folder,
+		env: { ...inherited(), PORT: "0", TIDEMARK_DATA: folder, TIDEMARK_ADMIN_KEY: ADMIN_KEY, ...env },
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	running.add(child);
+	const late = setTimeout(() => child.kill("SIGKILL"), START_DEADLINE_MS);
+	const printed = { stdout: "", stderr: "" };
+	for (const name of ["stdout", "stderr"] as const) {
+		child[name].setEncoding("utf8").on("data", (text: string) => {
+			printed[name] += text;
+		});
+	}
+	return await new Promise((resolve) => {
+		child.once("close", (code, signal) => {
+			clearTimeout(late);
+			running.delete(child);
+			resolve({ ...printed, code, signal });
+		});
+	});
+}
+
 /** Rows of a SELECT. Integers of 64 bits are numbers here. */
 export async function rowsOf<Row>(
 	clickhouse: ClickHouse,
