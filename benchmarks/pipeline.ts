@@ -56,6 +56,12 @@ export async function runPipeline(
 		const { connections, most_ms } = options;
 		const url = server.url + ROUTES[workload];
 		const sent = await generator.send({ url, headers: server.headers, connections, most_ms });
+		// As VictoriaMetrics is told to flush: what was accepted is to be stored now, not when a segment is full.
+		await fetch(`${server.url}/v1/ingest/batch?wait=true`, {
+			method: "POST",
+			headers: { ...server.headers, "content-type": "application/x-ndjson" },
+			body: "",
+		});
 		// A segment's file goes when its rows can be queried: watching the folder costs neither process anything.
 		await until("storing everything", STORE_MS, POLL_MS, () => server.segments().length === 0);
 		const stored_ms = monotonicMs() - sent.started_at;
