@@ -74,14 +74,20 @@ export interface TestLog {
 	readonly trace_id?: string;
 }
 
-/** Ids follow the order of the list. */
-export async function insertLogs(client: ClickHouse, project: string, logs: readonly TestLog[]): Promise<void> {
+/** Ids follow the order of the list. Without `indexed` the text index is left to a later merge. */
+export async function insertLogs(
+	client: ClickHouse,
+	project: string,
+	logs: readonly TestLog[],
+	{ firstId = 1, indexed = true } = {},
+): Promise<void> {
 	await client.insert({
 		table: "logs",
 		values: logs.map(({ ts, message, level, component, context, trace_id }, i) => ({
-			...{ project, ts: clickHouseTime(new Date(ts)), id: String(i + 1), level: level ?? "info", message },
+			...{ project, ts: clickHouseTime(new Date(ts)), id: String(firstId + i), level: level ?? "info", message },
 			...{ component: component ?? "", context: JSON.stringify(context ?? {}), trace_id: trace_id ?? "", span_id: "" },
 		})),
 		format: "JSONEachRow",
+		clickhouse_settings: { materialize_skip_indexes_on_insert: indexed ? 1 : 0 },
 	});
 }
