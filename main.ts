@@ -8,7 +8,7 @@ import { adminCommands } from "./admin.ts";
 import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
 import { packageRoot } from "./schema/paths.ts";
-import { serve } from "./serve.ts";
+import { serve, startEngineAlone } from "./serve.ts";
 import { ownLogStream } from "./workers/self/log-stream.ts";
 import { Outbox } from "./workers/self/outbox.ts";
 
@@ -26,6 +26,15 @@ for (const role of ["ingest", "query", "worker"] as const) {
 		.action(() => run([role]));
 }
 program
+	.command("engine")
+	.description("run the embedded ClickHouse alone, on the data folder")
+	.action(async () => {
+		const settings = loadSettings(process.env, process.cwd());
+		const engine = await startEngineAlone(settings, pino({ level: settings.logLevel, base: null }));
+		process.stdout.write(`ClickHouse answers at ${engine.url}; user and password are in engine.json\n`);
+		untilSignal(() => engine.stop());
+	});
+program
 	.command("config")
 	.description("print the table of settings as Markdown")
 	.action(() => void process.stdout.write(settingsTable()));
@@ -36,7 +45,7 @@ for (const command of adminCommands(() => loadSettings(process.env, process.cwd(
 
 program.parseAsync().catch(fail);
 
-/** Runs until a signal; a second one ends it at once. */
+/** Runs until a signal. */
 async function run(only?: readonly Role[]): Promise<void> {
 	const settings = loadSettings(process.env, process.cwd());
 	const outbox = new Outbox();
@@ -44,13 +53,20 @@ async function run(only?: readonly Role[]): Promise<void> {
 	const logger = pino({ level: settings.logLevel, base: null }, ownLogStream(stdout, outbox));
 	const served = await serve({ settings, roles: only ?? settings.roles, logger, version, outbox });
 	banner(served.url, served.newAdminKey, settings.dataDir);
+	untilSignal((signal) => {
+		logger.info({ signal }, "stopping: storing what was accepted");
+		return served.stop();
+	});
+}
+
+/** Stops at SIGINT or SIGTERM; a second one ends the process at once. */
+function untilSignal(stop: (signal: NodeJS.Signals) => Promise<void>): void {
 	let stopping = false;
 	for (const signal of ["SIGINT", "SIGTERM"] as const) {
 		process.on(signal, () => {
 			if (stopping) process.exit(1);
 			stopping = true;
-			logger.info({ signal }, "stopping: storing what was accepted");
-			served.stop().then(() => process.exit(0), fail);
+			stop(signal).then(() => process.exit(0), fail);
 		});
 	}
 }

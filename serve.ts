@@ -136,6 +136,12 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 	}
 }
 
+/** The embedded engine without the rest, for tools and repairs. @throws StartError, or an error of the engine */
+export async function startEngineAlone(settings: Settings, logger: Logger): Promise<Engine> {
+	makeFolder(settings.dataDir);
+	return await startEmbedded(settings, logger);
+}
+
 export function retentionOf(settings: Settings): Retention {
 	return {
 		metrics_days: Math.ceil(settings.metricsRetentionMs / DAY_MS),
@@ -212,6 +218,7 @@ export function serverOf(settings: Settings) {
 	return { url: url.origin, user, password, database };
 }
 
+/** The embedded engine, with what other tools need to find it in `engine.json`. */
 async function startEmbedded(settings: Settings, logger: Logger): Promise<Engine> {
 	const engine = await startEngine({
 		dataDir: join(settings.dataDir, "clickhouse"),
