@@ -7,8 +7,9 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Session } from "chdb";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { createQueryControl } from "./control.ts";
+import { findLost, takeBack } from "./deduplication-logs.ts";
 import { readContentTypes } from "./formats.ts";
 import { createHttpServer } from "./http.ts";
 import { createPipes } from "./pipe.ts";
@@ -93,6 +94,33 @@ async function listen(server: Server, port: number): Promise<number> {
 	}
 }
 
+/** Makes repeated inserts of what was cut off by a crash possible again; see {@link findLost}. Nothing else may use the tables yet. */
+function repairDeduplication(session: Session, logger: Logger): void {
+	const rows = session.query(
+		`SELECT database, name, data_paths[1] AS folder FROM system.tables
+		WHERE engine LIKE '%MergeTree' AND engine NOT LIKE 'Replicated%' AND notEmpty(data_paths)`,
+		"JSONEachRow",
+	);
+	const quoted = (name: string) => `\`${name.replace(/[\\`]/g, "\\$&")}\``;
+	const tables = rows
+		.split("\n")
+		.filter(Boolean)
+		.map((row) => {
+			const { database, name, folder } = JSON.parse(row) as Record<"database" | "name" | "folder", string>;
+			return { name: `${quoted(database)}.${quoted(name)}`, folder };
+		});
+	for (const lost of findLost(tables)) {
+		session.query(`DETACH TABLE ${lost.table} SYNC`);
+		takeBack(lost);
+		session.query(`ATTACH TABLE ${lost.table}`);
+		const parts = lost.entries.map(({ part }) => part);
+		logger.warn(
+			{ table: lost.table, parts },
+			"an insert was cut off between its deduplication and its part; it may be repeated",
+		);
+	}
+}
+
 /** @throws with `code`: an errno name, or `ENGINE_NOT_OPENED`. */
 export async function runEngine(settings: EngineSettings): Promise<RunningEngine> {
 	// stdout belongs to the parent's log; lines carry their own level.
@@ -101,6 +129,7 @@ export async function runEngine(settings: EngineSettings): Promise<RunningEngine
 	// The engine takes a table name that is the name of a file in the working directory for that file.
 	process.chdir(userFilesDir(settings.dataDir));
 	const control = await openEngine(settings);
+	repairDeduplication(control, logger);
 	// Only now that the folder is ours: what lies in transit belongs to requests that died with their engine.
 	const transit = transitDir(settings.dataDir);
 	await rm(transit, { recursive: true, force: true });
