@@ -73,7 +73,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const front = await listen(settings.host, settings.port);
 		stops.push(() => front.close());
 		const redis = await startRedisOf(settings, logger, stops);
-		const { clickhouse, engine } = await connect(settings, logger, stops);
+		const { clickhouse, readers, engine } = await connect(settings, logger, stops);
 
 		const keys = new KeyStore({ client: clickhouse, readLimit: settings.rateLimit });
 		const newAdminKey = await keys.ensureAdminKey({ adminKey: settings.adminKey });
@@ -121,10 +121,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		app.route("/", keyRoutes({ keys, audit: new AuditLog(clickhouse), requireRole }));
 		if (ingest) app.route("/", ingest.routes(requireRole));
 		if (reads)
-			app.route(
-				"/",
-				queryRoutes({ queries: new Queries({ client: clickhouse }), reach: reachOf(settings), requireRole }),
-			);
+			app.route("/", queryRoutes({ queries: new Queries({ client: readers }), reach: reachOf(settings), requireRole }));
 		front.open(app.fetch);
 		// Pushed last, so it goes first.
 		stops.push(() => front.refuse());
@@ -184,7 +181,7 @@ async function connect(
 	settings: Settings,
 	logger: Logger,
 	stops: (() => Promise<unknown>)[],
-): Promise<{ clickhouse: ClickHouse; engine: Engine | undefined }> {
+): Promise<{ clickhouse: ClickHouse; readers: ClickHouse; engine: Engine | undefined }> {
 	const engine = settings.clickhouseUrl ? undefined : await startEmbedded(settings, logger);
 	if (engine) stops.push(() => engine.stop());
 	const at = engine
@@ -205,8 +202,10 @@ async function connect(
 		await admin.close();
 	}
 	const clickhouse = connectClickHouse(at);
-	stops.push(() => clickhouse.close());
-	return { clickhouse, engine };
+	// Sockets of their own: a rush of questions must not keep the loader waiting for one.
+	const readers = connectClickHouse(at);
+	stops.push(() => Promise.all([clickhouse.close(), readers.close()]));
+	return { clickhouse, readers, engine };
 }
 
 /** The server of the settings; what stands in its URL wins over what stands beside it. */
