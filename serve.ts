@@ -313,6 +313,9 @@ async function listen(host: string, port: number): Promise<Front> {
 			}
 		},
 	}) as Server;
+	// Longer than the minute for which proxies and clients keep idle connections: whoever closes first must not be us, or a
+	// request meets a closed socket.
+	server.keepAliveTimeout = 75_000;
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", (cause: NodeJS.ErrnoException) => {
 			const why = cause.code === "EADDRINUSE" ? "it is in use" : cause.message;
