@@ -13,6 +13,7 @@ import {
 	StringColumn,
 	writeBlock,
 } from "./native/columns.ts";
+import { EventRows, LogRows, RowIds } from "./rows.ts";
 import type { Family, Series } from "./series.ts";
 
 /** An event that passed its checks. */
@@ -82,29 +83,6 @@ export class OpenBatch {
 	};
 	readonly #points = new PointRows(["project", "name", "component", "kind"]);
 	readonly #cumulative = new PointRows(["project", "name"]);
-	readonly #events = {
-		project: lowCardinality(),
-		event: lowCardinality(),
-		ts: fixed(),
-		event_id: text(),
-		user_id: text(),
-		account_id: text(),
-		session_id: text(),
-		strings: new MapColumn(lowCardinality(), text()),
-		numbers: new MapColumn(lowCardinality(), fixed()),
-		id: fixed(),
-	};
-	readonly #logs = {
-		project: lowCardinality(),
-		ts: fixed(),
-		id: fixed(),
-		level: lowCardinality(),
-		component: lowCardinality(),
-		message: text(),
-		context: text(),
-		trace_id: text(),
-		span_id: text(),
-	};
 	readonly #errors = {
 		project: lowCardinality(),
 		ts: fixed(),
@@ -126,22 +104,27 @@ export class OpenBatch {
 		answer: text(),
 		received: fixed(),
 	};
-	readonly #rows = { series: 0, events: 0, logs: 0, errors: 0, requests: 0 };
+	readonly #rows = { series: 0, errors: 0, requests: 0 };
 	// Kept over batches, here and in the journal: fresh buffers for every commit keep the garbage collector busy.
 	readonly #out = new ByteWriter(1024 * 1024);
 	#announced: Series[] = [];
 	#suspects: string[] | "unknown" = [];
 	#generation = 0;
-	#sequence: number;
+	readonly #ids: RowIds;
+	/** Tables that a scanner fills column by column. */
+	readonly events: EventRows;
+	readonly logs: LogRows;
 
 	/** @param sequence where the low half of row ids starts; a random one keeps two processes apart */
 	constructor(sequence: number) {
-		this.#sequence = sequence >>> 0;
+		this.#ids = new RowIds(sequence);
+		this.events = new EventRows(this.#ids);
+		this.logs = new LogRows(this.#ids);
 	}
 
 	/** Rows waiting, bookkeeping included. */
 	get rows(): number {
-		let rows = this.#points.rows + this.#cumulative.rows;
+		let rows = this.#points.rows + this.#cumulative.rows + this.events.count + this.logs.count;
 		for (const count of Object.values(this.#rows)) rows += count;
 		return rows;
 	}
@@ -184,26 +167,11 @@ export class OpenBatch {
 	}
 
 	event(project: string, row: EventRow, received: number): void {
-		const columns = this.#events;
-		columns.project.push(project);
-		columns.event.push(row.event);
-		columns.ts.int64(row.ts);
-		columns.event_id.push(row.event_id);
-		columns.user_id.push(row.user_id);
-		columns.account_id.push(row.account_id);
-		columns.session_id.push(row.session_id);
-		for (const [key, value] of row.strings) {
-			columns.strings.keys.push(key);
-			columns.strings.values.push(value);
-		}
-		columns.strings.endRow(row.strings.length);
-		for (const [key, value] of row.numbers) {
-			columns.numbers.keys.push(key);
-			columns.numbers.values.float64(value);
-		}
-		columns.numbers.endRow(row.numbers.length);
-		this.#id(columns.id, received);
-		this.#rows.events++;
+		this.events.push(project, row, received);
+	}
+
+	log(project: string, row: LogRow, received: number): void {
+		this.logs.push(project, row, received);
 	}
 
 	/** An event_id of this batch may have been seen before. @param key undefined when nothing is known of any */
@@ -212,25 +180,11 @@ export class OpenBatch {
 		else if (this.#suspects !== "unknown") this.#suspects.push(key);
 	}
 
-	log(project: string, row: LogRow, received: number): void {
-		const columns = this.#logs;
-		columns.project.push(project);
-		columns.ts.int64(row.ts);
-		this.#id(columns.id, received);
-		columns.level.push(row.level);
-		columns.component.push(row.component);
-		columns.message.push(row.message);
-		columns.context.push(row.context);
-		columns.trace_id.push(row.trace_id);
-		columns.span_id.push(row.span_id);
-		this.#rows.logs++;
-	}
-
 	error(project: string, row: ErrorRow, received: number): void {
 		const columns = this.#errors;
 		columns.project.push(project);
 		columns.ts.int64(row.ts);
-		this.#id(columns.id, received);
+		this.#ids.push(columns.id, received);
 		columns.issue_id.uint64(row.issueHigh, row.issueLow);
 		columns.error_type.push(row.error_type);
 		columns.severity.push(row.severity);
@@ -272,13 +226,15 @@ export class OpenBatch {
 		add("series", this.#rows.series, this.#series);
 		add("points", this.#points.rows, this.#points.columns());
 		add("cumulative", this.#cumulative.rows, this.#cumulative.columns());
-		add("events", this.#rows.events, this.#events);
-		add("logs", this.#rows.logs, this.#logs);
+		add("events", this.events.count, this.events.columns);
+		add("logs", this.logs.count, this.logs.columns);
 		add("errors", this.#rows.errors, this.#errors);
 		add("requests", this.#rows.requests, this.#requests);
 		this.#points.clear();
 		this.#cumulative.clear();
-		Object.assign(this.#rows, { series: 0, events: 0, logs: 0, errors: 0, requests: 0 });
+		Object.assign(this.#rows, { series: 0, errors: 0, requests: 0 });
+		this.events.count = 0;
+		this.logs.count = 0;
 		this.#generation++;
 		const announced = this.#announced;
 		this.#announced = [];
@@ -288,12 +244,6 @@ export class OpenBatch {
 		for (const { table, rows } of parts) if (table !== "series" && table !== "requests") records += rows;
 		const frames = parts.map(({ table, rows, from, to }) => ({ table, rows, block: out.bytes.subarray(from, to) }));
 		return { frames, records, announced, suspects };
-	}
-
-	/** Time of receipt in seconds above a counter: unique enough to order rows of one millisecond and to page by. */
-	#id(column: FixedColumn, received: number): void {
-		this.#sequence = (this.#sequence + 1) >>> 0;
-		column.uint64(Math.floor(received / 1_000), this.#sequence);
 	}
 }
 

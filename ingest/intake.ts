@@ -15,7 +15,7 @@ import { Problem } from "./parse/problem.ts";
 import { isObject } from "./parse/text.ts";
 import { type TimeBounds, timeBounds } from "./parse/time.ts";
 import { splitRecords } from "./records.ts";
-import { MetricScanner } from "./scan/metrics.ts";
+import { BodyScanner } from "./scan/body.ts";
 import type { SeenIds } from "./seen-ids.ts";
 import type { SeriesRegistry } from "./series.ts";
 
@@ -49,11 +49,12 @@ export class Intake {
 	readonly batch: OpenBatch;
 	readonly #options: IntakeOptions;
 	readonly #committer: Committer;
-	readonly #scanner = new MetricScanner();
+	readonly #scanner: BodyScanner;
 
 	constructor(options: IntakeOptions) {
 		this.#options = options;
 		this.batch = new OpenBatch(options.sequence);
+		this.#scanner = new BodyScanner(this.batch);
 		this.#committer = new Committer(options.journal, this.batch, options.onCommit);
 	}
 
@@ -63,25 +64,23 @@ export class Intake {
 	 * @throws ApiError 400 or 413 when the body as a whole cannot be taken
 	 */
 	take(project: string, signal: Signal | undefined, body: Buffer, format: BodyFormat): Taken {
-		if (signal === undefined || signal === "metric") {
-			const taken = this.#scan(project, body, format);
-			if (taken) return taken;
-		}
-		return this.takeRecords(project, signal, splitRecords(body, format, this.#options.maxRecords));
+		const taken = signal === "error" || signal === "event" ? undefined : this.#scan(project, signal, body, format);
+		return taken ?? this.takeRecords(project, signal, splitRecords(body, format, this.#options.maxRecords));
 	}
 
-	/** The usual body of metrics; undefined when it is not one. */
-	#scan(project: string, body: Buffer, format: BodyFormat): Taken | undefined {
+	/** The usual body, without an object per record; undefined when it is not one. */
+	#scan(project: string, signal: "metric" | "log" | undefined, body: Buffer, format: BodyFormat): Taken | undefined {
 		const { registry, retention, clock, maxRecords } = this.#options;
-		const scanner = this.#scanner;
-		const bounds = timeBounds(clock(), retention.metrics_days);
-		const usual = scanner.scan(body, format, project, bounds, maxRecords, (name, tags, kind, unit) =>
-			registry.resolve(project, name, tags, kind ?? conventionKind(name), unit),
-		);
-		if (!usual) return undefined;
-		const { points, series, ts, values } = scanner;
-		this.batch.points(points, series, ts, values);
-		return { answer: { accepted: scanner.records, rejected: [] }, rows: points };
+		const now = clock();
+		const rows = this.#scanner.scan(signal, body, format, {
+			project,
+			now,
+			retention,
+			maxRecords,
+			resolve: (name, tags, kind, unit) => registry.resolve(project, name, tags, kind ?? conventionKind(name), unit),
+		});
+		if (rows === -1) return undefined;
+		return { answer: { accepted: this.#scanner.records, rejected: [] }, rows };
 	}
 
 	/** Takes records that are parsed already. */

@@ -63,13 +63,7 @@ export class ByteWriter {
 		this.length += size;
 	}
 
-	/** Length and these bytes. */
-	stringBytes(source: Uint8Array, from: number, to: number): void {
-		this.varint(to - from);
-		this.raw(source, from, to);
-	}
-
-	/** The same from a view: for the short texts that most are, a loop over words costs less than calling `set`. */
+	/** Length and these bytes. For the short texts that most are, a loop over words costs less than calling `set`. */
 	stringView(source: DataView, from: number, to: number): void {
 		const size = to - from;
 		this.reserve(size + 8);

@@ -59,10 +59,6 @@ export class StringColumn implements MarkedColumn {
 		this.#data.string(text);
 	}
 
-	pushBytes(source: Uint8Array, from: number, to: number): void {
-		this.#data.stringBytes(source, from, to);
-	}
-
 	drain(out: ByteWriter): void {
 		out.raw(this.#data.bytes, 0, this.#data.length);
 		this.#data.length = 0;

@@ -1,6 +1,8 @@
+import { Unescaped } from "./unescaped.ts";
+
 /**
  * Reads JSON tokens from bytes without making objects, as far as the usual input goes. Every method that meets something
- * unusual (an escape, an exponent, a nested value, a mistake) returns false, and the caller falls back to `JSON.parse`, which
+ * unusual (half of a surrogate pair, a nested value, a mistake) returns false, and the caller falls back to `JSON.parse`, which
  * then decides; so the cursor accepts a subset of JSON and never anything else.
  */
 
@@ -24,6 +26,9 @@ export class Cursor {
 	from = 0;
 	to = 0;
 	hash = 0;
+	/** What `from` and `to` of the last `text` are places in: the body, or a copy of that text without its escapes. */
+	source: DataView = this.#view;
+	readonly #unescaped = new Unescaped();
 
 	reset(bytes: Buffer): void {
 		this.bytes = bytes;
@@ -80,6 +85,69 @@ export class Cursor {
 			at++;
 		}
 		return false;
+	}
+
+	/** A string with any escapes: `source`, `from` and `to`. Not for half of a surrogate pair, which is no UTF-8. */
+	text(): boolean {
+		if (this.peek() !== QUOTE) return false;
+		const { bytes, end } = this;
+		const view = this.#view;
+		let at = this.at + 1;
+		const from = at;
+		// Four bytes at a time: the lowest byte that is marked in `hits` is a quote, a backslash or a control character.
+		for (const last = end - 4; at <= last; at += 4) {
+			const word = view.getInt32(at, true);
+			const quotes = word ^ 0x22222222;
+			const escapes = word ^ 0x5c5c5c5c;
+			const hits =
+				(((quotes - 0x01010101) & ~quotes) | ((escapes - 0x01010101) & ~escapes) | ((word - 0x20202020) & ~word)) &
+				0x80808080;
+			if (hits !== 0) {
+				at += (31 - Math.clz32(hits & -hits)) >> 3;
+				break;
+			}
+		}
+		while (at < end) {
+			const byte = bytes[at]!;
+			if (byte === QUOTE) {
+				this.source = view;
+				this.from = from;
+				this.to = at;
+				this.at = at + 1;
+				return true;
+			}
+			if (byte === BACKSLASH) return this.#escaped(from);
+			if (byte < 0x20) return false;
+			at++;
+		}
+		return false;
+	}
+
+	#escaped(from: number): boolean {
+		const unescaped = this.#unescaped;
+		const next = unescaped.read(this.bytes, from, this.end);
+		if (next === -1) return false;
+		this.source = unescaped.view;
+		this.from = 0;
+		this.to = unescaped.length;
+		this.at = next;
+		return true;
+	}
+
+	/** Whether the last token is this text, which is ASCII. */
+	is(text: string): boolean {
+		const { from, to, bytes } = this;
+		if (to - from !== text.length) return false;
+		for (let i = 0; i < text.length; i++) if (bytes[from + i] !== text.charCodeAt(i)) return false;
+		return true;
+	}
+
+	/** Whether this word is next, as `true`; skips it. */
+	word(text: string): boolean {
+		const { bytes, at } = this;
+		for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
+		this.at = at + text.length;
+		return true;
 	}
 
 	/** An object without nested values and escapes, as text: `from`, `to` (braces included) and `hash`. Not checked further. */
@@ -156,14 +224,30 @@ export class Cursor {
 			fraction = at - point;
 			if (fraction === 0) return false;
 		}
-		if (at < end && (bytes[at]! | 0x20) === 0x65) return false;
+		const hasExponent = at < end && (bytes[at]! | 0x20) === 0x65;
+		if (hasExponent) {
+			at = this.#exponent(at + 1);
+			if (at === -1) return false;
+		}
 		this.at = at;
-		if (whole + fraction <= EXACT_DIGITS) {
+		if (whole + fraction <= EXACT_DIGITS && !hasExponent) {
 			// Both are exact, so one division rounds once, as parsing the text would.
 			const value = fraction === 0 ? mantissa : mantissa / POWERS_OF_TEN[fraction]!;
 			this.number = negative ? -value : value;
 		} else this.number = Number(bytes.latin1Slice(start, at));
 		return Number.isFinite(this.number);
+	}
+
+	/** @returns where the exponent ends whose sign or first digit is at a place, or -1 */
+	#exponent(from: number): number {
+		const { bytes } = this;
+		let at = bytes[from] === 0x2b || bytes[from] === 0x2d ? from + 1 : from;
+		const first = at;
+		for (; at < this.end; at++) {
+			const digit = bytes[at]! - 0x30;
+			if (digit < 0 || digit > 9) break;
+		}
+		return at === first ? -1 : at;
 	}
 
 	/** Two or four decimal digits at a place; NaN when they are not. */

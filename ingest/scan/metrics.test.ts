@@ -6,11 +6,14 @@ import { Problem } from "../parse/problem.ts";
 import { timeBounds } from "../parse/time.ts";
 import { splitRecords } from "../records.ts";
 import { SeriesRegistry } from "../series.ts";
+import { Cursor } from "./cursor.ts";
 import { MetricScanner } from "./metrics.ts";
+import { scanRecords } from "./records.ts";
 
 const NOW = Date.UTC(2026, 4, 17, 12, 34, 56, 789);
 const BOUNDS = timeBounds(NOW, 90);
 const MAX_RECORDS = 50;
+const cursor = new Cursor();
 
 /** What a body means: every point as text, or undefined when not all of it can be taken. */
 function plain(body: Buffer, format: BodyFormat): string[] | undefined {
@@ -38,10 +41,10 @@ function scanned(
 	body: Buffer,
 	format: BodyFormat,
 ): string[] | undefined {
-	const usual = scanner.scan(body, format, "p", BOUNDS, MAX_RECORDS, (name, tags, kind, unit) =>
+	scanner.begin(false, "p", BOUNDS, (name, tags, kind, unit) =>
 		registry.resolve("p", name, tags, kind ?? "gauge", unit),
 	);
-	if (!usual) return undefined;
+	if (scanRecords(cursor, body, format, MAX_RECORDS, scanner) === -1) return undefined;
 	return Array.from({ length: scanner.points }, (_, i) => {
 		const { family, tags, unit } = scanner.series[i]!;
 		return JSON.stringify([family.name, tags, family.kind, unit, scanner.ts[i], scanner.values[i]]);
@@ -121,7 +124,7 @@ const body = fc.oneof(
 
 describe("the metric scanner", () => {
 	// One scanner and one registry for all bodies, as in the server: what it cached must not change what it takes.
-	const scanner = new MetricScanner();
+	const scanner = new MetricScanner(cursor);
 	const registry = new SeriesRegistry({ perProject: 1e6 });
 
 	it("takes exactly what the plain path takes, or nothing of the body", () => {

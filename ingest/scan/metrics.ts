@@ -1,20 +1,18 @@
 import { METRIC_KINDS, type MetricKind, RECORD_LIMITS } from "../../schema/wire/ingest.ts";
-import type { BodyFormat } from "../body.ts";
 import { parseTags } from "../parse/metric.ts";
 import { isName } from "../parse/text.ts";
-import { epochMs, type TimeBounds } from "../parse/time.ts";
+import type { TimeBounds } from "../parse/time.ts";
 import type { Series } from "../series.ts";
-import { Cursor } from "./cursor.ts";
+import type { Cursor } from "./cursor.ts";
+import type { RecordScanner } from "./records.ts";
 import { type Entry, Identity, PARTS, type Part, SeriesCache } from "./series-cache.ts";
+import { scanTimestamp } from "./timestamp.ts";
 
-const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const QUOTE = 0x22;
-const LINE_FEED = 0x0a;
 
 /** Members of a record, as bits of what was seen. */
 const NAME = 1;
@@ -40,57 +38,45 @@ export type ResolveSeries = (
  * a body that has anything unusual in it, and nothing of such a body is taken; the plain path then reads it from the start
  * and says what is wrong. A property test proves that what it takes is what the plain path takes.
  */
-export class MetricScanner {
+export class MetricScanner implements RecordScanner {
 	/** Points of the scanned body: entry `i` of each array. Valid until the next scan. */
 	series: Series[] = [];
 	ts = new Float64Array(1_024);
 	values = new Float64Array(1_024);
 	points = 0;
-	records = 0;
-	readonly #cursor = new Cursor();
+	readonly #cursor: Cursor;
 	readonly #cache = new SeriesCache();
 	readonly #identity = new Identity();
 	/** The series of the record before, of whatever body; who sends series in turns is likely to send its successor next. */
 	#last: Entry | undefined;
 	/** Whether all parts so far are those of the guess. */
 	#guessed = false;
+	#typed = false;
+	#project = "";
+	#bounds: TimeBounds = { now: 0, oldest: 0, newest: 0 };
+	#resolveSeries: ResolveSeries = () => undefined;
 
-	/** @returns false when the plain path has to read the body */
-	scan(
-		body: Buffer,
-		format: BodyFormat,
-		project: string,
-		bounds: TimeBounds,
-		maxRecords: number,
-		resolve: ResolveSeries,
-	): boolean {
-		const cursor = this.#cursor;
-		cursor.reset(body);
-		cursor.multiline = true;
-		const lines = format === "ndjson";
-		this.points = 0;
-		this.records = 0;
-		const list = format === "json" && cursor.take(OPEN_BRACKET);
-		for (;;) {
-			if (cursor.peek() !== OPEN_BRACE || this.records === maxRecords) return false;
-			cursor.multiline = !lines;
-			if (!this.#record(project, bounds, resolve)) return false;
-			this.records++;
-			if (list) {
-				if (cursor.take(COMMA)) continue;
-				return cursor.take(CLOSE_BRACKET) && cursor.peek() === -1;
-			}
-			const next = cursor.peek();
-			if (next === -1) return true;
-			if (!lines || next !== LINE_FEED) return false;
-			cursor.multiline = true;
-			if (cursor.peek() === -1) return true;
-		}
+	constructor(cursor: Cursor) {
+		this.#cursor = cursor;
 	}
 
-	#record(project: string, bounds: TimeBounds, resolve: ResolveSeries): boolean {
+	/**
+	 * Forgets the points of the body before.
+	 * @param typed whether each record has to say that it is a metric
+	 */
+	begin(typed: boolean, project: string, bounds: TimeBounds, resolve: ResolveSeries): void {
+		this.#typed = typed;
+		this.#project = project;
+		this.#bounds = bounds;
+		this.#resolveSeries = resolve;
+		this.points = 0;
+	}
+
+	record(): boolean {
 		const cursor = this.#cursor;
 		const identity = this.#identity;
+		const project = this.#project;
+		const bounds = this.#bounds;
 		identity.clear();
 		const guess = this.#last?.next;
 		this.#guessed = guess !== undefined && guess.project === project;
@@ -112,7 +98,7 @@ export class MetricScanner {
 					value = cursor.number;
 					break;
 				case TIMESTAMP:
-					if (!this.#timestamp(bounds)) return false;
+					if (!scanTimestamp(cursor, bounds)) return false;
 					ts = cursor.number;
 					break;
 				case TIMESTAMPS:
@@ -124,7 +110,7 @@ export class MetricScanner {
 					if (values === 0) return false;
 					break;
 				case TYPE:
-					if (!cursor.string() || !this.#is("metric")) return false;
+					if (!cursor.string() || !cursor.is("metric")) return false;
 					break;
 				case NAME:
 					if (!this.#part(PARTS.name, guess)) return false;
@@ -142,8 +128,8 @@ export class MetricScanner {
 		if (!cursor.take(CLOSE_BRACE)) return false;
 		const isSeries = (seen & (TIMESTAMPS | VALUES)) !== 0;
 		if (isSeries ? timestamps !== values || (seen & (VALUE | TIMESTAMP)) !== 0 : (seen & VALUE) === 0) return false;
-		if ((seen & NAME) === 0) return false;
-		const entry = this.#entry(project, guess) ?? this.#resolve(project, resolve);
+		if ((seen & NAME) === 0 || (this.#typed && (seen & TYPE) === 0)) return false;
+		const entry = this.#entry(project, guess) ?? this.#resolve(project);
 		if (!entry) return false;
 		if (this.#last) this.#last.next = entry;
 		this.#last = entry;
@@ -161,33 +147,27 @@ export class MetricScanner {
 
 	/** Which member the key between the cursor's `from` and `to` names; 0 for one that is none of ours. */
 	#member(): number {
-		const { from, to, bytes } = this.#cursor;
+		const cursor = this.#cursor;
+		const { from, to, bytes } = cursor;
 		switch (to - from) {
 			case 4: {
 				const first = bytes[from];
-				if (first === 0x6e) return this.#is("name") ? NAME : 0;
-				if (first === 0x6b) return this.#is("kind") ? KIND : 0;
-				if (first === 0x75) return this.#is("unit") ? UNIT : 0;
-				return this.#is("tags") ? TAGS : this.#is("type") ? TYPE : 0;
+				if (first === 0x6e) return cursor.is("name") ? NAME : 0;
+				if (first === 0x6b) return cursor.is("kind") ? KIND : 0;
+				if (first === 0x75) return cursor.is("unit") ? UNIT : 0;
+				return cursor.is("tags") ? TAGS : cursor.is("type") ? TYPE : 0;
 			}
 			case 5:
-				return this.#is("value") ? VALUE : 0;
+				return cursor.is("value") ? VALUE : 0;
 			case 6:
-				return this.#is("values") ? VALUES : 0;
+				return cursor.is("values") ? VALUES : 0;
 			case 9:
-				return this.#is("timestamp") ? TIMESTAMP : 0;
+				return cursor.is("timestamp") ? TIMESTAMP : 0;
 			case 10:
-				return this.#is("timestamps") ? TIMESTAMPS : 0;
+				return cursor.is("timestamps") ? TIMESTAMPS : 0;
 			default:
 				return 0;
 		}
-	}
-
-	#is(text: string): boolean {
-		const { from, to, bytes } = this.#cursor;
-		if (to - from !== text.length) return false;
-		for (let i = 0; i < text.length; i++) if (bytes[from + i] !== text.charCodeAt(i)) return false;
-		return true;
 	}
 
 	/** Reads a part of the identity, by comparing with the guess as long as that was right. */
@@ -219,45 +199,14 @@ export class MetricScanner {
 		return this.#cache.find(project, this.#cursor.view, this.#identity);
 	}
 
-	#timestamp(bounds: TimeBounds): boolean {
-		const cursor = this.#cursor;
-		if (cursor.peek() === QUOTE) {
-			if (!cursor.string() || !this.#rfc3339()) return false;
-		} else {
-			if (!cursor.decimal()) return false;
-			cursor.number = epochMs(cursor.number);
-		}
-		return cursor.number >= bounds.oldest && cursor.number <= bounds.newest;
-	}
-
-	/** `2026-01-31T12:00:00Z`, with or without three digits of fraction; other forms are for the plain path. */
-	#rfc3339(): boolean {
-		const cursor = this.#cursor;
-		const { bytes, from, to } = cursor;
-		const length = to - from;
-		if ((length !== 20 && length !== 24) || bytes[to - 1] !== 0x5a || bytes[from + 10] !== 0x54) return false;
-		if (bytes[from + 4] !== 0x2d || bytes[from + 7] !== 0x2d) return false;
-		if (bytes[from + 13] !== COLON || bytes[from + 16] !== COLON) return false;
-		if (length === 24 && bytes[from + 19] !== 0x2e) return false;
-		const month = cursor.digits(from + 5, 2);
-		const day = cursor.digits(from + 8, 2);
-		const hour = cursor.digits(from + 11, 2);
-		const minute = cursor.digits(from + 14, 2);
-		const second = cursor.digits(from + 17, 2);
-		const milli = length === 24 ? cursor.digits(from + 20, 3) : 0;
-		if (!(month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour < 24 && minute < 60 && second < 60)) return false;
-		const midnight = Date.UTC(cursor.digits(from, 4), month - 1, day);
-		cursor.number = midnight + ((hour * 60 + minute) * 60 + second) * 1_000 + milli;
-		return !Number.isNaN(cursor.number);
-	}
-
 	/** An array of timestamps, when there are bounds for them, or of values. @returns how many, 0 when it is unusual */
 	#numbers(first: number, bounds: TimeBounds | undefined): number {
 		const cursor = this.#cursor;
 		if (!cursor.take(OPEN_BRACKET)) return 0;
 		let count = 0;
 		do {
-			if (count === RECORD_LIMITS.seriesPoints || !(bounds ? this.#timestamp(bounds) : cursor.decimal())) return 0;
+			if (count === RECORD_LIMITS.seriesPoints || !(bounds ? scanTimestamp(cursor, bounds) : cursor.decimal()))
+				return 0;
 			this.#room(first + count + 1);
 			(bounds ? this.ts : this.values)[first + count] = cursor.number;
 			count++;
@@ -276,7 +225,7 @@ export class MetricScanner {
 	}
 
 	/** A series that is new to the cache: the same checks as on the plain path, once. */
-	#resolve(project: string, resolve: ResolveSeries): Entry | undefined {
+	#resolve(project: string): Entry | undefined {
 		const { bytes } = this.#cursor;
 		const { from, to } = this.#identity;
 		const text = (part: Part) => bytes.toString("utf8", from[part], to[part]);
@@ -286,7 +235,7 @@ export class MetricScanner {
 		if (!isName(name) || Buffer.byteLength(unit) > RECORD_LIMITS.idBytes) return undefined;
 		if (kind !== undefined && !METRIC_KINDS.includes(kind)) return undefined;
 		const tags = from[PARTS.tags] === to[PARTS.tags] ? [] : parseTags(parseJson(text(PARTS.tags)));
-		const series = tags && resolve(name, tags, kind, unit);
+		const series = tags && this.#resolveSeries(name, tags, kind, unit);
 		return series && this.#cache.add(project, bytes, this.#identity, series);
 	}
 }
