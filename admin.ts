@@ -9,7 +9,7 @@ import { ROLES, type Role } from "./http/roles.ts";
 import { AuditLog } from "./schema/audit.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { migrate } from "./schema/migrate.ts";
-import { DATABASE, retentionOf, StartError, serverOf } from "./serve.ts";
+import { DATABASE, retentionOf, StartError, serverOf } from "./storage.ts";
 
 /** @param settings read when a command runs, so that a bad setting does not spoil `--help` */
 export function adminCommands(settings: () => Settings): Command[] {

@@ -8,7 +8,8 @@ import { adminCommands } from "./admin.ts";
 import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
 import { packageRoot } from "./schema/paths.ts";
-import { serve, startEngineAlone } from "./serve.ts";
+import { serve } from "./serve.ts";
+import { startEngineAlone } from "./storage.ts";
 import { ownLogStream } from "./workers/self/log-stream.ts";
 import { Outbox } from "./workers/self/outbox.ts";
 

@@ -2,14 +2,10 @@
  * Runs the roles of one process: starts what they stand on, in order, and stops it in reverse. The order of stopping is the
  * promise: no intake any more, then what was accepted is stored, then the parts below go.
  */
-import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import type { Server } from "node:http";
 import { join } from "node:path";
-import { createAdaptorServer } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { Role, Settings } from "./config.ts";
-import { type Engine, startEngine } from "./engine/supervisor.ts";
+import { listen } from "./front.ts";
 import { createApp } from "./http/app.ts";
 import { createAuth } from "./http/auth.ts";
 import { KEY_DOCS, keyRoutes } from "./http/key-routes.ts";
@@ -20,9 +16,9 @@ import { lockFolder } from "./lock.ts";
 import { QUERY_DOCS, type QueryDeps, queryRoutes } from "./query/index.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
-import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
-import { migrate } from "./schema/migrate.ts";
-import { type Retention, retentionDays } from "./schema/retention.ts";
+import type { ClickHouse } from "./schema/clickhouse.ts";
+import { retentionDays } from "./schema/retention.ts";
+import { connect, makeFolder, retentionOf } from "./storage.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
@@ -44,18 +40,9 @@ export interface Served {
 	stop(): Promise<void>;
 }
 
-/** A start that cannot succeed, told in one line. */
-export class StartError extends Error {
-	override readonly name = "StartError";
-}
-
-/** Of the embedded engine, and of a server whose settings name none. */
-export const DATABASE = "tidemark";
-const REFUSE_MS = 10_000;
 const DRAIN_MS = 20_000;
 const KEY_USE_INTERVAL_MS = 60_000;
 const READY_MS = 3_000;
-const DAY_MS = 86_400_000;
 
 /** @throws StartError, or an error of a part whose message is one line */
 export async function serve({ settings, roles, logger, version, outbox }: ServeOptions): Promise<Served> {
@@ -133,35 +120,11 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 	}
 }
 
-/** The embedded engine without the rest, for tools and repairs. @throws StartError, or an error of the engine */
-export async function startEngineAlone(settings: Settings, logger: Logger): Promise<Engine> {
-	makeFolder(settings.dataDir);
-	return await startEmbedded(settings, logger);
-}
-
-export function retentionOf(settings: Settings): Retention {
-	return {
-		metrics_days: Math.ceil(settings.metricsRetentionMs / DAY_MS),
-		logs_days: Math.ceil(settings.logsRetentionMs / DAY_MS),
-		events_days: Math.ceil(settings.eventsRetentionMs / DAY_MS),
-	};
-}
-
 /** How far back raw points and each tier can answer. */
 function reachOf(settings: Settings): QueryDeps["reach"] {
 	const retention = retentionOf(settings);
 	const days = retentionDays(retention);
 	return { raw_days: retention.metrics_days, tier_days: ({ rollup }) => days[rollup]! };
-}
-
-function makeFolder(folder: string): void {
-	try {
-		mkdirSync(folder, { recursive: true });
-		const probe = join(folder, ".writable");
-		writeFileSync(probe, randomBytes(4_096), { flush: true });
-	} catch (cause) {
-		throw new StartError(`The data folder ${folder} cannot be written: ${(cause as Error).message}`, { cause });
-	}
 }
 
 /** @returns undefined when the settings name a server */
@@ -174,78 +137,6 @@ async function startRedisOf(
 	const redis = await startRedis({ dataDir: settings.dataDir, logger });
 	stops.push(() => redis.stop());
 	return redis;
-}
-
-/** Connects to ClickHouse, the embedded one or that of the settings, with all migrations run. */
-async function connect(
-	settings: Settings,
-	logger: Logger,
-	stops: (() => Promise<unknown>)[],
-): Promise<{ clickhouse: ClickHouse; readers: ClickHouse; engine: Engine | undefined }> {
-	const engine = settings.clickhouseUrl ? undefined : await startEmbedded(settings, logger);
-	if (engine) stops.push(() => engine.stop());
-	const at = engine
-		? { url: engine.url, user: engine.user, password: engine.password, database: DATABASE }
-		: serverOf(settings);
-	const admin = connectClickHouse({ ...at, database: "default" });
-	try {
-		await migrate(admin, {
-			database: at.database,
-			cluster: settings.clickhouseCluster,
-			retention: retentionOf(settings),
-		});
-	} catch (cause) {
-		if (engine) throw cause;
-		const [line] = (cause as Error).message.split("\n");
-		throw new StartError(`ClickHouse at ${at.url} cannot be used: ${line}`, { cause });
-	} finally {
-		await admin.close();
-	}
-	const clickhouse = connectClickHouse(at);
-	// Sockets of their own: a rush of questions must not keep the loader waiting for one.
-	const readers = connectClickHouse(at);
-	stops.push(() => Promise.all([clickhouse.close(), readers.close()]));
-	return { clickhouse, readers, engine };
-}
-
-/** The server of the settings; what stands in its URL wins over what stands beside it. */
-export function serverOf(settings: Settings) {
-	const url = new URL(settings.clickhouseUrl!);
-	const database = url.pathname.slice(1) || url.searchParams.get("database") || settings.clickhouseDatabase || DATABASE;
-	const user = decodeURIComponent(url.username) || settings.clickhouseUser;
-	const password = decodeURIComponent(url.password) || settings.clickhousePassword;
-	return { url: url.origin, user, password, database };
-}
-
-/** The embedded engine, with what other tools need to find it in `engine.json`. */
-async function startEmbedded(settings: Settings, logger: Logger): Promise<Engine> {
-	const engine = await startEngine({
-		dataDir: join(settings.dataDir, "clickhouse"),
-		port: settings.enginePort,
-		password: enginePassword(join(settings.dataDir, "engine-password")),
-		maxMemoryBytes: settings.engineMemoryBytes,
-		logger,
-		onRestart: () => describe(engine),
-	});
-	// For other tools on this machine: curl, Grafana, `tidemark query-sql`.
-	const describe = ({ url, user, password, pid }: Engine) =>
-		writeFileSync(
-			join(settings.dataDir, "engine.json"),
-			`${JSON.stringify({ url, user, password, database: DATABASE, pid }, null, "\t")}\n`,
-			{ mode: 0o600 },
-		);
-	describe(engine);
-	return engine;
-}
-
-/** One password for the life of the folder, so that tools keep working over restarts. */
-function enginePassword(path: string): string {
-	try {
-		writeFileSync(path, randomBytes(24).toString("hex"), { flag: "wx", mode: 0o600 });
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-	}
-	return readFileSync(path, "utf8").trim();
 }
 
 function startIngest(settings: Settings, clickhouse: ClickHouse, logger: Logger): Promise<Ingest> {
@@ -277,74 +168,4 @@ function pipelineOf(ingest: Ingest, clickhouse: ClickHouse, settings: Settings):
 function assertStoring(ingest: Ingest): void {
 	const { trouble } = ingest.status();
 	if (trouble?.failure === "stop") throw new Error(`records cannot be stored: ${trouble.message}`);
-}
-
-type Fetch = Parameters<typeof createAdaptorServer>[0]["fetch"];
-
-interface Front {
-	readonly url: string;
-	/** From now on requests go to the app. */
-	open(fetch: Fetch): void;
-	/** From now on requests are refused; resolves when those under way are answered, or had their time. */
-	refuse(): Promise<void>;
-	close(): Promise<void>;
-}
-
-/**
- * Listens before anything else is started, so that a busy port is told at once and a probe gets an answer while the rest
- * comes up.
- */
-async function listen(host: string, port: number): Promise<Front> {
-	const unready = (what: string) => (request: Request) => {
-		const live = new URL(request.url).pathname === "/livez";
-		const body = live ? { status: "ok" } : { error: `Tidemark is ${what}`, code: 503, part: "server", retry_after: 1 };
-		return Response.json(body, { status: live ? 200 : 503, headers: { "Retry-After": "1" } });
-	};
-	let handle: Fetch = unready("starting");
-	let under_way = 0;
-	let settled: (() => void) | undefined;
-	const server = createAdaptorServer({
-		fetch: async (request, env) => {
-			under_way++;
-			try {
-				return await handle(request, env);
-			} finally {
-				if (--under_way === 0) settled?.();
-			}
-		},
-	}) as Server;
-	// Longer than the minute for which proxies and clients keep idle connections: whoever closes first must not be us, or a
-	// request meets a closed socket.
-	server.keepAliveTimeout = 75_000;
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", (cause: NodeJS.ErrnoException) => {
-			const why = cause.code === "EADDRINUSE" ? "it is in use" : cause.message;
-			reject(new StartError(`Cannot listen on ${host}:${port}: ${why}. Set PORT to another one.`, { cause }));
-		});
-		server.listen(port, host, () => resolve());
-	});
-	const address = server.address() as { port: number };
-	const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-	return {
-		url: `http://${name.includes(":") ? `[${name}]` : name}:${address.port}`,
-		open: (fetch) => {
-			handle = fetch;
-		},
-		async refuse() {
-			handle = unready("stopping");
-			if (under_way === 0) return;
-			let late: NodeJS.Timeout | undefined;
-			await new Promise<void>((resolve) => {
-				settled = resolve;
-				// Who sends a body by drips is not waited for.
-				late = setTimeout(resolve, REFUSE_MS);
-			});
-			clearTimeout(late);
-		},
-		close: () =>
-			new Promise((resolve) => {
-				server.close(() => resolve());
-				server.closeAllConnections();
-			}),
-	};
 }

@@ -64,12 +64,17 @@ export class Intake {
 	 * @throws ApiError 400 or 413 when the body as a whole cannot be taken
 	 */
 	take(project: string, signal: Signal | undefined, body: Buffer, format: BodyFormat): Taken {
-		const taken = signal === "error" || signal === "event" ? undefined : this.#scan(project, signal, body, format);
+		const taken = signal === "error" ? undefined : this.#scan(project, signal, body, format);
 		return taken ?? this.takeRecords(project, signal, splitRecords(body, format, this.#options.maxRecords));
 	}
 
 	/** The usual body, without an object per record; undefined when it is not one. */
-	#scan(project: string, signal: "metric" | "log" | undefined, body: Buffer, format: BodyFormat): Taken | undefined {
+	#scan(
+		project: string,
+		signal: Exclude<Signal, "error"> | undefined,
+		body: Buffer,
+		format: BodyFormat,
+	): Taken | undefined {
 		const { registry, retention, clock, maxRecords } = this.#options;
 		const now = clock();
 		const rows = this.#scanner.scan(signal, body, format, {
@@ -80,7 +85,19 @@ export class Intake {
 			resolve: (name, tags, kind, unit) => registry.resolve(project, name, tags, kind ?? conventionKind(name), unit),
 		});
 		if (rows === -1) return undefined;
+		this.#watch(project);
 		return { answer: { accepted: this.#scanner.records, rejected: [] }, rows };
+	}
+
+	/** Tells the batch of event_ids of the scanned body that have to be looked up before the events are stored. */
+	#watch(project: string): void {
+		const { seen } = this.#options;
+		const isComplete = seen?.isComplete === true;
+		this.batch.events.eachId((bytes, from, to) => {
+			if (!isComplete) this.batch.suspect(undefined);
+			if (!seen?.addBytes(project, bytes, from, to)) return;
+			this.batch.suspect(idKey(project, bytes.toString("utf8", from, to)));
+		});
 	}
 
 	/** Takes records that are parsed already. */

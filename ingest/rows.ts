@@ -135,7 +135,7 @@ export class EventRows extends Rows<ReturnType<typeof eventColumns>> {
 	}
 
 	/** Calls back with the bytes of each event_id since the mark that is not empty. */
-	eachId(use: (bytes: Uint8Array, from: number, to: number) => void): void {
+	eachId(use: (bytes: Buffer, from: number, to: number) => void): void {
 		const { data, marked } = this.columns.event_id;
 		const { bytes, length } = data;
 		for (let at = marked; at < length; ) {

@@ -4,9 +4,9 @@ import { explain, Problem } from "./problem.ts";
 import { fits, isDocument, isId, isName, isObject } from "./text.ts";
 import { parseTimestamp, type TimeBounds } from "./time.ts";
 
-const IDS = ["user_id", "session_id", "account_id", "event_id"] as const;
+export const IDS = ["user_id", "session_id", "account_id", "event_id"] as const;
 /** Families whose `session_id` property is a training or check session, not a visit of a user. */
-const RESERVED = /^(fl|subscription|check|node)\./;
+export const RESERVED = /^(fl|subscription|check|node)\./;
 
 /** Checks one event record. Ids are also read from the properties; see {@link flatten} for what becomes of those. */
 export function parseEvent(record: unknown, bounds: TimeBounds): EventRow | Problem {

@@ -201,7 +201,7 @@ function bodies(signal: "log" | "event" | "metric" | undefined) {
 		});
 }
 
-describe.each(["log", "metric"] as const)("the scanner of bodies of %s records", (signal) => {
+describe.each(["log", "event", "metric", undefined] as const)("the scanner of bodies of %s records", (signal) => {
 	// The same for all bodies, as in the server: what was cached or taken back must not change what is stored.
 	const one = newIntake();
 	const other = newIntake();

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { SystemHealthAnswer, systemHealthQuery } from "../../schema/wire/index.ts";
+import { RECENT_MS, systemState } from "../common/components.ts";
 import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
 import { over, type Scope } from "../measures/scope.ts";
@@ -18,7 +19,6 @@ import { signals } from "../measures/signals.ts";
 import { metaOf } from "../meta.ts";
 import { decimals, milliseconds, percentOf, whole } from "../rounding.ts";
 import type { Asking } from "../route.ts";
-import { RECENT_MS, systemState } from "../shared/components.ts";
 import { resolveWindow } from "../time/window.ts";
 
 const LOADS = ["system.cpu.load_average.1m", "system.cpu.load_average.5m", "system.cpu.load_average.15m"] as const;

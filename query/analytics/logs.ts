@@ -1,13 +1,13 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
 import type { SystemLogsAnswer, systemLogsQuery } from "../../schema/wire/index.ts";
+import { countOf } from "../common/logs.ts";
 import { join, type Node } from "../logs/ast.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logFacets, logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
 import { metaOf } from "../meta.ts";
 import type { Asking } from "../route.ts";
-import { countOf } from "../shared/logs.ts";
 import { resolveWindow } from "../time/window.ts";
 
 /** `GET /analytics/system/logs` */

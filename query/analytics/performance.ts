@@ -5,6 +5,7 @@ import {
 	type SystemPerformanceAnswer,
 	type systemPerformanceQuery,
 } from "../../schema/wire/index.ts";
+import { latencyOf } from "../common/latency.ts";
 import { CPU, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
@@ -13,7 +14,6 @@ import { metaOf } from "../meta.ts";
 import { coverageOf, framesOf, lowSample, requestCount } from "../points.ts";
 import { milliseconds, percentOf, ratio, significant, whole } from "../rounding.ts";
 import type { Asking } from "../route.ts";
-import { latencyOf } from "../shared/latency.ts";
 import { resolveGrid } from "../time/window.ts";
 
 /** `GET /analytics/system/performance` */

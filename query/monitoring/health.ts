@@ -1,5 +1,7 @@
 import type { z } from "zod";
 import type { HealthAnswer, healthQuery } from "../../schema/wire/index.ts";
+import { availabilityOf } from "../common/availability.ts";
+import { RECENT_MS, systemState } from "../common/components.ts";
 import { HEARTBEAT } from "../measures/nodes.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
@@ -7,8 +9,6 @@ import { errorRate, HTTP, HTTP_NAMES, meanLatency_ms, totalOf, traffic } from ".
 import { metaOf } from "../meta.ts";
 import { availabilityPercent, milliseconds, ratio } from "../rounding.ts";
 import type { Asking } from "../route.ts";
-import { availabilityOf } from "../shared/availability.ts";
-import { RECENT_MS, systemState } from "../shared/components.ts";
 import { resolveWindow } from "../time/window.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,11 +1,11 @@
 import type { z } from "zod";
 import { type LogsAnswer, type logsQuery, TIMEFRAMES } from "../../schema/wire/index.ts";
+import { countOf, parseLogQuery } from "../common/logs.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
 import { metaOf } from "../meta.ts";
 import type { Asking } from "../route.ts";
-import { countOf, parseLogQuery } from "../shared/logs.ts";
 import { resolveWindow } from "../time/window.ts";
 
 /** `GET /v1/monitoring/logs` */

@@ -7,6 +7,8 @@ import {
 	type MetricsAnswer,
 	type metricsQuery,
 } from "../../schema/wire/index.ts";
+import { availabilityOf } from "../common/availability.ts";
+import { latencyOf } from "../common/latency.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
 import { CPU, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
@@ -17,8 +19,6 @@ import { metaOf } from "../meta.ts";
 import { coverageOf, type Frame, framesOf, lowSample, requestCount, type Sample } from "../points.ts";
 import { availabilityPercent, milliseconds, ratio, significant } from "../rounding.ts";
 import { type Asking, listOf } from "../route.ts";
-import { availabilityOf } from "../shared/availability.ts";
-import { latencyOf } from "../shared/latency.ts";
 import { type Grid, MAX_POINTS, resolveGrid } from "../time/window.ts";
 import { type CustomRequest, requestedMetrics } from "./metric-names.ts";
 
