@@ -4,6 +4,8 @@ import { type Cursor, sameBytes } from "./cursor.ts";
 /** Beyond this the cache is full; what is in use comes back at once after it was emptied. */
 const MOST = 4_096;
 const SLOTS = 4 * MOST;
+/** Longer texts, in bytes, are for the plain path. */
+const LONGEST = 256;
 
 /** A short text that comes again and again: a member's name, an event's name, a level. */
 export class Token {
@@ -66,7 +68,7 @@ export class TokenCache {
 	}
 
 	#add({ bytes, from, to, hash }: Cursor, slot: number): Token | undefined {
-		if (this.#tokens.length === MOST) return undefined;
+		if (this.#tokens.length === MOST || to - from > LONGEST) return undefined;
 		const copy = Uint8Array.prototype.slice.call(bytes, from, to);
 		const meaning = this.#meaning(Buffer.from(copy.buffer).toString());
 		if (!meaning) return undefined;
