@@ -47,7 +47,7 @@ describe("the series registry", () => {
 		const { high, low } = seriesId("p", "cpu", []);
 		registry.know("p", high, low);
 		expect(registry.resolve("p", "memory", [], "gauge", "")).toBeUndefined();
-		expect(registry.resolve("p", "cpu", [], "gauge", "")).toMatchObject({ idHigh: high, idLow: low });
+		expect(registry.resolve("p", "cpu", [], "gauge", "")).toMatchObject({ idHigh: high | 0, idLow: low | 0 });
 	});
 
 	it("forgets series that nobody sends, without forgetting that they count", () => {

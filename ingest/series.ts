@@ -30,7 +30,7 @@ export class Family {
 export class Series {
 	readonly family: Family;
 	readonly tags: Tags;
-	/** The two halves of the 64-bit id. */
+	/** The two halves of the 64-bit id, as signed integers. */
 	readonly idHigh: number;
 	readonly idLow: number;
 	readonly unit: string;
@@ -42,8 +42,9 @@ export class Series {
 		const { high, low } = seriesId(family.project, family.name, tags);
 		this.family = family;
 		this.tags = tags;
-		this.idHigh = high;
-		this.idLow = low;
+		// Signed: of a larger number the object would hold a pointer, and every point pay for following it.
+		this.idHigh = high | 0;
+		this.idLow = low | 0;
 		this.unit = unit;
 		this.isCumulative = family.kind === "cumulative";
 	}
@@ -161,9 +162,9 @@ export class SeriesRegistry {
 		const component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
 		const series = new Series(this.#family(project, name, component, kind), tags, unit);
 		const ids = this.#idsOf(project);
-		if (!ids.has(series.idHigh, series.idLow)) {
+		if (!ids.has(series.idHigh >>> 0, series.idLow >>> 0)) {
 			if (ids.size >= this.#options.perProject) return undefined;
-			ids.add(series.idHigh, series.idLow);
+			ids.add(series.idHigh >>> 0, series.idLow >>> 0);
 		}
 		return series;
 	}

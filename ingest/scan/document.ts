@@ -31,8 +31,9 @@ export class DocumentScanner {
 	readonly #names = new Int32Array(MOST_MEMBERS * (RECORD_LIMITS.depth + 1));
 	#form = PLAIN;
 	#scratch = new Uint8Array(1_024);
+	#scratchView = new DataView(this.#scratch.buffer);
 	/** The text, as UTF-8. */
-	source: DataView = new DataView(this.#scratch.buffer);
+	source: DataView = this.#scratchView;
 	from = 0;
 	to = 0;
 
@@ -229,7 +230,10 @@ export class DocumentScanner {
 	}
 
 	#room(size: number): void {
-		if (size > this.#scratch.length) this.#scratch = new Uint8Array(Math.max(size, this.#scratch.length * 2));
-		this.source = new DataView(this.#scratch.buffer);
+		if (size > this.#scratch.length) {
+			this.#scratch = new Uint8Array(Math.max(size, this.#scratch.length * 2));
+			this.#scratchView = new DataView(this.#scratch.buffer);
+		}
+		this.source = this.#scratchView;
 	}
 }

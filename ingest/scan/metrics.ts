@@ -5,7 +5,7 @@ import type { TimeBounds } from "../parse/time.ts";
 import type { Series } from "../series.ts";
 import type { Cursor } from "./cursor.ts";
 import type { RecordScanner } from "./records.ts";
-import { type Entry, Identity, PARTS, type Part, SeriesCache } from "./series-cache.ts";
+import { AT, type Entry, HASH, Identity, PARTS, type Part, SeriesCache, SIZE } from "./series-cache.ts";
 import { scanTimestamp } from "./timestamp.ts";
 
 const CLOSE_BRACE = 0x7d;
@@ -175,8 +175,10 @@ export class MetricScanner implements RecordScanner {
 		const cursor = this.#cursor;
 		const identity = this.#identity;
 		const isTags = part === PARTS.tags;
-		if (guess && this.#guessed && cursor.guessed(this.#cache.arena, guess.at[part]!, guess.size[part]!, !isTags)) {
-			identity.hash[part] = guess.hash[part]!;
+		const { arena, meta } = this.#cache;
+		const place = guess && this.#guessed ? guess.place + part : -1;
+		if (place !== -1 && cursor.guessed(arena, meta[place + AT]!, meta[place + SIZE]!, !isTags)) {
+			identity.hash[part] = meta[place + HASH]!;
 		} else {
 			this.#guessed = false;
 			if (!(isTags ? cursor.flatObject() : cursor.string())) return false;
@@ -193,7 +195,9 @@ export class MetricScanner implements RecordScanner {
 		if (guess && this.#guessed) {
 			// A part that the guess has and the record has not was never compared.
 			let same = true;
-			for (let part = 0; part < from.length; part++) same &&= guess.size[part] === to[part]! - from[part]!;
+			const { meta } = this.#cache;
+			const sizes = guess.place + SIZE;
+			for (let part = 0; part < from.length; part++) same &&= meta[sizes + part] === to[part]! - from[part]!;
 			if (same) return guess;
 		}
 		return this.#cache.find(project, this.#cursor.view, this.#identity);

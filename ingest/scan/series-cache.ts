@@ -29,20 +29,26 @@ export class Identity {
 	}
 }
 
-// A class for one hidden shape: it is read once a record.
+/** What is kept of a part in {@link SeriesCache.meta}: behind the entry's place, one of each for every part. */
+export const AT = 0;
+export const SIZE = PART_COUNT;
+export const HASH = 2 * PART_COUNT;
+const META = 3 * PART_COUNT;
+
+// A class for one hidden shape: it is read once a record. Its numbers are in one array for all entries, in the order in which
+// the series were first sent, so that the processor fetches the next before it is asked for.
 export class Entry {
 	readonly project: string;
 	readonly series: Series;
-	/** Where each part stands in the arena, its size and hash. */
-	readonly at = new Int32Array(PART_COUNT);
-	readonly size = new Int32Array(PART_COUNT);
-	readonly hash = new Int32Array(PART_COUNT);
+	/** Its place in {@link SeriesCache.meta}. */
+	readonly place: number;
 	/** The series that came after this one the last time. */
 	next: Entry | undefined;
 
-	constructor(project: string, series: Series) {
+	constructor(project: string, series: Series, place: number) {
 		this.project = project;
 		this.series = series;
+		this.place = place;
 	}
 }
 
@@ -55,6 +61,8 @@ export class SeriesCache {
 	readonly #slots = new Int32Array(SLOTS).fill(-1);
 	#entries: Entry[] = [];
 	#used = 0;
+	/** Where each part of each entry stands in the arena, its size and its hash. */
+	meta = new Int32Array(1_024 * META);
 	/** The texts of all entries. */
 	arena: DataView = new DataView(new ArrayBuffer(1024 * 1024));
 
@@ -78,14 +86,20 @@ export class SeriesCache {
 			this.#used = 0;
 		}
 		this.#room(size);
-		const entry = new Entry(project, series);
+		const place = this.#entries.length * META;
+		if (place === this.meta.length) {
+			const grown = new Int32Array(this.meta.length * 2);
+			grown.set(this.meta);
+			this.meta = grown;
+		}
+		const entry = new Entry(project, series, place);
 		const arena = new Uint8Array(this.arena.buffer);
 		for (let part = 0; part < PART_COUNT; part++) {
 			const from = identity.from[part]!;
 			const to = identity.to[part]!;
-			entry.at[part] = this.#used;
-			entry.size[part] = to - from;
-			entry.hash[part] = identity.hash[part]!;
+			this.meta[place + AT + part] = this.#used;
+			this.meta[place + SIZE + part] = to - from;
+			this.meta[place + HASH + part] = identity.hash[part]!;
 			arena.set(body.subarray(from, to), this.#used);
 			this.#used += to - from;
 		}
@@ -103,12 +117,15 @@ export class SeriesCache {
 		this.arena = new DataView(grown.buffer);
 	}
 
-	#isSame(entry: Entry, body: DataView, { from, to, hash }: Identity): boolean {
+	#isSame({ place }: Entry, body: DataView, { from, to, hash }: Identity): boolean {
+		const { meta } = this;
 		for (let part = 0; part < PART_COUNT; part++) {
-			if (entry.hash[part] !== hash[part] || entry.size[part] !== to[part]! - from[part]!) return false;
+			if (meta[place + HASH + part] !== hash[part] || meta[place + SIZE + part] !== to[part]! - from[part]!)
+				return false;
 		}
 		for (let part = 0; part < PART_COUNT; part++) {
-			if (!sameBytes(this.arena, entry.at[part]!, body, from[part]!, entry.size[part]!)) return false;
+			const size = meta[place + SIZE + part]!;
+			if (!sameBytes(this.arena, meta[place + AT + part]!, body, from[part]!, size)) return false;
 		}
 		return true;
 	}

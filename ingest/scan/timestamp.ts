@@ -30,7 +30,18 @@ function rfc3339(cursor: Cursor): boolean {
 	const second = cursor.digits(from + 17, 2);
 	const milli = length === 24 ? cursor.digits(from + 20, 3) : 0;
 	if (!(month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour < 24 && minute < 60 && second < 60)) return false;
-	const midnight = Date.UTC(cursor.digits(from, 4), month - 1, day);
-	cursor.number = midnight + ((hour * 60 + minute) * 60 + second) * 1_000 + milli;
+	const days = daysSinceEpoch(cursor.digits(from, 4), month, day);
+	cursor.number = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + milli;
 	return !Number.isNaN(cursor.number);
+}
+
+/**
+ * Of a date that exists; counted from 1 March, so that a leap day is the last of its year. `Date.UTC` is a call out of the
+ * compiled code, which is felt here. https://howardhinnant.github.io/date_algorithms.html#days_from_civil
+ */
+function daysSinceEpoch(year: number, month: number, day: number): number {
+	const years = month <= 2 ? year - 1 : year;
+	const months = (month + 9) % 12;
+	const leapDays = Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400);
+	return years * 365 + leapDays + Math.floor((153 * months + 2) / 5) + day - 1 - 719_468;
 }
