@@ -168,4 +168,28 @@ describe("the metric scanner", () => {
 			scanned(scanner, registry, Buffer.from(`{"name":"k","value":1,"kind":"${kind}"}`), "json");
 		for (const kind of ["gauge", "counter", "gauge"]) expect(take(kind)![0]).toContain(`"${kind}"`);
 	});
+
+	it("takes series that come in turns for what they are, also where one is not like the last time", () => {
+		const line = (i: number, rest = "") =>
+			`{"name":"turn","tags":{"host":"h${i % 5}"},"value":${i / 4},"timestamp":${NOW - i}${rest}}`;
+		const turns = (change: (i: number) => string) => Array.from({ length: 20 }, (_, i) => change(i)).join("\n");
+		const bodies = [
+			turns((i) => line(i)),
+			turns((i) => line(i)),
+			turns((i) => (i === 7 ? line(i).replace('"tags":{"host":"h2"},', "") : line(i))),
+			turns((i) => (i === 7 ? line(i, ',"kind":"counter"') : line(i))),
+			turns((i) => (i === 7 ? line(i).replace(`,"timestamp":${NOW - i}`, "") : line(i))),
+			turns((i) => (i === 7 ? line(i).replace(":", " : ") : line(i))),
+			turns((i) => line(i + (i > 7 ? 1 : 0))),
+		];
+		for (const body of bodies) {
+			const bytes = Buffer.from(body);
+			const points = scanned(scanner, registry, bytes, "ndjson");
+			expect(points).toHaveLength(20);
+			expect(points).toEqual(plain(bytes, "ndjson"));
+		}
+		for (const wrong of [line(3, ',"value":1'), line(3).slice(0, -1), line(3).replace("0.75", ""), `${line(3)}}`]) {
+			expect(scanned(scanner, registry, Buffer.from(`${line(2)}\n${wrong}`), "ndjson")).toBeUndefined();
+		}
+	});
 });
