@@ -199,13 +199,15 @@ function bodies(signal: "log" | "event" | "metric" | undefined) {
 		.tuple(
 			fc.array(one, { minLength: 1, maxLength: 6 }),
 			fc.constantFrom(...FORMS),
-			fc.infiniteStream(fc.nat(1_000)),
+			fc.array(fc.nat(1_000), { minLength: 1, maxLength: 60 }),
 			fc.constantFrom([""], ["", " "], ["", "\t", "\r"]),
 			fc.constantFrom(false, false, true),
 		)
-		.map(([list, form, stream, spaces, fancy]) => {
-			const choose: Choose = (choices) => (fancy ? choices[stream.next().value % choices.length]! : choices[0]!);
-			const space = () => spaces[stream.next().value % spaces.length]!;
+		.map(([list, form, numbers, spaces, fancy]) => {
+			let drawn = 0;
+			const draw = (choices: number) => numbers[drawn++ % numbers.length]! % choices;
+			const choose: Choose = (choices) => (fancy ? choices[draw(choices.length)]! : choices[0]!);
+			const space = () => spaces[draw(spaces.length)]!;
 			const spelt = list.map((record) => spell(record, choose, space));
 			if (form === "ndjson") return { source: spelt.join(choose(["\n", "\r\n", "\n\n"])), format: "ndjson" as const };
 			if (form === "one") return { source: spelt[0]!, format: "json" as const };

@@ -182,6 +182,8 @@ export class Cursor {
 	 * @param guess where the text starts in `source`
 	 */
 	guessed(source: DataView, guess: number, size: number, quoted: boolean): boolean {
+		// Nothing is there, whatever comes: a series without tags is no guess for tags.
+		if (size === 0 && !quoted) return false;
 		this.peek();
 		const from = quoted ? this.at + 1 : this.at;
 		const to = from + size;

@@ -185,7 +185,7 @@ describe("the metric scanner", () => {
 		for (const body of bodies) {
 			const bytes = Buffer.from(body);
 			const points = scanned(scanner, registry, bytes, "ndjson");
-			expect(points).toHaveLength(20);
+			expect(points, body).toHaveLength(20);
 			expect(points).toEqual(plain(bytes, "ndjson"));
 		}
 		for (const wrong of [line(3, ',"value":1'), line(3).slice(0, -1), line(3).replace("0.75", ""), `${line(3)}}`]) {
