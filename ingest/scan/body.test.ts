@@ -270,6 +270,16 @@ describe.each(["log", "event", "metric", undefined] as const)("the scanner of bo
 	});
 });
 
+/** A body of one record, on both ways. */
+function expectSame(signal: "log" | "event", record: string) {
+	const [one, other] = [newIntake(), newIntake()];
+	const body = Buffer.from(record);
+	expect(answerOf(() => one.take("p", signal, body, "json"))).toEqual(
+		answerOf(() => other.takeRecords("p", signal, splitRecords(body, "json", MAX_RECORDS))),
+	);
+	expect(sealed(one)).toEqual(sealed(other));
+}
+
 describe("the scanner", () => {
 	const log =
 		'{"message":"a \\"b\\" \\ud83d\\ude00","level":"WARN","context":{"user": "u", "n": 1.50},"timestamp":1779020000000}';
@@ -287,6 +297,72 @@ describe("the scanner", () => {
 		const intake = newIntake();
 		expect(intake.take("p", signal, Buffer.from(source), format).answer.rejected).toEqual([]);
 		expect(intake.plain).toBe(0);
+	});
+
+	it.each([
+		...[
+			'{"a":1,"b":2,"a":3}',
+			'{"a":1,"b":2,"a":"x"}',
+			'{"2":1,"b":2,"1":3}',
+			'{"a":-0}',
+			'{"a":1.0}',
+			'{"a":1e2}',
+			'{"a":0.0000001}',
+			'{"a":1E-7}',
+		],
+		...[
+			'{"a":12345678901234567890}',
+			'{"a":1e400}',
+			'{"a":"\\u0061\\/"}',
+			'{"\\u0061":1,"a":2}',
+			'{"a":"\\ud800"}',
+			'{"a":"\\x"}',
+		],
+		...[
+			'{"a":01}',
+			'{"a":+1}',
+			'{"a":.5}',
+			'{"a":1.}',
+			'{"a":nul}',
+			'{"a":[1,]}',
+			'{"a":1,}',
+			'{"a" 1}',
+			"{'a':1}",
+			'{"a":"\t"}',
+		],
+		...['{"__proto__":{"a":1},"b":[ 1 , {"c": null} ]}', "[1]", '"{}"', "null", `${"[".repeat(32)}${"]".repeat(32)}`],
+		...[31, 32].map((depth) => `{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`),
+		...[262_134, 262_135].map((size) => `{"a":"${"x".repeat(size)}"}`),
+		`{${Array.from({ length: 40 }, (_, i) => `"k${i}":1`)},"k0":2}`,
+	])("reads a document as the plain path does, as context, properties and unknown member: %.60s", (document) => {
+		for (const [signal, record] of [
+			["log", `{"message":"m","context":${document}}`],
+			["log", `{"message":"m","other":${document}}`],
+			["event", `{"event":"e","properties":${document}}`],
+			["event", `{"event":"e","properties":{"list":[${document}]}}`],
+		] as const) {
+			expectSame(signal, record);
+		}
+	});
+
+	it.each(['"\\ud83d\\ude00"', '"\\ud83dx"', '"\\ude00"', '"\\ud83d\\u0041"', '"\\uD83D"', '"\\u00"', '"\\'])(
+		"reads escapes as the plain path does: %s",
+		(text) => {
+			for (const [signal, record] of [
+				["log", `{"message":${text}}`],
+				["log", `{"message":"m","trace_id":${text}}`],
+				["event", `{"event":"e","user_id":${text},"properties":{"event_id":${text}}}`],
+				["event", `{"event":"e","properties":{"p":${text}}}`],
+			] as const) {
+				expectSame(signal, record);
+			}
+		},
+	);
+
+	it("leaves bytes that are no UTF-8 to the plain path, which replaces them", () => {
+		const one = newIntake();
+		one.take("p", "log", Buffer.from('{"message":"\xff"}', "latin1"), "json");
+		expect(one.plain).toBe(1);
 	});
 
 	it("leaves records of a mixed body that do not say what they are to the plain path, which refuses them", () => {
