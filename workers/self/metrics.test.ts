@@ -76,7 +76,7 @@ describe("processes", () => {
 		const first = await reader.read();
 		expect(first.processes.map(({ component }) => component)).toEqual(["tidemark", "engine"]);
 		// A child that was started a moment ago may have touched a few pages only.
-	for (const one of first.processes) expect(one.memory_bytes).toBeGreaterThan(0);
+		for (const one of first.processes) expect(one.memory_bytes).toBeGreaterThan(0);
 		// The event loop's timer needs a turn to know where it stands, and one to notice.
 		await new Promise((resolve) => setTimeout(resolve, 30));
 		const waited = Date.now() + 120;
