@@ -1,4 +1,5 @@
 import type { Meta } from "../schema/wire/index.ts";
+import type { Signals } from "./measures/signals.ts";
 import type { Source } from "./plan/plan.ts";
 import { SKETCH_ERROR } from "./plan/scan.ts";
 
@@ -19,6 +20,67 @@ export interface MetaParts {
 	/** Fields that come from percentile sketches. */
 	readonly sketched?: readonly string[];
 	readonly source?: Source | undefined;
+}
+
+/** Where an answer's null fields are filled from. */
+export interface Evidence {
+	readonly needs: Needs;
+	readonly sent: Signals;
+}
+
+/**
+ * Records that fill a field; any of them will do. Each is `metric NAME`, `event NAME`, `log`, `error` or `profile`; `with` names
+ * the attribute that the record must carry, where the record alone does not fill the field.
+ */
+export type NeededRecords = string | readonly string[] | { readonly any: readonly string[]; readonly with: string };
+
+/** By the dotted path of the field in the answer, `[]` for the members of a list. */
+export type Needs = Readonly<Record<string, NeededRecords>>;
+
+/**
+ * The answer with its provenance. A field of `needs` that is null (or empty, or null in every member of its list) is listed in
+ * `meta.missing` when none of its records was ever sent, or when they lack the attribute that it is made of.
+ */
+export function withMeta<T extends object>(answer: T, parts: MetaParts, { needs, sent }: Evidence): T & { meta: Meta } {
+	const meta = metaOf(parts);
+	return { ...answer, meta: { ...meta, missing: [...meta.missing, ...missingOf(answer, needs, sent)] } };
+}
+
+/** @see withMeta */
+export function missingOf(answer: object, needs: Needs, sent: Signals): Meta["missing"] {
+	return Object.entries(needs).flatMap(([field, need]) => {
+		if (!isEmptyAt(answer, field.split("."))) return [];
+		const { records, attribute } = recordsOf(need);
+		if (attribute === undefined && records.some((record) => wasSent(sent, record))) return [];
+		const needed = records.join(" or ") + (attribute === undefined ? "" : ` with ${attribute}`);
+		return [{ field, needs: needed }];
+	});
+}
+
+/** A need in its long form. */
+export function recordsOf(need: NeededRecords): { records: readonly string[]; attribute?: string } {
+	if (typeof need === "string") return { records: [need] };
+	return "any" in need ? { records: need.any, attribute: need.with } : { records: need };
+}
+
+function wasSent(sent: Signals, record: string): boolean {
+	const [signal, name] = record.split(" ", 2) as ["metric" | "event" | "log" | "error" | "profile", string | undefined];
+	return name === undefined ? sent.names(signal).length > 0 : sent.get(signal, name) !== undefined;
+}
+
+/** Whether nothing is known there. A part that was not asked for is not in the answer, and not missed. */
+function isEmptyAt(value: unknown, path: readonly string[]): boolean {
+	const [head, ...rest] = path;
+	if (head === undefined) {
+		return value === null || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+	}
+	if (value === null) return true;
+	if (typeof value !== "object") return false;
+	const name = head.replace(/\[\]$/, "");
+	if (!(name in value)) return false;
+	const member = (value as Record<string, unknown>)[name];
+	if (name === head) return isEmptyAt(member, rest);
+	return !Array.isArray(member) || member.every((item) => isEmptyAt(item, rest));
 }
 
 /** The provenance block of an answer. */

@@ -7,6 +7,7 @@ import { badParameter, forbidden } from "../http/errors.ts";
 import { allows } from "../http/roles.ts";
 import { parseQuery } from "../http/validate.ts";
 import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
+import type { Needs } from "./meta.ts";
 import type { Reach } from "./plan/plan.ts";
 import { RetentionError } from "./plan/plan.ts";
 import type { Asker, Queries } from "./run.ts";
@@ -33,8 +34,29 @@ export interface Asking {
 	readonly now: number;
 }
 
+/** A route that reads: its contract, the records that fill its null fields, and what answers it. */
+export interface Read {
+	readonly path: string;
+	readonly summary: string;
+	readonly description?: string;
+	readonly query: z.ZodObject;
+	readonly answer: z.ZodType;
+	readonly needs?: Needs;
+	readonly handler: (deps: QueryDeps) => (c: Context<AppEnv>) => Promise<Response>;
+}
+
+export interface ReadOptions<S extends z.ZodObject> extends Omit<Read, "handler" | "query"> {
+	readonly query: S;
+	readonly ask: (asking: Asking, query: z.infer<S>) => Promise<object>;
+}
+
+/** Ties the type of `ask`'s query to the schema that parses it. */
+export function read<S extends z.ZodObject>({ ask, ...route }: ReadOptions<S>): Read {
+	return { ...route, handler: (deps) => reading(deps, route.query, ask) };
+}
+
 /** A handler that parses the query by `schema`, asks about the key's project and answers what `answer` makes of it. */
-export function reading<S extends z.ZodObject>(
+function reading<S extends z.ZodObject>(
 	deps: QueryDeps,
 	schema: S,
 	answer: (asking: Asking, query: z.infer<S>) => Promise<object>,

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { SystemHealthAnswer, systemHealthQuery } from "../../schema/wire/index.ts";
+import { type SystemHealthAnswer, systemHealthAnswer, systemHealthQuery } from "../../schema/wire/index.ts";
 import { RECENT_MS, systemState } from "../common/components.ts";
 import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
@@ -18,7 +18,7 @@ import {
 import { signals } from "../measures/signals.ts";
 import { metaOf } from "../meta.ts";
 import { decimals, milliseconds, percentOf, whole } from "../rounding.ts";
-import type { Asking } from "../route.ts";
+import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
 const LOADS = ["system.cpu.load_average.1m", "system.cpu.load_average.5m", "system.cpu.load_average.15m"] as const;
@@ -27,10 +27,15 @@ const UPTIME = "system.uptime";
 const QUEUE = "llm.queue.length";
 
 /** `GET /analytics/system/health` */
-export async function systemHealth(
-	asking: Asking,
-	query: z.infer<typeof systemHealthQuery>,
-): Promise<SystemHealthAnswer> {
+export const systemHealthRead = read({
+	path: "/analytics/system/health",
+	summary: "Health of hosts and services",
+	query: systemHealthQuery,
+	answer: systemHealthAnswer,
+	ask: systemHealth,
+});
+
+async function systemHealth(asking: Asking, query: z.infer<typeof systemHealthQuery>): Promise<SystemHealthAnswer> {
 	const { asker, now, reach } = asking;
 	const window = resolveWindow(query, { timeframes: ["24h"], defaultTimeframe: "24h", now });
 	const scope: Scope = { start: window.start, end: window.end, now, reach };

@@ -1,20 +1,25 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
-import type { SystemLogsAnswer, systemLogsQuery } from "../../schema/wire/index.ts";
+import { type SystemLogsAnswer, systemLogsAnswer, systemLogsQuery } from "../../schema/wire/index.ts";
 import { countOf } from "../common/logs.ts";
 import { join, type Node } from "../logs/ast.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logFacets, logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
 import { metaOf } from "../meta.ts";
-import type { Asking } from "../route.ts";
+import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
 /** `GET /analytics/system/logs` */
-export async function systemLogs(
-	{ asker, now }: Asking,
-	query: z.infer<typeof systemLogsQuery>,
-): Promise<SystemLogsAnswer> {
+export const systemLogsRead = read({
+	path: "/analytics/system/logs",
+	summary: "Logs by level, component and text, with counts of both",
+	query: systemLogsQuery,
+	answer: systemLogsAnswer,
+	ask: systemLogs,
+});
+
+async function systemLogs({ asker, now }: Asking, query: z.infer<typeof systemLogsQuery>): Promise<SystemLogsAnswer> {
 	const window = windowOf(query, now);
 	const search: Node[] =
 		query.search === undefined || query.search === ""

@@ -3,7 +3,8 @@ import {
 	type DataPoint,
 	PERFORMANCE_TIMEFRAMES,
 	type SystemPerformanceAnswer,
-	type systemPerformanceQuery,
+	systemPerformanceAnswer,
+	systemPerformanceQuery,
 } from "../../schema/wire/index.ts";
 import { latencyOf } from "../common/latency.ts";
 import { CPU, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
@@ -13,11 +14,19 @@ import { errorRate, HTTP, HTTP_NAMES, meanLatency_ms, totalOf, traffic } from ".
 import { metaOf } from "../meta.ts";
 import { coverageOf, framesOf, lowSample, requestCount } from "../points.ts";
 import { milliseconds, percentOf, ratio, significant, whole } from "../rounding.ts";
-import type { Asking } from "../route.ts";
+import { type Asking, read } from "../route.ts";
 import { resolveGrid } from "../time/window.ts";
 
 /** `GET /analytics/system/performance` */
-export async function systemPerformance(
+export const systemPerformanceRead = read({
+	path: "/analytics/system/performance",
+	summary: "Performance over time",
+	query: systemPerformanceQuery,
+	answer: systemPerformanceAnswer,
+	ask: systemPerformance,
+});
+
+async function systemPerformance(
 	asking: Asking,
 	query: z.infer<typeof systemPerformanceQuery>,
 ): Promise<SystemPerformanceAnswer> {

@@ -2,7 +2,7 @@
 import { from, Params, type Question } from "../sql.ts";
 
 export interface Signal {
-	readonly signal: "metric" | "event" | "log" | "error";
+	readonly signal: "metric" | "event" | "log" | "error" | "profile";
 	readonly name: string;
 	/** Milliseconds since the epoch, of event time. */
 	readonly first_seen: number;

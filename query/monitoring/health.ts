@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { HealthAnswer, healthQuery } from "../../schema/wire/index.ts";
+import { type HealthAnswer, healthAnswer, healthQuery } from "../../schema/wire/index.ts";
 import { availabilityOf } from "../common/availability.ts";
 import { RECENT_MS, systemState } from "../common/components.ts";
 import { HEARTBEAT } from "../measures/nodes.ts";
@@ -8,7 +8,7 @@ import { signals } from "../measures/signals.ts";
 import { errorRate, HTTP, HTTP_NAMES, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
 import { metaOf } from "../meta.ts";
 import { availabilityPercent, milliseconds, ratio } from "../rounding.ts";
-import type { Asking } from "../route.ts";
+import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
 const DAY_MS = 86_400_000;
@@ -16,7 +16,15 @@ const DAY_MS = 86_400_000;
 const UPTIME_DAYS = 30;
 
 /** `GET /v1/monitoring/health` */
-export async function health(asking: Asking, query: z.infer<typeof healthQuery>): Promise<HealthAnswer> {
+export const healthRead = read({
+	path: "/v1/monitoring/health",
+	summary: "State of the system and its components",
+	query: healthQuery,
+	answer: healthAnswer,
+	ask: health,
+});
+
+async function health(asking: Asking, query: z.infer<typeof healthQuery>): Promise<HealthAnswer> {
 	const { asker, now, reach } = asking;
 	const window = resolveWindow(query, { timeframes: ["24h"], defaultTimeframe: "24h", now });
 	const scope: Scope = { start: window.start, end: window.end, now, reach };

@@ -1,15 +1,23 @@
 import type { z } from "zod";
-import { type LogsAnswer, type logsQuery, TIMEFRAMES } from "../../schema/wire/index.ts";
+import { type LogsAnswer, logsAnswer, logsQuery, TIMEFRAMES } from "../../schema/wire/index.ts";
 import { countOf, parseLogQuery } from "../common/logs.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
 import { metaOf } from "../meta.ts";
-import type { Asking } from "../route.ts";
+import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
 /** `GET /v1/monitoring/logs` */
-export async function logs({ asker, now }: Asking, query: z.infer<typeof logsQuery>): Promise<LogsAnswer> {
+export const logsRead = read({
+	path: "/v1/monitoring/logs",
+	summary: "Search logs by a query",
+	query: logsQuery,
+	answer: logsAnswer,
+	ask: logs,
+});
+
+async function logs({ asker, now }: Asking, query: z.infer<typeof logsQuery>): Promise<LogsAnswer> {
 	const window = resolveWindow(query, { timeframes: TIMEFRAMES, defaultTimeframe: "1h", now });
 	const filter = parseLogQuery(query.query);
 	const after = decodeCursor(query.cursor);

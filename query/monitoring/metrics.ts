@@ -5,7 +5,8 @@ import {
 	type DataPoint,
 	METRICS_TIMEFRAMES,
 	type MetricsAnswer,
-	type metricsQuery,
+	metricsAnswer,
+	metricsQuery,
 } from "../../schema/wire/index.ts";
 import { availabilityOf } from "../common/availability.ts";
 import { latencyOf } from "../common/latency.ts";
@@ -18,7 +19,7 @@ import { activeUsers } from "../measures/users.ts";
 import { metaOf } from "../meta.ts";
 import { coverageOf, type Frame, framesOf, lowSample, requestCount, type Sample } from "../points.ts";
 import { availabilityPercent, milliseconds, ratio, significant } from "../rounding.ts";
-import { type Asking, listOf } from "../route.ts";
+import { type Asking, listOf, read } from "../route.ts";
 import { type Grid, MAX_POINTS, resolveGrid } from "../time/window.ts";
 import { type CustomRequest, requestedMetrics } from "./metric-names.ts";
 
@@ -26,7 +27,15 @@ import { type CustomRequest, requestedMetrics } from "./metric-names.ts";
 const MAX_VALUES = 10 * MAX_POINTS;
 
 /** `GET /v1/monitoring/metrics` */
-export async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Promise<MetricsAnswer> {
+export const metricsRead = read({
+	path: "/v1/monitoring/metrics",
+	summary: "Metrics over time",
+	query: metricsQuery,
+	answer: metricsAnswer,
+	ask: metrics,
+});
+
+async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Promise<MetricsAnswer> {
 	const { asker } = asking;
 	const grid = resolveGrid(query, { timeframes: METRICS_TIMEFRAMES, defaultTimeframe: "24h", now: asking.now });
 	const sent = await asker.ask(signals(grid.as_of));

@@ -1,13 +1,19 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
-import { RESOURCE_SECTIONS, type ResourcesAnswer, type resourcesQuery, TIMEFRAMES } from "../../schema/wire/index.ts";
+import {
+	RESOURCE_SECTIONS,
+	type ResourcesAnswer,
+	resourcesAnswer,
+	resourcesQuery,
+	TIMEFRAMES,
+} from "../../schema/wire/index.ts";
 import { CPU, FILESYSTEM, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { type LastValue, lastValues } from "../measures/last-values.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
 import { metaOf } from "../meta.ts";
 import { percentOf, significant } from "../rounding.ts";
-import { type Asking, listOf } from "../route.ts";
+import { type Asking, listOf, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
 export const FILESYSTEM_USAGE = "system.filesystem.usage";
@@ -15,7 +21,15 @@ export const FILESYSTEM_LIMIT = "system.filesystem.limit";
 export const LINK_CAPACITY = "network.link.capacity";
 
 /** `GET /v1/monitoring/resources` */
-export async function resources(asking: Asking, query: z.infer<typeof resourcesQuery>): Promise<ResourcesAnswer> {
+export const resourcesRead = read({
+	path: "/v1/monitoring/resources",
+	summary: "Utilisation of processor, memory, storage and network, in percent",
+	query: resourcesQuery,
+	answer: resourcesAnswer,
+	ask: resources,
+});
+
+async function resources(asking: Asking, query: z.infer<typeof resourcesQuery>): Promise<ResourcesAnswer> {
 	const { asker, now, reach } = asking;
 	const window = resolveWindow(query, { timeframes: TIMEFRAMES, defaultTimeframe: "24h", now });
 	const sections = sectionsOf(query.components);
