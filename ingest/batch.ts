@@ -13,7 +13,7 @@ import {
 	StringColumn,
 	writeBlock,
 } from "./native/columns.ts";
-import { EventRows, LogRows, RowIds } from "./rows.ts";
+import { EventRows, LogRows, ProfileRows, RowIds } from "./rows.ts";
 import type { Family, Series } from "./series.ts";
 
 /** An event that passed its checks. */
@@ -50,6 +50,29 @@ export interface ErrorRow {
 	message: string;
 	stack: string;
 	context: string;
+	user_id: string;
+	trace_id: string;
+}
+
+/** A stretch of a profile, nanoseconds from its start. */
+export interface ProfileSpan {
+	readonly name: string;
+	readonly parent: string;
+	readonly start_ns: number;
+	readonly end_ns: number;
+}
+
+/** A profile that passed its checks. */
+export interface ProfileRow {
+	ts: number;
+	operation: string;
+	component: string;
+	wall_ns: number;
+	/** Undefined when it was not measured. */
+	cpu_ns: number | undefined;
+	alloc_bytes: number | undefined;
+	success: boolean;
+	spans: readonly ProfileSpan[];
 	user_id: string;
 	trace_id: string;
 }
@@ -114,17 +137,19 @@ export class OpenBatch {
 	/** Tables that a scanner fills column by column. */
 	readonly events: EventRows;
 	readonly logs: LogRows;
+	readonly #profiles: ProfileRows;
 
 	/** @param sequence where the low half of row ids starts; a random one keeps two processes apart */
 	constructor(sequence: number) {
 		this.#ids = new RowIds(sequence);
 		this.events = new EventRows(this.#ids);
 		this.logs = new LogRows(this.#ids);
+		this.#profiles = new ProfileRows(this.#ids);
 	}
 
 	/** Rows waiting, bookkeeping included. */
 	get rows(): number {
-		let rows = this.#points.rows + this.#cumulative.rows + this.events.count + this.logs.count;
+		let rows = this.#points.rows + this.#cumulative.rows + this.events.count + this.logs.count + this.#profiles.count;
 		for (const count of Object.values(this.#rows)) rows += count;
 		return rows;
 	}
@@ -172,6 +197,10 @@ export class OpenBatch {
 
 	log(project: string, row: LogRow, received: number): void {
 		this.logs.push(project, row, received);
+	}
+
+	profile(project: string, row: ProfileRow, received: number): void {
+		this.#profiles.push(project, row, received);
 	}
 
 	/** An event_id of this batch may have been seen before. @param key undefined when nothing is known of any */
@@ -229,12 +258,14 @@ export class OpenBatch {
 		add("events", this.events.count, this.events.columns);
 		add("logs", this.logs.count, this.logs.columns);
 		add("errors", this.#rows.errors, this.#errors);
+		add("profiles", this.#profiles.count, this.#profiles.columns);
 		add("requests", this.#rows.requests, this.#requests);
 		this.#points.clear();
 		this.#cumulative.clear();
 		Object.assign(this.#rows, { series: 0, errors: 0, requests: 0 });
 		this.events.count = 0;
 		this.logs.count = 0;
+		this.#profiles.count = 0;
 		this.#generation++;
 		const announced = this.#announced;
 		this.#announced = [];

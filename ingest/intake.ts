@@ -12,6 +12,7 @@ import { parseEvent } from "./parse/event.ts";
 import { parseLog } from "./parse/log.ts";
 import { type ParsedMetric, parseMetric } from "./parse/metric.ts";
 import { Problem } from "./parse/problem.ts";
+import { parseProfile } from "./parse/profile.ts";
 import { isObject } from "./parse/text.ts";
 import { type TimeBounds, timeBounds } from "./parse/time.ts";
 import { splitRecords } from "./records.ts";
@@ -19,8 +20,15 @@ import { BodyScanner } from "./scan/body.ts";
 import type { SeenIds } from "./seen-ids.ts";
 import type { SeriesRegistry } from "./series.ts";
 
-export const SIGNALS = ["metric", "event", "log", "error"] as const;
+export const SIGNALS = ["metric", "event", "log", "error", "profile"] as const;
 export type Signal = (typeof SIGNALS)[number];
+
+/** Signals that the scanner knows; undefined is a mixture. */
+type ScannedSignal = Exclude<Signal, "error" | "profile">;
+
+function isScanned(signal: Signal | undefined): signal is ScannedSignal | undefined {
+	return signal !== "error" && signal !== "profile";
+}
 
 export interface IntakeOptions {
 	readonly journal: Journal;
@@ -64,17 +72,12 @@ export class Intake {
 	 * @throws ApiError 400 or 413 when the body as a whole cannot be taken
 	 */
 	take(project: string, signal: Signal | undefined, body: Buffer, format: BodyFormat): Taken {
-		const taken = signal === "error" ? undefined : this.#scan(project, signal, body, format);
+		const taken = isScanned(signal) ? this.#scan(project, signal, body, format) : undefined;
 		return taken ?? this.takeRecords(project, signal, splitRecords(body, format, this.#options.maxRecords));
 	}
 
 	/** The usual body, without an object per record; undefined when it is not one. */
-	#scan(
-		project: string,
-		signal: Exclude<Signal, "error"> | undefined,
-		body: Buffer,
-		format: BodyFormat,
-	): Taken | undefined {
+	#scan(project: string, signal: ScannedSignal | undefined, body: Buffer, format: BodyFormat): Taken | undefined {
 		const { registry, retention, clock, maxRecords } = this.#options;
 		const now = clock();
 		const rows = this.#scanner.scan(signal, body, format, {
@@ -147,6 +150,7 @@ class RecordSink {
 			event: timeBounds(this.#now, retention.events_days),
 			log: timeBounds(this.#now, retention.logs_days),
 			error: timeBounds(this.#now, retention.logs_days),
+			profile: timeBounds(this.#now, retention.logs_days),
 		};
 	}
 
@@ -174,6 +178,12 @@ class RecordSink {
 				if (row instanceof Problem) return row;
 				this.#batch.error(this.#project, row, this.#now);
 				this.issueIds.push(issueId(row.issueHigh, row.issueLow));
+				break;
+			}
+			case "profile": {
+				const row = parseProfile(record, this.#bounds.profile);
+				if (row instanceof Problem) return row;
+				this.#batch.profile(this.#project, row, this.#now);
 				break;
 			}
 			default:

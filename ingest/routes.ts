@@ -11,9 +11,10 @@ import {
 	ingestAnswer,
 	logRecord,
 	metricRecord,
+	profileRecord,
 } from "../schema/wire/ingest.ts";
 import { BodyReader, bodyFormat } from "./body.ts";
-import type { Intake, Signal, Taken } from "./intake.ts";
+import { type Intake, SIGNALS, type Signal, type Taken } from "./intake.ts";
 import type { Journal } from "./journal/journal.ts";
 import { JournalWriteError } from "./journal/journal.ts";
 import type { Loader } from "./loader/loader.ts";
@@ -43,12 +44,8 @@ const ROUTES: readonly (readonly [path: string, signal: Signal | undefined, reco
 	["/v1/ingest/events", "event", eventRecord, "events"],
 	["/v1/ingest/logs", "log", logRecord, "log lines"],
 	["/v1/ingest/errors", "error", errorRecord, "errors"],
-	[
-		"/v1/ingest/batch",
-		undefined,
-		z.looseObject({ type: z.enum(["metric", "event", "log", "error"]) }),
-		"records of all kinds, as NDJSON",
-	],
+	["/v1/ingest/profiles", "profile", profileRecord, "profiles of operations"],
+	["/v1/ingest/batch", undefined, z.looseObject({ type: z.enum(SIGNALS) }), "records of all kinds, as NDJSON"],
 ];
 
 /** The ingest routes. An answer of 202 means that the accepted records survive any crash. */

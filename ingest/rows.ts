@@ -1,5 +1,13 @@
-import type { EventRow, LogRow } from "./batch.ts";
-import { FixedColumn, LowCardinalityColumn, MapColumn, type MarkedColumn, StringColumn } from "./native/columns.ts";
+import type { EventRow, LogRow, ProfileRow } from "./batch.ts";
+import {
+	type Column,
+	FixedColumn,
+	LowCardinalityColumn,
+	MapColumn,
+	type MarkedColumn,
+	StringColumn,
+} from "./native/columns.ts";
+import { ArrayColumn, NullableColumn } from "./native/nested.ts";
 
 /** Ids of rows: unique enough to order rows of one millisecond and to page by. */
 export class RowIds {
@@ -22,11 +30,8 @@ interface OwnColumns {
 	readonly id: FixedColumn;
 }
 
-/**
- * Rows of a table that a scanner fills column by column, before it knows whether it can take the whole body: `mark`, push
- * into every column but those of {@link OwnColumns}, then `add` or `rollback`.
- */
-class Rows<C extends OwnColumns & Readonly<Record<string, MarkedColumn>>> {
+/** Rows of a table: push into every column but those of {@link OwnColumns}, then `add`. */
+class Rows<C extends OwnColumns & Readonly<Record<string, Column>>> {
 	readonly columns: C;
 	readonly #ids: RowIds;
 	count = 0;
@@ -36,16 +41,7 @@ class Rows<C extends OwnColumns & Readonly<Record<string, MarkedColumn>>> {
 		this.#ids = ids;
 	}
 
-	mark(): void {
-		for (const column of Object.values(this.columns)) column.mark();
-	}
-
-	/** Forgets what was pushed since the mark. */
-	rollback(): void {
-		for (const column of Object.values(this.columns)) column.rollback();
-	}
-
-	/** Makes rows of what was pushed since the mark, or since the last call. */
+	/** Makes rows of what was pushed since the last call. */
 	add(count: number, project: string, received: number): void {
 		const { project: projects, id } = this.columns;
 		const index = projects.index(project);
@@ -54,6 +50,18 @@ class Rows<C extends OwnColumns & Readonly<Record<string, MarkedColumn>>> {
 			this.#ids.push(id, received);
 		}
 		this.count += count;
+	}
+}
+
+/** Rows that a scanner fills before it knows whether it can take the whole body: `mark`, push, then `add` or `rollback`. */
+class ScannedRows<C extends OwnColumns & Readonly<Record<string, MarkedColumn>>> extends Rows<C> {
+	mark(): void {
+		for (const column of Object.values(this.columns)) column.mark();
+	}
+
+	/** Forgets what was pushed since the mark. */
+	rollback(): void {
+		for (const column of Object.values(this.columns)) column.rollback();
 	}
 }
 
@@ -75,7 +83,7 @@ function logColumns() {
 	};
 }
 
-export class LogRows extends Rows<ReturnType<typeof logColumns>> {
+export class LogRows extends ScannedRows<ReturnType<typeof logColumns>> {
 	constructor(ids: RowIds) {
 		super(logColumns(), ids);
 	}
@@ -108,7 +116,7 @@ function eventColumns() {
 	};
 }
 
-export class EventRows extends Rows<ReturnType<typeof eventColumns>> {
+export class EventRows extends ScannedRows<ReturnType<typeof eventColumns>> {
 	constructor(ids: RowIds) {
 		super(eventColumns(), ids);
 	}
@@ -148,5 +156,55 @@ export class EventRows extends Rows<ReturnType<typeof eventColumns>> {
 			if (size > 0) use(bytes, at, at + size);
 			at += size;
 		}
+	}
+}
+
+function profileColumns() {
+	return {
+		project: lowCardinality(),
+		ts: fixed(),
+		id: fixed(),
+		operation: lowCardinality(),
+		component: lowCardinality(),
+		wall_ns: fixed(),
+		cpu_ns: new NullableColumn(fixed()),
+		alloc_bytes: new NullableColumn(fixed()),
+		success: fixed(),
+		span_names: new ArrayColumn(lowCardinality()),
+		span_parents: new ArrayColumn(lowCardinality()),
+		span_starts_ns: new ArrayColumn(fixed()),
+		span_ends_ns: new ArrayColumn(fixed()),
+		user_id: text(),
+		trace_id: text(),
+	};
+}
+
+export class ProfileRows extends Rows<ReturnType<typeof profileColumns>> {
+	constructor(ids: RowIds) {
+		super(profileColumns(), ids);
+	}
+
+	push(project: string, row: ProfileRow, received: number): void {
+		const { columns } = this;
+		columns.ts.int64(row.ts);
+		columns.operation.push(row.operation);
+		columns.component.push(row.component);
+		columns.wall_ns.int64(row.wall_ns);
+		columns.cpu_ns.next(row.cpu_ns !== undefined).int64(row.cpu_ns ?? 0);
+		columns.alloc_bytes.next(row.alloc_bytes !== undefined).int64(row.alloc_bytes ?? 0);
+		columns.success.uint8(row.success ? 1 : 0);
+		for (const { name, parent, start_ns, end_ns } of row.spans) {
+			columns.span_names.items.push(name);
+			columns.span_parents.items.push(parent);
+			columns.span_starts_ns.items.int64(start_ns);
+			columns.span_ends_ns.items.int64(end_ns);
+		}
+		columns.span_names.endRow(row.spans.length);
+		columns.span_parents.endRow(row.spans.length);
+		columns.span_starts_ns.endRow(row.spans.length);
+		columns.span_ends_ns.endRow(row.spans.length);
+		columns.user_id.push(row.user_id);
+		columns.trace_id.push(row.trace_id);
+		this.add(1, project, received);
 	}
 }

@@ -12,6 +12,7 @@ export const TENANT_TABLES = [
 	"log_counts_1m",
 	"errors",
 	"issues",
+	"profiles",
 	"signals",
 	"quarantine",
 ] as const;

@@ -25,6 +25,7 @@ const TABLE_CODES: Readonly<Record<JournalTable, number>> = {
 	logs: 5,
 	errors: 6,
 	requests: 7,
+	profiles: 8,
 };
 export type JournalTable = Exclude<TableName, "quarantine">;
 const TABLE_NAMES = new Map(Object.entries(TABLE_CODES).map(([name, code]) => [code, name as JournalTable]));

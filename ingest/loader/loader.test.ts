@@ -19,6 +19,7 @@ const TABLES = [
 	"logs",
 	"errors",
 	"issues",
+	"profiles",
 	"signals",
 	"quarantine",
 ];
@@ -109,6 +110,11 @@ describe("the loader", () => {
 		const failed = await send("error", [
 			{ error_message: "boom", error_type: "E", context: { user_id: "u" }, timestamp: NOW },
 		]);
+		const spans = [{ name: "größe", parent: 'lo"ad', start_ns: 0, end_ns: 2 ** 40 }];
+		await send("profile", [
+			{ operation: 'lo"ad', wall_ns: 2 ** 40, cpu_ns: 0, spans, success: false, user_id: "u", timestamp: NOW },
+			{ operation: "bare", wall_ns: 7, timestamp: NOW },
+		]);
 		expect(await rows("SELECT * EXCEPT (series_id) FROM series")).toEqual([
 			{
 				project: "p",
@@ -148,12 +154,25 @@ describe("the loader", () => {
 		expect(await rows("SELECT lower(hex(issue_id)) AS issue, user_id FROM errors")).toEqual([
 			{ issue: failed.issue_ids![0], user_id: "u" },
 		]);
+		const profile = { project: "p", ts: "2026-11-15T12:00:00.000Z", component: "", alloc_bytes: null, trace_id: "" };
+		expect(await rows("SELECT * EXCEPT (id) FROM profiles ORDER BY operation")).toEqual([
+			{
+				...{ ...profile, operation: "bare", wall_ns: 7, cpu_ns: null, success: true, user_id: "" },
+				...{ span_names: [], span_parents: [], span_starts_ns: [], span_ends_ns: [] },
+			},
+			{
+				...{ ...profile, operation: 'lo"ad', wall_ns: 2 ** 40, cpu_ns: 0, success: false, user_id: "u" },
+				...{ span_names: ["größe"], span_parents: ['lo"ad'], span_starts_ns: [0], span_ends_ns: [2 ** 40] },
+			},
+		]);
 		expect(await rows("SELECT signal, name FROM signals ORDER BY signal, name")).toEqual([
 			{ signal: "error", name: "E" },
 			{ signal: "event", name: "bare" },
 			{ signal: "event", name: "e" },
 			{ signal: "log", name: "api" },
 			{ signal: "metric", name: "cpu" },
+			{ signal: "profile", name: "bare" },
+			{ signal: "profile", name: 'lo"ad' },
 		]);
 	});
 
@@ -311,6 +330,7 @@ describe("the loader", () => {
 		]);
 		await ingest.write("p", "log", [{ message: "x", timestamp: NOW }]);
 		await ingest.write("p", "error", [{ error_message: "x", error_type: "E", timestamp: NOW }]);
+		await ingest.write("p", "profile", [{ operation: "o", wall_ns: 1, timestamp: NOW }]);
 		const file = readdirSync(folder).find((name) => name.endsWith(".seg"))!;
 		copyFileSync(join(folder, file), join(folder, "copy"));
 		await stored();

@@ -34,7 +34,7 @@ const BUSY_BYTES = 2 * 1024 * 1024;
 const BUSY_FLUSH_MS = 3_000;
 
 /** Series first: a point is of no use to a reader who cannot find its series. Requests last: they vouch for the others. */
-const ORDER = ["series", "points", "cumulative", "events", "logs", "errors", "requests"] as const;
+const ORDER = ["series", "points", "cumulative", "events", "logs", "errors", "profiles", "requests"] as const;
 
 /** Carries journal segments into ClickHouse, one after the other, oldest first, each exactly once. */
 export class Loader {

@@ -65,7 +65,7 @@ export class StringColumn implements MarkedColumn {
 	}
 }
 
-/** Values of 4 or 8 bytes; the type decides how a number is laid out. */
+/** Values of 1, 4 or 8 bytes; the type decides how a number is laid out. */
 export class FixedColumn implements MarkedColumn {
 	#data = Buffer.allocUnsafeSlow(1_024);
 	#view = new DataView(this.#data.buffer);
@@ -129,6 +129,11 @@ export class FixedColumn implements MarkedColumn {
 	int32(value: number): void {
 		const at = this.#room(4);
 		this.#view.setInt32(at, value, true);
+	}
+
+	uint8(value: number): void {
+		const at = this.#room(1);
+		this.#data[at] = value;
 	}
 
 	uint32(value: number): void {

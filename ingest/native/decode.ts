@@ -5,9 +5,18 @@
 import type { Columns, ColumnType } from "../../schema/tables.ts";
 import { ByteWriter } from "./bytes.ts";
 import { type Column, FixedColumn, LowCardinalityColumn, MapColumn, StringColumn, writeBlock } from "./columns.ts";
+import { ArrayColumn, NullableColumn } from "./nested.ts";
 
 /** UInt64 is a bigint; times are milliseconds (`DateTime64(3)`) or seconds (`DateTime`) since the epoch. */
-export type Cell = string | number | bigint | ReadonlyMap<string, string> | ReadonlyMap<string, number>;
+export type Cell =
+	| string
+	| number
+	| bigint
+	| boolean
+	| null
+	| readonly (string | bigint)[]
+	| ReadonlyMap<string, string>
+	| ReadonlyMap<string, number>;
 
 export interface DecodedBlock {
 	readonly rows: number;
@@ -63,7 +72,8 @@ export function rowRecord(block: DecodedBlock, row: number): Record<string, unkn
 		[...block.columns].map(([name, cells]) => {
 			const cell = cells[row]!;
 			if (typeof cell === "bigint") return [name, cell.toString()];
-			return [name, typeof cell === "object" ? Object.fromEntries(cell) : cell];
+			if (Array.isArray(cell)) return [name, cell.map(String)];
+			return [name, cell instanceof Map ? Object.fromEntries(cell) : cell];
 		}),
 	);
 }
@@ -115,6 +125,15 @@ function readColumn(reader: Reader, type: ColumnType, rows: number): Cell[] {
 			reader.take(8);
 			return readMap(reader, rows, (n) => readLowCardinality(reader, n), type.endsWith("Float64)"));
 		}
+		case "Array(LowCardinality(String))":
+			reader.take(8);
+			return readArray(reader, rows, (n) => readLowCardinality(reader, n));
+		case "Array(UInt64)":
+			return readArray(reader, rows, (n) => readMany(n, () => reader.uint64()));
+		case "Nullable(UInt64)": {
+			const absent = reader.take(rows);
+			return readMany(rows, () => reader.uint64()).map((value, row) => (reader.bytes[absent + row] ? null : value));
+		}
 		default:
 			return readMany(rows, () => readScalar(reader, type));
 	}
@@ -126,6 +145,8 @@ function readScalar(reader: Reader, type: ColumnType): Cell {
 			return reader.string();
 		case "UInt64":
 			return reader.uint64();
+		case "Bool":
+			return reader.bytes[reader.take(1)] === 1;
 		case "Int32":
 			return reader.bytes.readInt32LE(reader.take(4));
 		case "DateTime":
@@ -158,6 +179,12 @@ function readMap(reader: Reader, rows: number, readKeys: (n: number) => string[]
 	});
 }
 
+function readArray(reader: Reader, rows: number, readItems: (n: number) => (string | bigint)[]): Cell[] {
+	const ends = readMany(rows, () => Number(reader.uint64()));
+	const items = readItems(ends.at(-1) ?? 0);
+	return ends.map((end, row) => items.slice(row === 0 ? 0 : ends[row - 1]!, end));
+}
+
 function readMany<T>(count: number, read: () => T): T[] {
 	const values: T[] = [];
 	for (let i = 0; i < count; i++) values.push(read());
@@ -176,6 +203,12 @@ function newColumn(type: ColumnType): Column {
 			return new MapColumn(new LowCardinalityColumn(), new StringColumn());
 		case "Map(LowCardinality(String), Float64)":
 			return new MapColumn(new LowCardinalityColumn(), new FixedColumn());
+		case "Array(LowCardinality(String))":
+			return new ArrayColumn(new LowCardinalityColumn());
+		case "Array(UInt64)":
+			return new ArrayColumn(new FixedColumn());
+		case "Nullable(UInt64)":
+			return new NullableColumn(new FixedColumn());
 		default:
 			return new FixedColumn();
 	}
@@ -192,11 +225,25 @@ function pushCell(column: Column, type: ColumnType, cell: Cell): void {
 			else column.values.push(value as string);
 		}
 		column.endRow(entries.length);
+	} else if (column instanceof ArrayColumn) {
+		const items = cell as readonly (string | bigint)[];
+		for (const item of items) {
+			if (column.items instanceof FixedColumn) pushUInt64(column.items, item as bigint);
+			else column.items.push(item as string);
+		}
+		column.endRow(items.length);
+	} else if (column instanceof NullableColumn) {
+		pushUInt64(column.next(cell !== null), (cell ?? 0n) as bigint);
 	}
 }
 
+function pushUInt64(column: FixedColumn, value: bigint): void {
+	column.uint64(Number(value >> 32n), Number(value & 0xffffffffn));
+}
+
 function pushFixed(column: FixedColumn, type: ColumnType, cell: Cell): void {
-	if (type === "UInt64") column.uint64(Number((cell as bigint) >> 32n), Number((cell as bigint) & 0xffffffffn));
+	if (type === "UInt64") pushUInt64(column, cell as bigint);
+	else if (type === "Bool") column.uint8(cell ? 1 : 0);
 	else if (type === "DateTime64(3)") column.int64(cell as number);
 	else if (type === "DateTime") column.uint32(cell as number);
 	else if (type === "Int32") column.int32(cell as number);

@@ -7,6 +7,7 @@ import {
 	logRecord,
 	metricPoint,
 	metricSeries,
+	profileRecord,
 	RECORD_LIMITS,
 } from "../../schema/wire/ingest.ts";
 import { parseError } from "./error.ts";
@@ -14,6 +15,7 @@ import { parseEvent } from "./event.ts";
 import { parseLog } from "./log.ts";
 import { parseMetric } from "./metric.ts";
 import { Problem } from "./problem.ts";
+import { parseProfile } from "./profile.ts";
 import { parseTimestamp, timeBounds } from "./time.ts";
 
 const NOW = Date.UTC(2026, 4, 17, 12);
@@ -64,6 +66,28 @@ const text = (good: string[]) =>
 	fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...good) }, { weight: 1, arbitrary: anything });
 const number = fc.oneof(
 	{ weight: 6, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
+	{ weight: 1, arbitrary: anything },
+);
+
+const amount = fc.oneof(
+	{ weight: 8, arbitrary: fc.constantFrom(0, 1.5, 7, 2 ** 53, 2 ** 62) },
+	{ weight: 1, arbitrary: fc.constantFrom(-1, 2 ** 63, Number.NaN) },
+	{ weight: 1, arbitrary: anything },
+);
+const span = fc.oneof(
+	{
+		weight: 12,
+		arbitrary: fc.record(
+			{
+				name: text(["tokenize", "größe"]),
+				parent: text(["run"]),
+				start_ns: fc.constantFrom(0, 1),
+				end_ns: fc.constantFrom(1, 9),
+			},
+			{ requiredKeys: ["name", "start_ns", "end_ns"] },
+		),
+	},
+	{ weight: 1, arbitrary: fc.record({ name, parent: name, start_ns: amount, end_ns: amount }, { requiredKeys: [] }) },
 	{ weight: 1, arbitrary: anything },
 );
 
@@ -135,6 +159,26 @@ const CASES: [string, z.ZodType, (record: unknown) => unknown, fc.Arbitrary<unkn
 				severity: text(["fatal"]),
 			},
 			["error_message", "error_type"],
+		),
+	],
+	[
+		"a profile",
+		profileRecord,
+		(record) => parseProfile(record, BOUNDS),
+		records(
+			{
+				operation: name,
+				wall_ns: amount,
+				cpu_ns: amount,
+				alloc_bytes: amount,
+				spans: fc.oneof({ weight: 9, arbitrary: fc.array(span, { maxLength: 3 }) }, { weight: 1, arbitrary: anything }),
+				success: fc.oneof({ weight: 9, arbitrary: fc.boolean() }, { weight: 1, arbitrary: anything }),
+				component: text(["api"]),
+				user_id: text(["u"]),
+				trace_id: text(["t"]),
+				timestamp: time,
+			},
+			["operation", "wall_ns"],
 		),
 	],
 ];
@@ -220,6 +264,49 @@ describe("log messages", () => {
 		const row = parseLog({ message: "ü".repeat(RECORD_LIMITS.messageBytes) }, BOUNDS) as { message: string };
 		expect(Buffer.byteLength(row.message)).toBeLessThanOrEqual(RECORD_LIMITS.messageBytes);
 		expect(row.message).toMatch(/^ü+ …\[cut\]$/);
+	});
+});
+
+describe("profiles", () => {
+	const good = { operation: "run", wall_ns: 1_000 };
+
+	it("succeed unless they say otherwise, and a span without a parent stands below the operation", () => {
+		const spans = [
+			{ name: "a", start_ns: 0, end_ns: 10.4 },
+			{ name: "b", parent: null, start_ns: 1, end_ns: 2 },
+			{ name: "c", parent: "a", start_ns: 1, end_ns: 1 },
+		];
+		expect(parseProfile({ ...good, cpu_ns: 0, spans }, BOUNDS)).toEqual({
+			...{ ts: NOW, operation: "run", component: "", user_id: "", trace_id: "", success: true, wall_ns: 1_000 },
+			cpu_ns: 0,
+			alloc_bytes: undefined,
+			spans: [
+				{ name: "a", parent: "run", start_ns: 0, end_ns: 10 },
+				{ name: "b", parent: "run", start_ns: 1, end_ns: 2 },
+				{ name: "c", parent: "a", start_ns: 1, end_ns: 1 },
+			],
+		});
+	});
+
+	it.each([
+		["wall_ns", { wall_ns: -1 }],
+		["cpu_ns", { cpu_ns: null }],
+		["alloc_bytes", { alloc_bytes: "1" }],
+		["success", { success: "yes" }],
+		["spans", { spans: Array.from({ length: 2_001 }, () => 0) }],
+		[
+			"spans.1.name",
+			{
+				spans: [
+					{ name: "a", start_ns: 0, end_ns: 1 },
+					{ name: "", start_ns: 0, end_ns: 1 },
+				],
+			},
+		],
+		["spans.0.end_ns", { spans: [{ name: "a", start_ns: 2, end_ns: 1 }] }],
+		["spans.0.parent", { spans: [{ name: "a", parent: "x".repeat(201), start_ns: 0, end_ns: 1 }] }],
+	])("are refused with the path of what is wrong: %s", (field, wrong) => {
+		expect(parseProfile({ ...good, ...wrong }, BOUNDS)).toMatchObject({ field });
 	});
 });
 

@@ -16,6 +16,7 @@ export const RECORD_LIMITS = {
 	documentBytes: 262_144,
 	depth: 32,
 	seriesPoints: 10_000,
+	profileSpans: 2_000,
 } as const;
 
 export const METRIC_KINDS = ["gauge", "counter", "cumulative", "distribution"] as const;
@@ -152,18 +153,50 @@ export const errorRecord = z.object({
 	timestamp: timestamp.optional(),
 });
 
+/** Nanoseconds or bytes: whole up to 2^53, beyond it and between whole numbers as near as a double comes. */
+const amount = z
+	.number()
+	.min(0)
+	.lt(2 ** 63);
+
+export const profileSpan = z
+	.object({
+		name,
+		/** Name of the span around it; absent or null, the operation itself. */
+		parent: name.nullish(),
+		/** From the start of the profile; only differences count, so any other zero does as well. */
+		start_ns: amount,
+		end_ns: amount,
+	})
+	.refine(({ start_ns, end_ns }) => end_ns >= start_ns, { path: ["end_ns"], message: "before start_ns" });
+
+export const profileRecord = z.object({
+	operation: name,
+	wall_ns: amount.describe("Time that passed, ns"),
+	cpu_ns: amount.optional().describe("Time on the processor, ns"),
+	alloc_bytes: amount.optional().describe("Memory allocated, bytes"),
+	spans: z.array(profileSpan).max(RECORD_LIMITS.profileSpans).optional(),
+	success: z.boolean().optional().describe("Absent: true"),
+	component: id.optional(),
+	user_id: id.optional(),
+	trace_id: id.optional(),
+	timestamp: timestamp.optional(),
+});
+
 export type MetricPoint = z.input<typeof metricPoint>;
 export type MetricSeries = z.input<typeof metricSeries>;
 export type MetricRecord = MetricPoint | MetricSeries;
 export type EventRecord = z.input<typeof eventRecord>;
 export type LogRecord = z.input<typeof logRecord>;
 export type ErrorRecord = z.input<typeof errorRecord>;
+export type ProfileRecord = z.input<typeof profileRecord>;
 /** A line of `POST /v1/ingest/batch`. */
 export type BatchRecord =
 	| ({ type: "metric" } & MetricRecord)
 	| ({ type: "event" } & EventRecord)
 	| ({ type: "log" } & LogRecord)
-	| ({ type: "error" } & ErrorRecord);
+	| ({ type: "error" } & ErrorRecord)
+	| ({ type: "profile" } & ProfileRecord);
 
 export const rejectedRecord = z.object({
 	/** Position in the request, from 0. */

@@ -49,8 +49,7 @@ async function send(): Promise<void> {
 	const lines = gunzipSync(readFileSync(join(folder, "scenario.ndjson.gz")))
 		.toString()
 		.trim()
-		.split("\n")
-		.filter((line) => !line.startsWith('{"type":"profile"'));
+		.split("\n");
 	for (let i = 0; i < lines.length; i += REQUEST_RECORDS) {
 		const body = lines.slice(i, i + REQUEST_RECORDS).map((line) => {
 			const { t, ...record } = JSON.parse(line) as { t: number };

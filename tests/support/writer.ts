@@ -34,6 +34,8 @@ export class Truth {
 	readonly plainEvents: string[] = [];
 	readonly logs: string[] = [];
 	readonly errors: string[] = [];
+	/** Time that passed, which is another one for each. */
+	readonly profiles: number[] = [];
 
 	point(series: string, value: number): void {
 		const before = this.points.get(series) ?? { n: 0, sum: 0 };
@@ -113,6 +115,7 @@ export class Writer {
 			() => this.#events(),
 			() => this.#logs(),
 			() => this.#errors(),
+			() => this.#profiles(),
 			() => this.#mixed(),
 		];
 		while (!this.#stopping) {
@@ -284,6 +287,18 @@ export class Writer {
 		});
 	}
 
+	#profiles(): Request {
+		const records = this.#times((i) => ({
+			operation: "killed",
+			wall_ns: this.#next(),
+			timestamp: this.#anyDay(),
+			spans: Array.from({ length: i % 4 }, (_, n) => ({ name: `step ${n}`, start_ns: n, end_ns: 2 * n })),
+		}));
+		return this.#json("/v1/ingest/profiles", records, (truth) => {
+			truth.profiles.push(...records.map(({ wall_ns }) => wall_ns));
+		});
+	}
+
 	/** All kinds in one request, and some records that must be refused. */
 	#mixed(): Request {
 		const { name } = this.#options;
@@ -299,18 +314,21 @@ export class Writer {
 			{ type: "log", message: "refused", level: "shout", component: "writer", timestamp },
 			{ type: "error", error_message: `failure ${id}`, error_type: "KilledError", timestamp },
 			{ type: "error", error_message: "refused", timestamp },
+			{ type: "profile", operation: "killed", wall_ns: timestamp, timestamp },
+			{ type: "profile", operation: "refused", timestamp },
 		];
 		return {
 			path: "/v1/ingest/batch",
 			type: "application/x-ndjson",
 			body: lines.map((line) => JSON.stringify(line)).join("\n"),
-			accepted: 4,
-			rejected: 4,
+			accepted: 5,
+			rejected: 5,
 			apply: (truth) => {
 				truth.point(`kill.gauge.0/${name}`, value);
 				truth.eventIds.add(id);
 				truth.logs.push(`line ${id}`);
 				truth.errors.push(`failure ${id}`);
+				truth.profiles.push(timestamp);
 			},
 		};
 	}
@@ -328,6 +346,8 @@ export async function expectStored(query: Query, truth: Truth): Promise<void> {
 	const events = ours("event IN ('killed', '')");
 	expect(await texts(`SELECT message AS text FROM logs ${logs}`)).toEqual(truth.logs.toSorted());
 	expect(await texts(`SELECT message AS text FROM errors ${errors}`)).toEqual(truth.errors.toSorted());
+	const walls = await query<{ wall_ns: number }>(`SELECT wall_ns FROM profiles ${ours("1")} ORDER BY wall_ns`);
+	expect(walls.map(({ wall_ns }) => wall_ns)).toEqual(truth.profiles.toSorted((a, b) => a - b));
 	expect(await texts(`SELECT event_id AS text FROM events ${events} AND event_id != ''`)).toEqual(
 		[...truth.eventIds].sort(),
 	);
