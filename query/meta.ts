@@ -1,5 +1,5 @@
 import type { Meta } from "../schema/wire/index.ts";
-import type { Signals } from "./measures/signals.ts";
+import type { Signal, Signals } from "./measures/signals.ts";
 import type { Source } from "./plan/plan.ts";
 import { SKETCH_ERROR } from "./plan/scan.ts";
 
@@ -64,7 +64,12 @@ export function recordsOf(need: NeededRecords): { records: readonly string[]; at
 }
 
 function wasSent(sent: Signals, record: string): boolean {
-	const [signal, name] = record.split(" ", 2) as ["metric" | "event" | "log" | "error" | "profile", string | undefined];
+	// Names may have spaces: `split` with a limit would cut them.
+	const [, signal, name] = /^(\S+)(?: (.*))?$/s.exec(record) as unknown as [
+		string,
+		Signal["signal"],
+		string | undefined,
+	];
 	return name === undefined ? sent.names(signal).length > 0 : sent.get(signal, name) !== undefined;
 }
 

@@ -49,6 +49,12 @@ export class Signals {
 		return [...this.#byKey.values()].filter((found) => found.signal === signal).map((found) => found.name);
 	}
 
+	/** Event time of the first record of any kind, milliseconds since the epoch. */
+	firstRecord(): number | null {
+		const times = [...this.#byKey.values()].map((signal) => signal.first_seen);
+		return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
+	}
+
 	/** Event time up to which there is data of these kinds, milliseconds since the epoch. */
 	dataThrough(...kinds: readonly Signal["signal"][]): number | null {
 		const times = [...this.#byKey.values()].filter((s) => kinds.includes(s.signal)).map((s) => s.last_seen);
