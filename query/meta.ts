@@ -3,19 +3,12 @@ import type { Signal, Signals } from "./measures/signals.ts";
 import type { Source } from "./plan/plan.ts";
 import { SKETCH_ERROR } from "./plan/scan.ts";
 
-/** What a null field would need, for the fields that nothing was ever sent for. */
-export interface Need {
-	readonly field: string;
-	readonly needs: string;
-	/** Whether it was ever sent. */
-	readonly sent: boolean;
-}
-
 export interface MetaParts {
 	readonly window: { readonly start: number; readonly end: number; readonly timezone: string };
 	readonly data_through: number | null;
 	readonly coverage?: number | null;
-	readonly needs?: readonly Need[];
+	/** What is missed beyond the table of needs, where members are named by data. */
+	readonly missing?: Meta["missing"];
 	readonly methods?: Readonly<Record<string, string>>;
 	/** Fields that come from percentile sketches. */
 	readonly sketched?: readonly string[];
@@ -89,7 +82,7 @@ function isEmptyAt(value: unknown, path: readonly string[]): boolean {
 }
 
 /** The provenance block of an answer. */
-export function metaOf(parts: MetaParts): Meta {
+function metaOf(parts: MetaParts): Meta {
 	return {
 		window: {
 			start: new Date(parts.window.start).toISOString(),
@@ -98,7 +91,7 @@ export function metaOf(parts: MetaParts): Meta {
 		},
 		data_through: parts.data_through === null ? null : new Date(parts.data_through).toISOString(),
 		coverage: parts.coverage === undefined || parts.coverage === null ? null : Number(parts.coverage.toFixed(4)),
-		missing: (parts.needs ?? []).filter((need) => !need.sent).map(({ field, needs }) => ({ field, needs })),
+		missing: [...(parts.missing ?? [])],
 		methods: { ...parts.methods },
 		approximations: Object.fromEntries((parts.sketched ?? []).map((field) => [field, SKETCH_ERROR])),
 		tier: parts.source === undefined ? null : parts.source === "raw" ? "raw" : parts.source.name,

@@ -5,6 +5,7 @@ import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
 import { over, type Scope } from "../measures/scope.ts";
 import {
+	BREAKER_EVENT,
 	circuitBreakers,
 	DB_CONNECTIONS,
 	DB_CONNECTIONS_MAX,
@@ -16,7 +17,7 @@ import {
 	processStarted,
 } from "../measures/services.ts";
 import { signals } from "../measures/signals.ts";
-import { metaOf } from "../meta.ts";
+import { type Needs, withMeta } from "../meta.ts";
 import { decimals, milliseconds, percentOf, whole } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
@@ -26,12 +27,30 @@ const TEMPERATURE = "hw.temperature";
 const UPTIME = "system.uptime";
 const QUEUE = "llm.queue.length";
 
+const NEEDS: Needs = {
+	uptime_seconds: [`event ${PROCESS_EVENT}`, `metric ${UPTIME}`],
+	"system.cpu_usage": `metric ${CPU}`,
+	"system.memory_usage": `metric ${MEMORY}`,
+	"system.disk_usage": `metric ${FILESYSTEM}`,
+	"system.load_average": `metric ${LOADS[0]}`,
+	"system.temperature": `metric ${TEMPERATURE}`,
+	"services.database.response_time_ms": `metric ${DB_DURATION}`,
+	"services.database.connections": `metric ${DB_CONNECTIONS}`,
+	"services.database.pool_size": `metric ${DB_CONNECTIONS_MAX}`,
+	"services.database.by_database": [`metric ${DB_CONNECTIONS}`, `metric ${DB_CONNECTIONS_MAX}`],
+	"services.llm_backend.model": `event ${MODEL_EVENT}`,
+	"services.llm_backend.response_time_ms": `event ${MODEL_EVENT}`,
+	"services.llm_backend.queue_length": `metric ${QUEUE}`,
+	"services.circuit_breakers": `event ${BREAKER_EVENT}`,
+};
+
 /** `GET /analytics/system/health` */
 export const systemHealthRead = read({
 	path: "/analytics/system/health",
 	summary: "Health of hosts and services",
 	query: systemHealthQuery,
 	answer: systemHealthAnswer,
+	needs: NEEDS,
 	ask: systemHealth,
 });
 
@@ -54,9 +73,7 @@ async function systemHealth(asking: Asking, query: z.infer<typeof systemHealthQu
 	const of = (name: string) => last.filter((value) => value.name === name && saysUsed(value));
 	const load = loadAverage(last);
 	const databases = connections(last);
-	const metric = (field: string, name: string) => ({ field, needs: `metric ${name}`, sent: sent.hasMetric(name) });
-	const event = (field: string, name: string) => ({ field, needs: `event ${name}`, sent: sent.hasEvent(name) });
-	return {
+	const answer = {
 		timestamp: new Date(window.as_of).toISOString(),
 		status: state.status,
 		uptime_seconds: uptimeSeconds(started, of(UPTIME), window.as_of),
@@ -85,32 +102,13 @@ async function systemHealth(asking: Asking, query: z.infer<typeof systemHealthQu
 		},
 		// Alerts come with their engine; until then none can be firing.
 		alerts: [],
-		meta: {
-			...metaOf({
-				window,
-				data_through: sent.dataThrough("metric", "event"),
-				needs: [
-					{
-						field: "uptime_seconds",
-						needs: `event ${PROCESS_EVENT} or metric ${UPTIME}`,
-						sent: sent.hasEvent(PROCESS_EVENT) || sent.hasMetric(UPTIME),
-					},
-					metric("system.cpu_usage", CPU),
-					metric("system.memory_usage", MEMORY),
-					metric("system.disk_usage", FILESYSTEM),
-					metric("system.load_average", LOADS[0]),
-					metric("system.temperature", TEMPERATURE),
-					metric("services.database.response_time_ms", DB_DURATION),
-					metric("services.database.connections", DB_CONNECTIONS),
-					metric("services.database.pool_size", DB_CONNECTIONS_MAX),
-					event("services.llm_backend.model", MODEL_EVENT),
-					event("services.llm_backend.response_time_ms", MODEL_EVENT),
-					metric("services.llm_backend.queue_length", QUEUE),
-				],
-				methods: load === undefined ? {} : { "system.load_average": `highest over hosts, now ${load.host}` },
-			}),
-		},
 	};
+	const parts = {
+		window,
+		data_through: sent.dataThrough("metric", "event"),
+		methods: load === undefined ? {} : { "system.load_average": `highest over hosts, now ${load.host}` },
+	};
+	return withMeta(answer, parts, { needs: NEEDS, sent });
 }
 
 /** Of several series of a host (one a processor) the mean, then the mean over hosts. */

@@ -6,9 +6,11 @@ import { join, type Node } from "../logs/ast.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logFacets, logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
-import { metaOf } from "../meta.ts";
+import { type Needs, withMeta } from "../meta.ts";
 import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
+
+const NEEDS: Needs = { logs: "log", "aggregations.by_level": "log", "aggregations.by_component": "log" };
 
 /** `GET /analytics/system/logs` */
 export const systemLogsRead = read({
@@ -16,6 +18,7 @@ export const systemLogsRead = read({
 	summary: "Logs by level, component and text, with counts of both",
 	query: systemLogsQuery,
 	answer: systemLogsAnswer,
+	needs: NEEDS,
 	ask: systemLogs,
 });
 
@@ -38,23 +41,23 @@ async function systemLogs({ asker, now }: Asking, query: z.infer<typeof systemLo
 		asker.ask(logFacets(window, all(search))),
 	]);
 	const count = await countOf(asker, window, filter, page.logs.length);
-	return {
+	const answer = {
 		logs: [...page.logs],
 		total: count.total,
 		has_more: page.next !== undefined,
 		next_cursor: encodeCursor(page.next),
 		aggregations,
-		meta: metaOf({
-			window,
-			data_through: sent.dataThrough("log"),
-			needs: [{ field: "logs", needs: "logs", sent: sent.names("log").length > 0 }],
-			methods: {
-				aggregations: "of the window and the search text, whatever level and component are asked for",
-				...(count.isLowerBound ? { total: "lower bound" } : {}),
-			},
-			source: "raw",
-		}),
 	};
+	const parts = {
+		window,
+		data_through: sent.dataThrough("log"),
+		methods: {
+			aggregations: "of the window and the search text, whatever level and component are asked for",
+			...(count.isLowerBound ? { total: "lower bound" } : {}),
+		},
+		source: "raw",
+	} as const;
+	return withMeta(answer, parts, { needs: NEEDS, sent });
 }
 
 /** The document's names and the general ones name the same window. */

@@ -10,12 +10,35 @@ import { latencyOf } from "../common/latency.ts";
 import { CPU, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
-import { errorRate, HTTP, HTTP_NAMES, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
-import { metaOf } from "../meta.ts";
+import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
+import { type Needs, withMeta } from "../meta.ts";
 import { coverageOf, framesOf, lowSample, requestCount } from "../points.ts";
 import { milliseconds, percentOf, ratio, significant, whole } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import { resolveGrid } from "../time/window.ts";
+
+const NEEDS: Needs = {
+	"metrics[].cpu_usage": `metric ${CPU}`,
+	"metrics[].memory_usage": `metric ${MEMORY}`,
+	"metrics[].disk_io_read": `metric ${DISK_IO}`,
+	"metrics[].disk_io_write": `metric ${DISK_IO}`,
+	"metrics[].disk_io_read_per_sec": `metric ${DISK_IO}`,
+	"metrics[].disk_io_write_per_sec": `metric ${DISK_IO}`,
+	"metrics[].network_in": `metric ${NETWORK_IO}`,
+	"metrics[].network_out": `metric ${NETWORK_IO}`,
+	"metrics[].network_in_per_sec": `metric ${NETWORK_IO}`,
+	"metrics[].network_out_per_sec": `metric ${NETWORK_IO}`,
+	"metrics[].request_count": HTTP_RECORDS,
+	"metrics[].response_time_avg": HTTP_RECORDS,
+	"metrics[].response_time_p95": HTTP_RECORDS,
+	"metrics[].response_time_p99": HTTP_RECORDS,
+	"metrics[].error_rate": HTTP_RECORDS,
+	"summary.avg_cpu": `metric ${CPU}`,
+	"summary.max_memory": `metric ${MEMORY}`,
+	"summary.total_requests": HTTP_RECORDS,
+	"summary.avg_response_time": HTTP_RECORDS,
+	"summary.total_errors": HTTP_RECORDS,
+};
 
 /** `GET /analytics/system/performance` */
 export const systemPerformanceRead = read({
@@ -23,6 +46,7 @@ export const systemPerformanceRead = read({
 	summary: "Performance over time",
 	query: systemPerformanceQuery,
 	answer: systemPerformanceAnswer,
+	needs: NEEDS,
 	ask: systemPerformance,
 });
 
@@ -74,46 +98,31 @@ async function systemPerformance(
 		};
 	});
 	const total = totalOf(requests.values());
-	const http = { needs: `metric ${HTTP}`, sent: sent.hasMetric(...HTTP_NAMES) };
-	const gauge = (name: string) => ({ needs: `metric ${name}`, sent: sent.hasMetric(name) });
-	return {
+	const instrumented = sent.hasMetric(...HTTP_NAMES);
+	const answer = {
 		timeframe: grid.timeframe,
 		granularity: grid.buckets.granularity,
 		metrics,
 		summary: {
 			avg_cpu: percentOf(overall[CPU]?.get(0)?.sample_mean),
 			max_memory: percentOf(overall[MEMORY]?.get(0)?.peak),
-			total_requests: http.sent ? total.requests : null,
+			total_requests: instrumented ? total.requests : null,
 			avg_response_time: milliseconds(meanLatency_ms(total)),
-			total_errors: http.sent ? total.failed : null,
+			total_errors: instrumented ? total.failed : null,
 		},
-		meta: metaOf({
-			window: grid,
-			data_through: sent.dataThrough("metric"),
-			coverage: coverageOf(metrics),
-			needs: [
-				{ field: "metrics[].cpu_usage", ...gauge(CPU) },
-				{ field: "metrics[].memory_usage", ...gauge(MEMORY) },
-				...["disk_io_read", "disk_io_write"].map((name) => ({ field: `metrics[].${name}`, ...gauge(DISK_IO) })),
-				...["network_in", "network_out"].map((name) => ({ field: `metrics[].${name}`, ...gauge(NETWORK_IO) })),
-				...["request_count", "response_time_avg", "response_time_p95", "response_time_p99", "error_rate"].map(
-					(name) => ({ field: `metrics[].${name}`, ...http }),
-				),
-				{ field: "summary.avg_cpu", ...gauge(CPU) },
-				{ field: "summary.max_memory", ...gauge(MEMORY) },
-				...["total_requests", "avg_response_time", "total_errors"].map((name) => ({
-					field: `summary.${name}`,
-					...http,
-				})),
-			],
-			methods: {
-				"metrics[].cpu_usage": "mean over hosts of each host's mean",
-				"summary.avg_cpu": "mean of all samples",
-				"metrics[].disk_io_read": "bytes moved in the bucket",
-				"metrics[].response_time_p95": "quantilesDD, merged",
-			},
-			sketched: ["metrics[].response_time_p95", "metrics[].response_time_p99"],
-			source: planOf(scope).main,
-		}),
 	};
+	const parts = {
+		window: grid,
+		data_through: sent.dataThrough("metric"),
+		coverage: coverageOf(metrics),
+		methods: {
+			"metrics[].cpu_usage": "mean over hosts of each host's mean",
+			"summary.avg_cpu": "mean of all samples",
+			"metrics[].disk_io_read": "bytes moved in the bucket",
+			"metrics[].response_time_p95": "quantilesDD, merged",
+		},
+		sketched: ["metrics[].response_time_p95", "metrics[].response_time_p99"],
+		source: planOf(scope).main,
+	};
+	return withMeta(answer, parts, { needs: NEEDS, sent });
 }

@@ -3,14 +3,16 @@ import { availabilityByChecks, availabilityByHeartbeats, CHECK } from "../measur
 import { HEARTBEAT } from "../measures/nodes.ts";
 import { over, type Scope } from "../measures/scope.ts";
 import type { Signals } from "../measures/signals.ts";
-import type { Need } from "../meta.ts";
+import type { NeededRecords } from "../meta.ts";
 import type { Asking } from "../route.ts";
+
+/** What availability is made of. */
+export const AVAILABILITY_RECORDS: NeededRecords = [`event ${CHECK}`, `event ${HEARTBEAT}`];
 
 export interface AvailabilityPart {
 	/** Null when no probe was observed. */
 	readonly ratio: number | null;
 	readonly observed_fraction: number;
-	readonly needs: readonly Need[];
 	readonly methods: Readonly<Record<string, string>>;
 }
 
@@ -24,8 +26,7 @@ export async function availabilityOf(
 	const components = scope.component === undefined ? criticalComponents : [scope.component];
 	const window = over(scope, scope.start, scope.end);
 	const checks = sent.hasEvent(CHECK);
-	const needs = [{ field, needs: `event ${CHECK} or ${HEARTBEAT}`, sent: checks || sent.hasEvent(HEARTBEAT) }];
-	if (!needs[0]!.sent) return { ratio: null, observed_fraction: 0, needs, methods: {} };
+	if (!checks && !sent.hasEvent(HEARTBEAT)) return { ratio: null, observed_fraction: 0, methods: {} };
 	const question = checks ? availabilityByChecks(window, components) : availabilityByHeartbeats(window, components);
 	const found = await asker.ask(question).catch((error: unknown) => {
 		// Weeks of heartbeats of thousands of nodes: one number less, not no answer at all.
@@ -36,14 +37,12 @@ export async function availabilityOf(
 		return {
 			ratio: null,
 			observed_fraction: 0,
-			needs,
 			methods: { [field]: "too many records in the window to be computed" },
 		};
 	}
 	return {
 		ratio: found.percentage === null ? null : found.percentage / 100,
 		observed_fraction: found.observed_fraction,
-		needs,
 		methods: { [field]: checks ? "time with good checks / observed time" : "time with heartbeats / observed time" },
 	};
 }

@@ -8,6 +8,8 @@ import { named, seriesWhere } from "./series.ts";
 export const HTTP = "http.server.request.duration";
 export const HTTP_ALIAS = "response_time";
 export const HTTP_NAMES: readonly string[] = [HTTP, HTTP_ALIAS];
+/** What requests are counted from, as a need. */
+export const HTTP_RECORDS: readonly string[] = HTTP_NAMES.map((name) => `metric ${name}`);
 
 const TO_MS = `if(name = '${HTTP_ALIAS}', 1, 1000)`;
 /** A request failed when the server says so; 4xx are the client's. On `tags`. */

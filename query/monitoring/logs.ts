@@ -4,9 +4,11 @@ import { countOf, parseLogQuery } from "../common/logs.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
-import { metaOf } from "../meta.ts";
+import { type Needs, withMeta } from "../meta.ts";
 import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
+
+const NEEDS: Needs = { logs: "log" };
 
 /** `GET /v1/monitoring/logs` */
 export const logsRead = read({
@@ -14,6 +16,7 @@ export const logsRead = read({
 	summary: "Search logs by a query",
 	query: logsQuery,
 	answer: logsAnswer,
+	needs: NEEDS,
 	ask: logs,
 });
 
@@ -30,16 +33,12 @@ async function logs({ asker, now }: Asking, query: z.infer<typeof logsQuery>): P
 	const count = whole
 		? { total: page.logs.length, isLowerBound: false }
 		: await countOf(asker, window, filter, page.logs.length);
-	return {
+	const answer = {
 		logs: [...page.logs],
 		total: count.total,
 		total_is_lower_bound: count.isLowerBound,
 		next_cursor: encodeCursor(page.next),
-		meta: metaOf({
-			window,
-			data_through: sent.dataThrough("log"),
-			needs: [{ field: "logs", needs: "logs", sent: sent.names("log").length > 0 }],
-			source: "raw",
-		}),
 	};
+	const parts = { window, data_through: sent.dataThrough("log"), source: "raw" } as const;
+	return withMeta(answer, parts, { needs: NEEDS, sent });
 }

@@ -8,15 +8,15 @@ import {
 	metricsAnswer,
 	metricsQuery,
 } from "../../schema/wire/index.ts";
-import { availabilityOf } from "../common/availability.ts";
+import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
 import { latencyOf } from "../common/latency.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
 import { CPU, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
-import { type Signals, signals } from "../measures/signals.ts";
-import { errorRate, HTTP, HTTP_NAMES, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
+import { signals } from "../measures/signals.ts";
+import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
 import { activeUsers } from "../measures/users.ts";
-import { metaOf } from "../meta.ts";
+import { type NeededRecords, type Needs, withMeta } from "../meta.ts";
 import { coverageOf, type Frame, framesOf, lowSample, requestCount, type Sample } from "../points.ts";
 import { availabilityPercent, milliseconds, ratio, significant } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
@@ -26,12 +26,33 @@ import { type CustomRequest, requestedMetrics } from "./metric-names.ts";
 /** Values of all groups together. */
 const MAX_VALUES = 10 * MAX_POINTS;
 
+const POINT_NEEDS: Readonly<Record<BuiltInMetric, NeededRecords>> = {
+	api_requests: HTTP_RECORDS,
+	response_time_avg: HTTP_RECORDS,
+	response_time_p95: HTTP_RECORDS,
+	response_time_p99: HTTP_RECORDS,
+	error_rate: HTTP_RECORDS,
+	cpu_utilization: `metric ${CPU}`,
+	memory_utilization: `metric ${MEMORY}`,
+	network_throughput_mbps: `metric ${NETWORK_IO}`,
+	active_users: { any: ["event"], with: "user_id" },
+};
+const NEEDS: Needs = {
+	...Object.fromEntries(Object.entries(POINT_NEEDS).map(([name, records]) => [`data_points[].${name}`, records])),
+	"summary.total_requests": HTTP_RECORDS,
+	"summary.avg_response_time": HTTP_RECORDS,
+	"summary.peak_response_time": HTTP_RECORDS,
+	"summary.availability": AVAILABILITY_RECORDS,
+	"summary.error_count": HTTP_RECORDS,
+};
+
 /** `GET /v1/monitoring/metrics` */
 export const metricsRead = read({
 	path: "/v1/monitoring/metrics",
 	summary: "Metrics over time",
 	query: metricsQuery,
 	answer: metricsAnswer,
+	needs: NEEDS,
 	ask: metrics,
 });
 
@@ -104,7 +125,7 @@ async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Pro
 	});
 	const total = totalOf(requests.values());
 	const instrumented = sent.hasMetric(...HTTP_NAMES);
-	return {
+	const answer = {
 		timeframe: grid.timeframe,
 		granularity: grid.buckets.granularity,
 		data_points,
@@ -116,22 +137,22 @@ async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Pro
 			error_count: instrumented ? total.failed : null,
 		},
 		...(groupBy.length > 0 ? { groups: groupsOf(frames, customs, groupBy) } : {}),
-		meta: metaOf({
-			window: grid,
-			data_through: sent.dataThrough("metric", "event"),
-			coverage: coverageOf(data_points),
-			needs: [...needsOf(builtIn, sent), ...availability.needs],
-			methods: {
-				...(latency ? { response_time_p95: "quantilesDD, merged", response_time_p99: "quantilesDD, merged" } : {}),
-				...availability.methods,
-			},
-			sketched: [
-				...(latency ? ["response_time_p95", "response_time_p99"] : []),
-				...customs.filter((found) => /:p\d+$/.test(found.asked)).map((found) => found.asked),
-			],
-			source: planOf(scope).main,
-		}),
 	};
+	const parts = {
+		window: grid,
+		data_through: sent.dataThrough("metric", "event"),
+		coverage: coverageOf(data_points),
+		methods: {
+			...(latency ? { response_time_p95: "quantilesDD, merged", response_time_p99: "quantilesDD, merged" } : {}),
+			...availability.methods,
+		},
+		sketched: [
+			...(latency ? ["response_time_p95", "response_time_p99"] : []),
+			...customs.filter((found) => /:p\d+$/.test(found.asked)).map((found) => found.asked),
+		],
+		source: planOf(scope).main,
+	};
+	return withMeta(answer, parts, { needs: NEEDS, sent });
 }
 
 interface Custom {
@@ -220,26 +241,4 @@ function customSamples(customs: readonly Custom[], group: string, t: number): Sa
 
 function finite(value: number | null | undefined): number | null {
 	return typeof value === "number" && Number.isFinite(value) ? value : null;
-}
-
-function needsOf(builtIn: ReadonlySet<BuiltInMetric>, sent: Signals) {
-	const http = { needs: `metric ${HTTP}`, sent: sent.hasMetric(...HTTP_NAMES) };
-	const needs: Record<BuiltInMetric, { needs: string; sent: boolean }> = {
-		api_requests: http,
-		response_time_avg: http,
-		response_time_p95: http,
-		response_time_p99: http,
-		error_rate: http,
-		cpu_utilization: { needs: `metric ${CPU}`, sent: sent.hasMetric(CPU) },
-		memory_utilization: { needs: `metric ${MEMORY}`, sent: sent.hasMetric(MEMORY) },
-		network_throughput_mbps: { needs: `metric ${NETWORK_IO}`, sent: sent.hasMetric(NETWORK_IO) },
-		active_users: { needs: "events with user_id", sent: sent.names("event").length > 0 },
-	};
-	return [
-		...[...builtIn].map((name) => ({ field: `data_points[].${name}`, ...needs[name] })),
-		...["total_requests", "avg_response_time", "peak_response_time", "error_count"].map((name) => ({
-			field: `summary.${name}`,
-			...http,
-		})),
-	];
 }

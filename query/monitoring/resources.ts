@@ -11,7 +11,7 @@ import { CPU, FILESYSTEM, MEMORY, moved, NETWORK_IO, utilization } from "../meas
 import { type LastValue, lastValues } from "../measures/last-values.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
-import { metaOf } from "../meta.ts";
+import { type Needs, withMeta } from "../meta.ts";
 import { percentOf, significant } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
@@ -20,12 +20,25 @@ export const FILESYSTEM_USAGE = "system.filesystem.usage";
 export const FILESYSTEM_LIMIT = "system.filesystem.limit";
 export const LINK_CAPACITY = "network.link.capacity";
 
+const NEEDS: Needs = {
+	"cpu.avg_utilization": `metric ${CPU}`,
+	"cpu.max_utilization": `metric ${CPU}`,
+	"memory.avg_utilization": `metric ${MEMORY}`,
+	"memory.max_utilization": `metric ${MEMORY}`,
+	"storage.utilization": [`metric ${FILESYSTEM}`, `metric ${FILESYSTEM_LIMIT}`],
+	"storage.volumes": `metric ${FILESYSTEM}`,
+	"network.utilization": `metric ${LINK_CAPACITY}`,
+	"network.throughput_mbps": `metric ${NETWORK_IO}`,
+	"network.capacity_mbps": `metric ${LINK_CAPACITY}`,
+};
+
 /** `GET /v1/monitoring/resources` */
 export const resourcesRead = read({
 	path: "/v1/monitoring/resources",
 	summary: "Utilisation of processor, memory, storage and network, in percent",
 	query: resourcesQuery,
 	answer: resourcesAnswer,
+	needs: NEEDS,
 	ask: resources,
 });
 
@@ -51,26 +64,19 @@ async function resources(asking: Asking, query: z.infer<typeof resourcesQuery>):
 	});
 	const bytes = network?.get(0);
 	const seconds = (window.end - window.start) / 1_000;
-	const need = (field: string, name: string) => ({ field, needs: `metric ${name}`, sent: sent.hasMetric(name) });
-	return {
+	const answer = {
 		timeframe: window.timeframe,
 		...(sections.has("compute") ? { cpu: part(CPU), memory: part(MEMORY) } : {}),
 		...(sections.has("storage") ? { storage: storageOf(last) } : {}),
 		...(sections.has("network") ? { network: networkOf(last, bytes, seconds) } : {}),
-		meta: metaOf({
-			window,
-			data_through: sent.dataThrough("metric"),
-			needs: [
-				...(sections.has("compute") ? [need("cpu.avg_utilization", CPU), need("memory.avg_utilization", MEMORY)] : []),
-				...(sections.has("storage") ? [need("storage.utilization", FILESYSTEM)] : []),
-				...(sections.has("network")
-					? [need("network.throughput_mbps", NETWORK_IO), need("network.utilization", LINK_CAPACITY)]
-					: []),
-			],
-			methods: { "storage.utilization": storageMethod(last), "cpu.avg_utilization": "mean of all samples" },
-			source: planOf(scope).main,
-		}),
 	};
+	const parts = {
+		window,
+		data_through: sent.dataThrough("metric"),
+		methods: { "storage.utilization": storageMethod(last), "cpu.avg_utilization": "mean of all samples" },
+		source: planOf(scope).main,
+	};
+	return withMeta(answer, parts, { needs: NEEDS, sent });
 }
 
 function sectionsOf(text: string | undefined): ReadonlySet<string> {

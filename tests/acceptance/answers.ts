@@ -114,5 +114,14 @@ function same(got: Json | undefined, wanted: Json | undefined): boolean {
 	if (typeof got === "string" && typeof wanted === "string" && INSTANT.test(got)) {
 		return Date.parse(got) === Date.parse(wanted);
 	}
+	if (isObject(got) && isObject(wanted)) {
+		const names = Object.keys(wanted);
+		return names.length === Object.keys(got).length && names.every((name) => same(got[name], wanted[name]));
+	}
 	return JSON.stringify(got) === JSON.stringify(wanted);
+}
+
+/** An object, whose members have no order, or a list. */
+function isObject(value: Json | undefined): value is { readonly [name: string]: Json } {
+	return typeof value === "object" && value !== null;
 }
