@@ -132,7 +132,7 @@ const TABLE = {
 	logsRetentionMs: setting({
 		env: "TIDEMARK_LOGS_RETENTION",
 		default: "90d",
-		about: "How long logs and errors are kept",
+		about: "How long logs, errors and profiles are kept",
 		...retention(),
 	}),
 	eventsRetentionMs: setting({

@@ -22,4 +22,5 @@ export {
 	ValidationError,
 } from "./errors.ts";
 export type * from "./options.ts";
+export type { Profile, ProfileExtras, Span } from "./profile.ts";
 export type { ErrorExtras, ErrorOptions, EventOptions, LogOptions, MetricOptions } from "./telemetry.ts";

@@ -3,6 +3,7 @@ import type { BatchRecord, ErrorRecord, EventRecord, LogRecord, MetricPoint } fr
 import { errorRecord } from "./error-record.ts";
 import { toJson } from "./json.ts";
 import type { Time } from "./options.ts";
+import { Profile, type ProfileExtras, whenDone } from "./profile.ts";
 
 /** The same record with a Date allowed as its time. */
 type Timed<Record> = Omit<Record, "timestamp"> & { timestamp?: Time | undefined };
@@ -45,6 +46,37 @@ export class Telemetry {
 	 */
 	reportError(error: unknown, extras: ErrorExtras = {}): void {
 		this.#record("error", { ...(isErrorOptions(error) ? error : errorRecord(error)), ...extras });
+	}
+
+	/**
+	 * Measures a run of an operation: of a function, which may be asynchronous, or from here to the end of the block. A function that
+	 * throws makes it a failed one, and what it threw goes on. Time on the processor is the whole process's, where there is one.
+	 *
+	 * @example
+	 * const answer = await client.monitoring.profile("inference_pipeline", async (profile) => {
+	 *   const tokens = profile.span("tokenize", () => tokenize(text));
+	 *   return await profile.span("forward", () => model.run(tokens));
+	 * });
+	 * @example
+	 * using profile = client.monitoring.profile("inference_pipeline");
+	 */
+	profile<T>(operation: string, fn: (profile: Profile) => T, extras?: ProfileExtras): T;
+	profile(operation: string, extras?: ProfileExtras): Profile;
+	profile<T>(
+		operation: string,
+		second: ((profile: Profile) => T) | ProfileExtras = {},
+		extras: ProfileExtras = {},
+	): T | Profile {
+		const record = (profile: object) => this.#record("profile", profile);
+		if (typeof second !== "function") return new Profile(operation, second, record);
+		const profile = new Profile(operation, extras, record);
+		return whenDone(
+			() => second(profile),
+			(failed) => {
+				profile.success ??= !failed;
+				profile.end();
+			},
+		);
 	}
 
 	#record(type: BatchRecord["type"], record: object): void {

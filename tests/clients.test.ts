@@ -51,9 +51,10 @@ test("what the SDK tracks is stored, every record once, with its tags, context a
 	client.monitoring.trackEvent({ event: "sdk.event", properties: { tokens: 150, user_id: "user_123" } });
 	client.monitoring.log({ message: "from the SDK", level: "warning", component: "sdk", context: { a: 1 } });
 	client.monitoring.reportError(new RangeError("too far", { cause: new Error("too fast") }), { component: "sdk" });
+	client.monitoring.profile("sdk.run", (profile) => profile.span("part", () => undefined), { trace_id: "t" });
 	expect(await client.shutdown()).toMatchObject({
 		queued: 0,
-		accepted: 3003,
+		accepted: 3004,
 		rejected: 0,
 		dropped: 0,
 		last_error: undefined,
@@ -62,6 +63,7 @@ test("what the SDK tracks is stored, every record once, with its tags, context a
 	await stored("logs", "message = 'from the SDK'", 1);
 	await stored("errors", "error_type = 'RangeError'", 1);
 	await stored("events", "event = 'sdk.event' AND user_id = 'user_123'", 1);
+	await stored("profiles", "operation = 'sdk.run' AND success AND cpu_ns IS NOT NULL AND span_names = ['part']", 1);
 	expect(
 		await server.query("SELECT sum(value) AS sum, uniqExact(series_id) AS series FROM points WHERE name = 'sdk.n'"),
 	).toEqual([{ sum: (2999 * 3000) / 2, series: 3 }]);

@@ -42,10 +42,13 @@ test("a strict program for the browser compiles against the built package", () =
 		client.monitoring.trackEvent({ event: "e", properties: { success: true } });
 		client.monitoring.log({ message: "m", level: "info" });
 		client.monitoring.reportError(new Error("x"), { severity: "error" });
+		const answer: number = client.monitoring.profile("sync", () => 7);
+		const later: string = await client.monitoring.profile("async", async (p) => p.span("part", () => "x"));
+		client.monitoring.profile("block", { component: "c" }).end();
 		const health = await client.monitoring.systemHealth({ as_of: new Date() });
 		const response: number | null = health.avg_response_time;
 		const stats: ClientStats = await client.shutdown();
-		console.log(response, stats.dropped, new RateLimitError("x").retryAfter);
+		console.log(answer, later, response, stats.dropped, new RateLimitError("x").retryAfter);
 	`);
 	expect(out).toBe("");
 	expect(status).toBe(0);
