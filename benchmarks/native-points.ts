@@ -2,7 +2,7 @@
 import { ByteWriter } from "../ingest/native/bytes.ts";
 import { FixedColumn, LowCardinalityColumn, writeBlock } from "../ingest/native/columns.ts";
 import { seriesId } from "../ingest/series.ts";
-import { conventionKind } from "../schema/conventions.ts";
+import { conventionKind } from "../schema/conventions/index.ts";
 import { TABLES } from "../schema/tables.ts";
 import type { MetricSeries } from "./workload.ts";
 

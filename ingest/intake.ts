@@ -1,4 +1,4 @@
-import { conventionKind } from "../schema/conventions.ts";
+import { conventionKind } from "../schema/conventions/index.ts";
 import type { Retention } from "../schema/retention.ts";
 import type { IngestAnswer, RejectedRecord } from "../schema/wire/ingest.ts";
 import { OpenBatch } from "./batch.ts";

@@ -1,11 +1,15 @@
 /** Reading routes: parse, ask measures, shape the answer of one document. */
 import { Hono } from "hono";
+import { z } from "zod";
 import type { RequireRole } from "../http/auth.ts";
 import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
+import { parseQuery } from "../http/validate.ts";
+import { conventionsAnswer } from "../schema/wire/index.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
+import { conventions } from "./conventions.ts";
 import { healthRead } from "./monitoring/health.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
@@ -32,16 +36,32 @@ export function queryRoutes(deps: QueryDeps & { readonly requireRole: RequireRol
 	const viewer = deps.requireRole("analytics_viewer");
 	const app = new Hono<AppEnv>();
 	for (const route of READS) app.get(route.path, viewer, route.handler(deps));
+	app.get(CONVENTIONS_PATH, viewer, (c) => {
+		parseQuery(c, noParameters);
+		return c.json(CONVENTIONS);
+	});
 	return app;
 }
 
-export const QUERY_DOCS: readonly RouteDoc[] = READS.map(({ path, summary, description, query, answer }) => ({
-	method: "get",
-	path,
-	summary,
-	...(description === undefined ? {} : { description }),
-	tag: path.startsWith("/v1/monitoring") ? "Monitoring" : "Analytics",
-	role: "analytics_viewer",
-	query,
-	answers: { 200: answer },
-}));
+const CONVENTIONS_PATH = "/v1/monitoring/conventions";
+const noParameters = z.strictObject({});
+/** Records with a meaning, and the fields that each fills. */
+export const CONVENTIONS = conventions(READS);
+
+export const QUERY_DOCS: readonly RouteDoc[] = [
+	...READS.map(
+		({ path, summary, description, query, answer }): RouteDoc => ({
+			...{ method: "get", path, summary, query, role: "analytics_viewer", answers: { 200: answer } },
+			...(description === undefined ? {} : { description }),
+			tag: path.startsWith("/v1/monitoring") ? "Monitoring" : "Analytics",
+		}),
+	),
+	{
+		method: "get",
+		path: CONVENTIONS_PATH,
+		summary: "Records with a meaning, their attributes, and the fields that each fills",
+		tag: "Monitoring",
+		role: "analytics_viewer",
+		answers: { 200: conventionsAnswer },
+	},
+];

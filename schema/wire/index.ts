@@ -1,4 +1,5 @@
 export * from "./analytics.ts";
 export * from "./common.ts";
+export * from "./conventions.ts";
 export * from "./ingest.ts";
 export * from "./monitoring.ts";
