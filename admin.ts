@@ -17,7 +17,7 @@ export function adminCommands(settings: () => Settings): Command[] {
 }
 
 /** A server, or the embedded engine of a Tidemark that runs on the data folder. */
-async function withClickHouse<T>(settings: Settings, work: (client: ClickHouse) => Promise<T>): Promise<T> {
+export async function withClickHouse<T>(settings: Settings, work: (client: ClickHouse) => Promise<T>): Promise<T> {
 	const client = connectClickHouse(settings.clickhouseUrl ? serverOf(settings) : embedded(settings.dataDir));
 	try {
 		return await work(client);
@@ -134,7 +134,7 @@ function sqlCommand(settings: () => Settings): Command {
 		);
 }
 
-function project(text: string): string {
+export function project(text: string): string {
 	if (/^[\w.-]{1,64}$/.test(text)) return text;
 	throw new InvalidArgumentError("expected 1 to 64 letters, digits, ., _ and -");
 }

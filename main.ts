@@ -7,6 +7,7 @@ import { destination, pino } from "pino";
 import { adminCommands } from "./admin.ts";
 import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
+import { demoCommand } from "./demo.ts";
 import { packageRoot } from "./schema/paths.ts";
 import { serve } from "./serve.ts";
 import { startEngineAlone } from "./storage.ts";
@@ -43,6 +44,7 @@ for (const command of clientCommands(() => serverOfClients(loadSettings(process.
 	program.addCommand(command);
 }
 for (const command of adminCommands(() => loadSettings(process.env, process.cwd()))) program.addCommand(command);
+program.addCommand(demoCommand(() => loadSettings(process.env, process.cwd()), serverOfClients));
 
 program.parseAsync().catch(fail);
 
