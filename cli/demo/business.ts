@@ -124,28 +124,21 @@ function* tickets(day: Day, all: readonly Account[]): Iterable<BatchRecord> {
 	for (const [i, ms] of moments(day, 3).entries()) {
 		const ticket_id = `tick_${day.index}_${i}`;
 		const { account_id } = random.pick(all);
-		const step = (event: string, hours: number, properties: object = {}): BatchRecord | undefined => {
+		const step = (event: string, hours: number, properties: object = {}): BatchRecord => {
 			const timestamp = ms + Math.round(hours * HOUR_MS);
-			if (timestamp >= day.now) return undefined;
 			return { type: "event", event, account_id, timestamp, properties: { ticket_id, ...properties } };
 		};
 		const answered = random.logNormal(2.5, 0.6);
-		const steps = [
-			step("ticket.opened", 0),
-			step("ticket.first_response", answered),
-			random.chance(0.08) ? step("ticket.escalated", answered + 3) : undefined,
-			random.chance(0.9) ? step("ticket.resolved", answered + random.between(1, 20)) : undefined,
-			random.chance(0.5)
-				? step("ticket.rated", answered + 22, {
-						rating: random.weighted([
-							[5, 5],
-							[4, 3],
-							[3, 1],
-							[2, 1],
-						] as const),
-					})
-				: undefined,
-		];
-		yield* steps.filter((record) => record !== undefined);
+		yield step("ticket.opened", 0);
+		yield step("ticket.first_response", answered);
+		if (random.chance(0.08)) yield step("ticket.escalated", answered + 3);
+		if (random.chance(0.9)) yield step("ticket.resolved", answered + random.between(1, 20));
+		const rating = random.weighted([
+			[5, 5],
+			[4, 3],
+			[3, 1],
+			[2, 1],
+		] as const);
+		if (random.chance(0.5)) yield step("ticket.rated", answered + 22, { rating });
 	}
 }

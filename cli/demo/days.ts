@@ -32,9 +32,13 @@ export function* demoDays({ seed, now, days }: DemoOptions): Iterable<BatchRecor
 			count: days,
 			start,
 			end: Math.min(start + DAY_MS, now),
-			now,
 			random: new Random(seed + 2 + index),
 		};
-		yield families.flatMap((family) => [...family(day)]);
+		yield families.flatMap((family) => [...family(day)].filter((record) => hasHappened(record, now)));
 	}
+}
+
+/** Series have points of the past only; other records may be planned for later on the last day. */
+function hasHappened(record: BatchRecord, now: number): boolean {
+	return !("timestamp" in record) || Number(record.timestamp) < now;
 }

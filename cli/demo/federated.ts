@@ -12,10 +12,6 @@ const EVERY_DAYS = 4;
 const ROUND_MS = 6 * MINUTE_MS;
 
 export function* federated(day: Day): Iterable<BatchRecord> {
-	for (const record of all(day)) if (Number((record as { timestamp: number }).timestamp) < day.end) yield record;
-}
-
-function* all(day: Day): Iterable<BatchRecord> {
 	const event = (name: string, timestamp: number, properties: object): BatchRecord => ({
 		...{ type: "event", event: name, timestamp: Math.round(timestamp), properties: { ...properties } },
 	});

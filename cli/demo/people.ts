@@ -83,19 +83,14 @@ export function* activity(day: Day, everyone: readonly Person[]): Iterable<Batch
 		const visits = isFirstDay || random.chance(person.eagerness * Math.min(1.4, busy)) ? random.whole(1, 2) : 0;
 		for (let visit = 0; visit < visits; visit++) {
 			const start = day.start + Math.floor(random.between(6 + 7 * visit, 12 + 9 * visit) * HOUR_MS);
-			yield* kept(day, session(day, person, start, isFirstDay && visit === 0));
+			yield* session(day, person, start, isFirstDay && visit === 0);
 		}
 		// Those who go for good say so, some of them.
 		if (age === person.leavesAfter && age < day.count - 1 && random.chance(0.1)) {
 			const timestamp = day.start + 20 * HOUR_MS;
-			yield* kept(day, [{ type: "event", event: "user.deleted", user_id: person.user_id, timestamp, properties: {} }]);
+			yield { type: "event", event: "user.deleted", user_id: person.user_id, timestamp, properties: {} };
 		}
 	}
-}
-
-/** What had not happened yet is left out. */
-function* kept(day: Day, records: Iterable<BatchRecord>): Iterable<BatchRecord> {
-	for (const record of records) if ("timestamp" in record && Number(record.timestamp) < day.end) yield record;
 }
 
 function* session(day: Day, person: Person, start: number, isSignUp: boolean): Iterable<BatchRecord> {

@@ -17,7 +17,6 @@ export interface Day {
 	readonly start: number;
 	/** Of the last day: now. No record may be at or after it. */
 	readonly end: number;
-	readonly now: number;
 	readonly random: Random;
 }
 
