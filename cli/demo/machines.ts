@@ -53,7 +53,7 @@ export const hosts: Family = (day) => {
 	const { random } = day;
 	for (const { host, component, cpu, memory, disk } of HOSTS) {
 		const tags = { "host.id": host, "host.name": host, component };
-		for (const ms of every(day, 5 * MINUTE_MS)) {
+		for (const ms of every(day, 10 * MINUTE_MS)) {
 			const busy = busyness(ms, day);
 			const load = Math.min(0.98, Math.max(0.02, cpu * (0.55 + 0.45 * busy) + 0.03 * random.normal()));
 			const put = (name: string, value: number, more = {}, kind: "gauge" | "counter" = "gauge", unit = "1") =>
