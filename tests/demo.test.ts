@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { READS } from "../query/index.ts";
+import { type Server, startServer } from "./server.ts";
+
+const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const run = promisify(execFile);
+
+let server: Server;
+let key: string;
+const demo = (...args: string[]) =>
+	run(process.execPath, [MAIN, "demo", "--url", server.url, ...args], {
+		cwd: server.dataDir,
+		env: { ...process.env, TIDEMARK_DATA: server.dataDir },
+	});
+
+beforeAll(async () => {
+	server = await startServer({ env: { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" } });
+	const { stdout } = await demo();
+	key = /key {2}(\S+)/.exec(stdout)![1]!;
+}, 180_000);
+afterAll(() => server?.stop());
+
+/** What no record of a project can fill, or needs more history than the demonstration has. */
+const NEVER: Readonly<Record<string, readonly string[]>> = {};
+
+test.each(READS.map(({ path }) => path))("every field of %s has a record behind it", async (path) => {
+	const query = path === "/v1/monitoring/profiling" ? "?operation=inference_pipeline" : "";
+	const response = await fetch(`${server.url}${path}${query}`, { headers: { "X-API-Key": key } });
+	// biome-ignore lint/suspicious/noExplicitAny: any route's answer
+	const body = (await response.json()) as any;
+	expect(response.status, JSON.stringify(body)).toBe(200);
+	const missing = (body.meta?.missing ?? []).map(({ field }: { field: string }) => field);
+	expect(missing).toEqual(NEVER[path] ?? []);
+});
+
+test("a project that has records is not filled a second time", async () => {
+	await expect(demo()).rejects.toThrow(/has records already: name another one with --project/);
+	const [before] = await server.query<{ n: number }>("SELECT count() AS n FROM events WHERE project = 'demo'");
+	expect(before!.n).toBeGreaterThan(100_000);
+});
+
+test("without a server it says what to do", async () => {
+	const away = run(process.execPath, [MAIN, "demo", "--url", "http://127.0.0.1:9"], {
+		cwd: server.dataDir,
+		env: { ...process.env, TIDEMARK_DATA: server.dataDir },
+	});
+	await expect(away).rejects.toThrow(/start one with npm start/);
+});
