@@ -13,11 +13,11 @@ import { KeyStore } from "./http/keys.ts";
 import { LocalRateLimiter } from "./http/rate-limit.ts";
 import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
-import { QUERY_DOCS, type QueryDeps, queryRoutes } from "./query/index.ts";
+import { QUERY_DOCS, queryRoutes } from "./query/index.ts";
+import { reachOf } from "./query/measures/scope.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
-import { retentionDays } from "./schema/retention.ts";
 import { connect, makeFolder, retentionOf } from "./storage.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
@@ -108,7 +108,10 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		app.route("/", keyRoutes({ keys, audit: new AuditLog(clickhouse), requireRole }));
 		if (ingest) app.route("/", ingest.routes(requireRole));
 		if (reads)
-			app.route("/", queryRoutes({ queries: new Queries({ client: readers }), reach: reachOf(settings), requireRole }));
+			app.route(
+				"/",
+				queryRoutes({ queries: new Queries({ client: readers }), reach: reachOf(retentionOf(settings)), requireRole }),
+			);
 		front.open(app.fetch);
 		// Pushed last, so it goes first.
 		stops.push(() => front.refuse());
@@ -118,13 +121,6 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		await stop().catch((err) => logger.error({ err }, "what was started did not stop"));
 		throw error;
 	}
-}
-
-/** How far back raw points and each tier can answer. */
-function reachOf(settings: Settings): QueryDeps["reach"] {
-	const retention = retentionOf(settings);
-	const days = retentionDays(retention);
-	return { raw_days: retention.metrics_days, tier_days: ({ rollup }) => days[rollup]! };
 }
 
 /** @returns undefined when the settings name a server */

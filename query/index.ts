@@ -9,7 +9,11 @@ import { conventionsAnswer } from "../schema/wire/index.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
+
 import { conventions } from "./conventions.ts";
+
+import { errorAnalysisRead } from "./monitoring/errors.ts";
+
 import { healthRead } from "./monitoring/health.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
@@ -25,6 +29,7 @@ export const READS: readonly Read[] = [
 	metricsRead,
 	resourcesRead,
 	logsRead,
+	errorAnalysisRead,
 	// The analytics document.
 	systemHealthRead,
 	systemPerformanceRead,

@@ -11,6 +11,7 @@ export const TENANT_TABLES = [
 	"logs",
 	"log_counts_1m",
 	"errors",
+	"error_first_seen",
 	"issues",
 	"profiles",
 	"signals",

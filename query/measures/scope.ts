@@ -29,5 +29,9 @@ export function over(scope: Scope, start: number, end: number): Scope {
 /** How far back each source reaches under these settings. */
 export function reachOf(retention: Retention): Reach {
 	const days = retentionDays(retention);
-	return { raw_days: retention.metrics_days, tier_days: (tier) => days[tier.rollup]! };
+	return {
+		raw_days: retention.metrics_days,
+		logs_days: retention.logs_days,
+		tier_days: (tier) => days[tier.rollup]!,
+	};
 }

@@ -4,7 +4,7 @@ import { GRANULARITIES, type LADDER, tierOf } from "../../schema/granularity.ts"
 import { bucketsOver } from "../time/buckets.ts";
 import { type Piece, plan, RetentionError } from "./plan.ts";
 
-const reach = { raw_days: 90, tier_days: (tier: (typeof LADDER)[number]) => tier.retention_days };
+const reach = { raw_days: 90, logs_days: 90, tier_days: (tier: (typeof LADDER)[number]) => tier.retention_days };
 const now = Date.parse("2026-11-18T15:07:23.500Z");
 const ms = (text: string) => Date.parse(text);
 const show = (pieces: readonly Piece[]) =>

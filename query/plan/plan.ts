@@ -22,6 +22,8 @@ export interface Plan {
 /** How far back each source reaches, in days. */
 export interface Reach {
 	readonly raw_days: number;
+	/** Logs, errors and profiles, which have no tiers. */
+	readonly logs_days: number;
 	readonly tier_days: (tier: Tier) => number;
 }
 
@@ -83,6 +85,23 @@ function cover(from: number, to: number, tiers: readonly Tier[]): Piece[] {
 	const last = Math.floor(to / step) * step;
 	if (first >= last) return cover(from, to, finer);
 	return [...cover(from, first, finer), { source: tier, from: first, to: last }, ...cover(last, to, finer)];
+}
+
+type Clock = Pick<PlanRequest, "now" | "reach">;
+
+/** Since when logs, errors and profiles are there, milliseconds since the epoch. */
+export function logsKeptFrom({ now, reach }: Clock): number {
+	return now - reach.logs_days * 86_400_000;
+}
+
+/**
+ * @param start of the window, or the project's first record when that is later: nothing is lost before it
+ * @throws RetentionError
+ */
+export function assertLogsKept(what: string, start: number, clock: Clock): void {
+	const oldest = logsKeptFrom(clock);
+	if (start >= oldest) return;
+	throw new RetentionError(`${what} are kept for ${clock.reach.logs_days} days`, oldest);
 }
 
 function assertKept(piece: Piece, request: PlanRequest): void {

@@ -1,5 +1,9 @@
 export * from "./analytics.ts";
 export * from "./common.ts";
+
 export * from "./conventions.ts";
+
+export * from "./errors.ts";
+
 export * from "./ingest.ts";
 export * from "./monitoring.ts";

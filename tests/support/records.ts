@@ -91,3 +91,34 @@ export async function insertLogs(
 		clickhouse_settings: { materialize_skip_indexes_on_insert: indexed ? 1 : 0 },
 	});
 }
+
+export interface TestError {
+	readonly ts: number;
+	readonly error_type: string;
+	readonly component?: string;
+	readonly severity?: string;
+	readonly message?: string;
+	readonly stack?: string;
+	readonly issue_id?: string;
+	readonly user_id?: string;
+	readonly context?: Readonly<Record<string, unknown>>;
+}
+
+/** Ids follow the order of the list. */
+export async function insertErrors(
+	client: ClickHouse,
+	project: string,
+	errors: readonly TestError[],
+	{ firstId = 1 } = {},
+): Promise<void> {
+	await client.insert({
+		table: "errors",
+		values: errors.map(({ ts, context, issue_id, ...error }, i) => ({
+			...{ project, id: String(firstId + i), ts: clickHouseTime(new Date(ts)), issue_id: issue_id ?? "1" },
+			...{ component: "", severity: "error", message: "m", stack: "", user_id: "", trace_id: "" },
+			...{ context: context === undefined ? "" : JSON.stringify(context) },
+			...error,
+		})),
+		format: "JSONEachRow",
+	});
+}

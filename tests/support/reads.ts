@@ -1,0 +1,63 @@
+/** The reading routes as a client meets them: with keys, on a database of the test. */
+import { Hono } from "hono";
+import { createAuth } from "../../http/auth.ts";
+import type { AppEnv } from "../../http/env.ts";
+import { errorHandler } from "../../http/errors.ts";
+import { KeyStore } from "../../http/keys.ts";
+import { LocalRateLimiter } from "../../http/rate-limit.ts";
+import type { Role } from "../../http/roles.ts";
+import { queryRoutes } from "../../query/index.ts";
+import { reachOf } from "../../query/measures/scope.ts";
+import { Queries } from "../../query/run.ts";
+import type { ClickHouse } from "../../schema/clickhouse.ts";
+import { NO_EXPIRY } from "./database.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are compared by member, and each test names the members it means.
+export type Answer = { readonly status: number; readonly body: any };
+
+export interface Reads {
+	/** Asks as a project, by default as an editor. */
+	get(
+		project: string,
+		path: string,
+		parameters?: Readonly<Record<string, string | number>>,
+		role?: Role,
+	): Promise<Answer>;
+	send(project: string, method: string, path: string, body?: unknown, role?: Role): Promise<Answer>;
+}
+
+/** One lock only: what keeps projects apart in these tests is the predicate in the SQL. */
+export async function startReads(
+	client: ClickHouse,
+	{ projects, now }: { readonly projects: readonly string[]; readonly now: number },
+): Promise<Reads> {
+	const keys = new KeyStore({ client });
+	const secrets = new Map<string, string>();
+	for (const project of projects) {
+		for (const role of ["analytics_viewer", "analytics_editor"] as const) {
+			secrets.set(`${project} ${role}`, (await keys.create({ project, name: role, roles: [role] })).secret);
+		}
+	}
+	const requireRole = createAuth({ keys, limiter: new LocalRateLimiter() });
+	const app = new Hono<AppEnv>().onError(errorHandler((error) => console.error(error)));
+	const queries = new Queries({ client, secondLock: false });
+	app.route("/", queryRoutes({ queries, reach: reachOf(NO_EXPIRY), requireRole, now: () => now }));
+	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
+		const response = await app.request(path, {
+			method,
+			headers: { "X-API-Key": secrets.get(`${project} ${role}`)!, "Content-Type": "application/json" },
+			...(body === undefined ? {} : { body: JSON.stringify(body) }),
+		});
+		const text = await response.text();
+		return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+	}
+	return {
+		send,
+		get: (project, path, parameters = {}, role) => {
+			const query = new URLSearchParams(
+				Object.entries(parameters).map(([name, value]): [string, string] => [name, String(value)]),
+			);
+			return send(project, "GET", `${path}?${query}`, undefined, role);
+		},
+	};
+}
