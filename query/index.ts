@@ -9,11 +9,8 @@ import { conventionsAnswer } from "../schema/wire/index.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
-
 import { conventions } from "./conventions.ts";
-
 import { errorAnalysisRead } from "./monitoring/errors.ts";
-
 import { healthRead } from "./monitoring/health.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";

@@ -179,7 +179,7 @@ test("errors that name nobody say nothing about users; the rate is per 1,000 req
 			{ error_type: "B", count: 1, percentage: 33.3, rate_per_1k_requests: 2.5 },
 		],
 	});
-	expect(answer.meta.missing).toContainEqual({ field: "affected_users", needs: "error with context.user_id" });
+	expect(answer.meta.missing).toContainEqual({ field: "affected_users", needs: "error with user_id" });
 });
 
 test("what is grouped by must be something that errors have", async () => {

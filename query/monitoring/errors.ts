@@ -36,7 +36,7 @@ import { precedingSpan } from "../time/period.ts";
 import { resolveWindow } from "../time/window.ts";
 
 const MAX_KEYS = 10;
-const WITH_USER = { any: ["error"], with: "context.user_id" };
+const WITH_USER = { any: ["error"], with: "user_id" };
 const NEEDS: Needs = {
 	total_errors: "error",
 	total_groups: "error",

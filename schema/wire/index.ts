@@ -1,9 +1,6 @@
 export * from "./analytics.ts";
 export * from "./common.ts";
-
 export * from "./conventions.ts";
-
 export * from "./errors.ts";
-
 export * from "./ingest.ts";
 export * from "./monitoring.ts";
