@@ -16,6 +16,11 @@ export const TENANT_TABLES = [
 	"profiles",
 	"signals",
 	"quarantine",
+	"identities",
+	"user_days",
+	"session_hours",
+	"event_counts_15m",
+	"feature_uses_15m",
 ] as const;
 
 const SCOPE = "WHERE project = {project:String}";

@@ -78,7 +78,7 @@ async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Pro
 		wants("response_time_p95", "response_time_p99") ? latencyOf(asker, scope, sent) : none,
 		wants("cpu_utilization", "memory_utilization", "api_requests") ? asker.ask(utilization(scope)) : none,
 		wants("network_throughput_mbps") ? asker.ask(moved(scope, NETWORK_IO)) : none,
-		wants("active_users") ? asker.ask(activeUsers(scope)) : none,
+		wants("active_users") ? asker.ask(activeUsers({ ...scope, as_of: grid.as_of })) : none,
 		availabilityOf(asking, scope, sent),
 		customValues(asking, scope, grid, custom, groupBy),
 	]);

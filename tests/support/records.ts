@@ -49,6 +49,8 @@ export interface TestEvent {
 	readonly event: string;
 	readonly ts: number;
 	readonly user_id?: string;
+	readonly session_id?: string;
+	readonly account_id?: string;
 	readonly properties?: Readonly<Record<string, string | number>>;
 }
 
@@ -57,9 +59,10 @@ export async function insertEvents(client: ClickHouse, project: string, events: 
 		Object.fromEntries(Object.entries(properties ?? {}).filter(([, value]) => typeof value === type));
 	await client.insert({
 		table: "events",
-		values: events.map(({ event, ts, user_id, properties }, i) => ({
+		values: events.map(({ event, ts, user_id, session_id, account_id, properties }, i) => ({
 			...{ project, event, ts: clickHouseTime(new Date(ts)), event_id: `${i}`, user_id: user_id ?? "", id: i },
-			...{ account_id: "", session_id: "", strings: kept(properties, "string"), numbers: kept(properties, "number") },
+			...{ account_id: account_id ?? "", session_id: session_id ?? "" },
+			...{ strings: kept(properties, "string"), numbers: kept(properties, "number") },
 		})),
 		format: "JSONEachRow",
 	});

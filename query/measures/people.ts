@@ -1,0 +1,89 @@
+/**
+ * Who was active when, as SQL. A person is the number that an event carries (see the migration that adds it); a user is a person
+ * after resolution: an anonymous id that was linked to a user before `as_of` is that user, in the past too, also where a client sent
+ * it as user_id. One that was not is nobody, 0.
+ */
+import { at, between } from "../plan/scan.ts";
+import { from, type Params } from "../sql.ts";
+import type { Span } from "../time/period.ts";
+
+/** What a question about people is asked of: `[start, end)`, and the instant from which on nothing is known. Milliseconds. */
+export interface PeopleScope extends Span {
+	readonly as_of: number;
+}
+
+const DAY_MS = 86_400_000;
+const QUARTER_MS = 900_000;
+const QUARTERS = DAY_MS / QUARTER_MS;
+const ALL = (1n << BigInt(QUARTERS)) - 1n;
+/** Hashes of anonymous ids end in 0, those of user ids in 1. */
+const ANONYMOUS = "bitAnd(person, bitNot(toUInt64(1)))";
+
+/** Events that make a person active. */
+export const MAKES_ACTIVE = "person != 0 AND event != 'user.deleted'";
+
+/** A subquery: the rows with `user` (0 for nobody) beside their columns. @param rows a subquery with `person` */
+export function resolved(params: Params, rows: string, columns: readonly string[], as_of: number): string {
+	const links =
+		`SELECT anonymous, tupleElement(min(first) AS link, 2) AS linked ${from("identities")} ` +
+		`GROUP BY anonymous HAVING tupleElement(link, 1) < ${at(params, as_of)}`;
+	// The user of a link may be an anonymous id itself, that a client sent as user_id.
+	const chained =
+		`SELECT one.anonymous AS of, if(two.linked != 0, two.linked, one.linked) AS linked FROM (${links}) AS one ` +
+		`LEFT JOIN (${links}) AS two ON bitAnd(one.linked, bitNot(toUInt64(1))) = two.anonymous`;
+	const user = "multiIf(linked != 0, linked, bitAnd(person, 1) = 1, person, toUInt64(0)) AS user";
+	return (
+		`(SELECT ${[user, ...columns].join(", ")} FROM (SELECT *, ${ANONYMOUS} AS id FROM ${rows}) AS found ` +
+		`LEFT JOIN (${chained}) AS links ON found.id = links.of)`
+	);
+}
+
+/** Whole quarters of an hour come from the state, what is left at both ends from the events. */
+export function splitAtQuarters({ start, end }: Span): { state: Span | undefined; raw: readonly Span[] } {
+	const first = Math.ceil(start / QUARTER_MS) * QUARTER_MS;
+	const last = Math.floor(end / QUARTER_MS) * QUARTER_MS;
+	if (start >= end) return { state: undefined, raw: [] };
+	if (first >= last) return { state: undefined, raw: [{ start, end }] };
+	const ends = [
+		{ start, end: first },
+		{ start: last, end },
+	];
+	return { state: { start: first, end: last }, raw: ends.filter((span) => span.start < span.end) };
+}
+
+/** Bits of the quarters of a UTC day from `from` on and before `to`, both counted from its midnight. */
+function bits(from: number, to: number): bigint {
+	return ((1n << BigInt(to)) - 1n) & ~((1n << BigInt(from)) - 1n);
+}
+
+/** On `user_days`: rows with activity in whole quarters, and the expression of the quarters that lie in the span. */
+export function quartersIn(params: Params, { start, end }: Span): { where: string; quarters: string } {
+	const day = (ms: number) => params.add("Date", new Date(ms).toISOString().slice(0, 10));
+	const [first, last] = [Math.floor(start / DAY_MS), Math.floor((end - 1) / DAY_MS)];
+	const days = `day >= ${day(first * DAY_MS)} AND day <= ${day(last * DAY_MS)}`;
+	const from = (start - first * DAY_MS) / QUARTER_MS;
+	const to = (end - last * DAY_MS) / QUARTER_MS;
+	const masks = [
+		...(from > 0 ? [mask(params, day(first * DAY_MS), bits(from, QUARTERS))] : []),
+		...(to < QUARTERS ? [mask(params, day(last * DAY_MS), bits(0, to))] : []),
+	];
+	const quarters = masks.reduce((all, one) => `bitAnd(${all}, ${one})`, "quarters");
+	return { where: masks.length === 0 ? days : `${days} AND ${quarters} != 0`, quarters };
+}
+
+function mask(params: Params, day: string, kept: bigint): string {
+	const number = (value: bigint) => params.add("UInt128", value.toString());
+	return `if(day = ${day}, ${number(kept)}, ${number(ALL)})`;
+}
+
+/** A subquery with `person`, repeated: who was active in the span. */
+export function activePeople(params: Params, span: Span): string {
+	const { state, raw } = splitAtQuarters(span);
+	const parts = [
+		...(state ? [`SELECT person ${from("user_days", quartersIn(params, state).where)}`] : []),
+		...raw.map(
+			(edge) => `SELECT person ${from("events", `${between(params, "ts", edge.start, edge.end)} AND ${MAKES_ACTIVE}`)}`,
+		),
+	];
+	return `(${parts.length === 0 ? "SELECT toUInt64(0) AS person" : parts.join(" UNION ALL ")})`;
+}
