@@ -1,4 +1,6 @@
 export type {
+	DatabaseMetrics,
+	DatabasesAnswer,
 	HealthAnswer,
 	LogEntry,
 	LogsAnswer,

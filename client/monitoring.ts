@@ -1,6 +1,19 @@
 // `client.monitoring`: the methods of the monitoring API, in camelCase; options and answers keep the API's spelling.
-import type { HealthAnswer, LogsAnswer, MetricsAnswer, ResourcesAnswer } from "../schema/wire/index.ts";
-import type { CallOptions, HealthOptions, MetricsOptions, QueryLogsOptions, ResourceOptions } from "./options.ts";
+import type {
+	DatabasesAnswer,
+	HealthAnswer,
+	LogsAnswer,
+	MetricsAnswer,
+	ResourcesAnswer,
+} from "../schema/wire/index.ts";
+import type {
+	CallOptions,
+	DatabaseOptions,
+	HealthOptions,
+	MetricsOptions,
+	QueryLogsOptions,
+	ResourceOptions,
+} from "./options.ts";
 import { Telemetry } from "./telemetry.ts";
 import type { Transport } from "./transport.ts";
 
@@ -31,6 +44,20 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/resources`. */
 	resourceUtilization(options: ResourceOptions = {}, call: CallOptions = {}): Promise<ResourcesAnswer> {
 		return this.#transport.get(`${BASE}/resources`, { ...options }, call.signal);
+	}
+
+	/**
+	 * `GET /v1/monitoring/databases`: a member for each database. `meta` is there but not enumerable, so that a loop over the
+	 * members meets databases only.
+	 *
+	 * @example
+	 * for (const [name, db] of Object.entries(await client.monitoring.databaseMetrics())) console.log(name, db.avg_query_time);
+	 */
+	async databaseMetrics(options: DatabaseOptions = {}, call: CallOptions = {}): Promise<DatabasesAnswer> {
+		const answer = await this.#transport.get<DatabasesAnswer>(`${BASE}/databases`, { ...options }, call.signal);
+		for (const name of ["meta", "explain"])
+			if (name in answer) Object.defineProperty(answer, name, { enumerable: false });
+		return answer;
 	}
 
 	/** `GET /v1/monitoring/logs`. */

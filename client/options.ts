@@ -1,6 +1,7 @@
 // Options of the reading calls: the query parameters of the routes as `schema/wire` has them, in their spelling, with the
 // values that a program has at hand.
 import type {
+	DatabasesQuery,
 	HealthQuery,
 	LogsQuery,
 	MetricsQuery,
@@ -14,7 +15,7 @@ import type {
 export type Time = string | number | Date;
 
 type Instants = "start" | "end" | "as_of" | "start_time" | "end_time";
-type Lists = "metrics" | "group_by" | "components";
+type Lists = "metrics" | "group_by" | "components" | "databases";
 
 /** A route's parameters: Dates for instants, arrays for lists, booleans and numbers as such. */
 type Options<Query> = {
@@ -25,7 +26,7 @@ type Options<Query> = {
 					? string | readonly string[]
 					: Name extends "explain"
 						? boolean
-						: Name extends "limit"
+						: Name extends "limit" | "slow_query_ms"
 							? number
 							: Query[Name])
 		| undefined;
@@ -34,6 +35,7 @@ type Options<Query> = {
 export type HealthOptions = Options<HealthQuery>;
 export type MetricsOptions = Options<MetricsQuery>;
 export type ResourceOptions = Options<ResourcesQuery>;
+export type DatabaseOptions = Options<DatabasesQuery>;
 export type QueryLogsOptions = Options<LogsQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;

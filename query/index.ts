@@ -10,6 +10,7 @@ import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
 import { conventions } from "./conventions.ts";
+import { databasesRead } from "./monitoring/databases.ts";
 import { errorAnalysisRead } from "./monitoring/errors.ts";
 import { healthRead } from "./monitoring/health.ts";
 import { logsRead } from "./monitoring/logs.ts";
@@ -25,6 +26,7 @@ export const READS: readonly Read[] = [
 	healthRead,
 	metricsRead,
 	resourcesRead,
+	databasesRead,
 	logsRead,
 	errorAnalysisRead,
 	// The analytics document.

@@ -175,6 +175,8 @@ const QUESTIONS = [
 	"/v1/monitoring/metrics?timeframe=1h&granularity=5m&metrics=http.server.request.duration:p95&group_by=component",
 	"/v1/monitoring/metrics?timeframe=1h&granularity=5m&metrics=http.server.request.duration:p95&component=api",
 	"/v1/monitoring/resources?timeframe=1h",
+	"/v1/monitoring/databases?timeframe=1h",
+	"/v1/monitoring/databases?timeframe=30d&databases=main",
 	"/v1/monitoring/logs?timeframe=1h",
 	"/v1/monitoring/logs?timeframe=1h&query=secret%20OR%20refused&sort=timestamp%20asc&limit=1",
 	"/analytics/system/health",
@@ -190,6 +192,10 @@ test.each(QUESTIONS)("%s fits its schema and holds what the project sent", async
 	expect(status, JSON.stringify(body)).toBe(200);
 	const doc = READS.find((route) => route.path === path.split("?")[0])!;
 	expect(() => (doc.answer as z.ZodObject).strict().parse(body)).not.toThrow();
+	const doc = QUERY_DOCS.find((route) => route.path === path.split("?")[0])!;
+	const schema = doc.answers[200] as z.ZodObject;
+	// Members that are named by data have a schema of their own.
+	expect(() => (schema.def.catchall ? schema : schema.strict()).parse(body)).not.toThrow();
 	expect(body.meta.window.end).toBe("2026-11-18T15:00:00.000Z");
 	expect(body.meta.missing).toEqual([]);
 });
@@ -349,6 +355,93 @@ describe("numbers", () => {
 			AS_OF("/v1/monitoring/metrics?timeframe=1h&granularity=5m&metrics=response_time_p95,response_time_p99"),
 		);
 		expect(body.data_points[0]).toMatchObject({ low_sample: ["response_time_p95", "response_time_p99"] });
+	});
+});
+
+describe("databases", () => {
+	const at = (i: number) => NOW - 30_000 - i * MINUTE;
+	const duration = (db: string, seconds: readonly number[]) => ({
+		name: "db.client.operation.duration",
+		kind: "distribution" as const,
+		tags: { db },
+		points: seconds.map((value, i) => [at(i), value] as const),
+	});
+	beforeAll(async () => {
+		await insertSeries(database.client, "databases", [
+			duration("meta", [0.1, 1, 1.001, 5]),
+			duration("database:meta", [0.25]),
+			duration("größe.'x'/y", [0.000_5]),
+			duration("old", [2]),
+			{
+				name: "db.client.connection.count",
+				tags: { db: "pool", pool: "a", state: "used" },
+				points: [
+					[at(1), 6],
+					[at(3), 8],
+				],
+			},
+			{
+				name: "db.client.connection.count",
+				tags: { db: "pool", pool: "b", state: "used" },
+				points: [
+					[at(1), 1],
+					[at(2), 3],
+				],
+			},
+			{ name: "db.client.connection.count", tags: { db: "pool", pool: "a", state: "idle" }, points: [[at(1), 90]] },
+			// Told once, long before the window.
+			{ name: "db.client.connection.max", tags: { db: "pool", pool: "a" }, points: [[at(600), 10]] },
+			{ name: "db.client.connection.max", tags: { db: "pool", pool: "b" }, points: [[at(600), 10]] },
+		]);
+		await insertEvents(database.client, "databases", [
+			{ event: "db.slow_query", ts: at(1), properties: { db: "meta", duration_ms: 9_000 } },
+			{ event: "db.slow_query", ts: at(2), properties: { db: "silent", duration_ms: 9_000 } },
+			{ event: "db.slow_query", ts: at(90), properties: { db: "silent", duration_ms: 9_000 } },
+			{ event: "db.slow_query", ts: NOW, properties: { db: "later" } },
+		]);
+		keys["databases analytics_viewer"] = (
+			await new KeyStore({ client: database.client }).create({
+				project: "databases",
+				name: "k",
+				roles: ["analytics_viewer"],
+			})
+		).secret;
+	});
+	const ask = async (parameters: string) =>
+		(await get(AS_OF(`/v1/monitoring/databases?${parameters}`), "databases analytics_viewer")).body;
+
+	test("names of any kind are members of their own, beside the answer's meta", async () => {
+		const body = await ask("timeframe=1h");
+		expect(Object.keys(body).sort()).toEqual(
+			["database:database:meta", "database:meta", "größe.'x'/y", "meta", "old", "pool", "silent"].sort(),
+		);
+		expect(body["database:meta"]).toMatchObject({ queries: 4, avg_query_time: 1775, low_sample: ["p95_query_time"] });
+		expect(body["database:database:meta"]).toMatchObject({ queries: 1, avg_query_time: 250 });
+		expect(body["größe.'x'/y"]).toMatchObject({ queries: 1, avg_query_time: 0.5 });
+	});
+
+	test("slow queries are counted from durations, from events only where there are none, and never from both", async () => {
+		const body = await ask("timeframe=1h");
+		// 1 s is not longer than 1 s.
+		expect(body["database:meta"].slow_query_count).toBe(2);
+		expect(body.silent).toMatchObject({ slow_query_count: 1, queries: null, avg_query_time: null });
+		expect((await ask("timeframe=24h&databases=silent")).silent.slow_query_count).toBe(2);
+		expect((await ask("timeframe=1h&slow_query_ms=1001&databases=meta"))["database:meta"].slow_query_count).toBe(1);
+	});
+
+	test("a pool's usage is all its connections over their last known limit; the peak is that of all pools", async () => {
+		const { pool } = await ask("timeframe=1h&databases=pool");
+		expect(pool).toMatchObject({ connection_pool_usage: 45, connection_pool_usage_peak: 55 });
+	});
+
+	test("an instrumented database that was silent counts 0, an unknown one null with what to send", async () => {
+		const body = await ask("start=2026-11-18T14:00:00Z&end=2026-11-18T14:10:00Z&databases=old,nobody");
+		expect(body.old).toMatchObject({ queries: 0, slow_query_count: 0, avg_query_time: null, p95_query_time: null });
+		expect(body.nobody).toMatchObject({ queries: null, slow_query_count: 0, connection_pool_usage: null });
+		expect(body.meta.missing).toContainEqual({
+			field: "nobody.queries",
+			needs: "metric db.client.operation.duration with db nobody",
+		});
 	});
 });
 

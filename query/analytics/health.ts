@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { type SystemHealthAnswer, systemHealthAnswer, systemHealthQuery } from "../../schema/wire/index.ts";
 import { RECENT_MS, systemState } from "../common/components.ts";
+import { databaseOf } from "../measures/databases.ts";
 import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
 import { over, type Scope } from "../measures/scope.ts";
@@ -142,7 +143,7 @@ function connections(
 ): Record<string, { connections: number | null; pool_size: number | null }> {
 	const found: Record<string, { connections: number | null; pool_size: number | null }> = {};
 	for (const { name, tags, value } of last) {
-		const database = tags.db || tags["db.namespace"] || tags["db.client.connection.pool.name"] || "default";
+		const database = databaseOf(tags);
 		const state = tags.state || tags["db.client.connection.state"];
 		const isUsed = name === DB_CONNECTIONS && state === "used";
 		if (!isUsed && name !== DB_CONNECTIONS_MAX) continue;
