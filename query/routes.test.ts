@@ -28,7 +28,7 @@ beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
 	const { client } = database;
 	const store = new KeyStore({ client });
-	for (const project of ["a", "b", "empty"]) {
+	for (const project of ["a", "b", "databases", "empty"]) {
 		for (const role of ["analytics_viewer", "analytics_editor", "ingest"] as const) {
 			keys[`${project} ${role}`] = (await store.create({ project, name: role, roles: [role] })).secret;
 		}
@@ -191,9 +191,7 @@ test.each(QUESTIONS)("%s fits its schema and holds what the project sent", async
 	const { status, body } = await get(AS_OF(path));
 	expect(status, JSON.stringify(body)).toBe(200);
 	const doc = READS.find((route) => route.path === path.split("?")[0])!;
-	expect(() => (doc.answer as z.ZodObject).strict().parse(body)).not.toThrow();
-	const doc = QUERY_DOCS.find((route) => route.path === path.split("?")[0])!;
-	const schema = doc.answers[200] as z.ZodObject;
+	const schema = doc.answer as z.ZodObject;
 	// Members that are named by data have a schema of their own.
 	expect(() => (schema.def.catchall ? schema : schema.strict()).parse(body)).not.toThrow();
 	expect(body.meta.window.end).toBe("2026-11-18T15:00:00.000Z");
@@ -399,13 +397,6 @@ describe("databases", () => {
 			{ event: "db.slow_query", ts: at(90), properties: { db: "silent", duration_ms: 9_000 } },
 			{ event: "db.slow_query", ts: NOW, properties: { db: "later" } },
 		]);
-		keys["databases analytics_viewer"] = (
-			await new KeyStore({ client: database.client }).create({
-				project: "databases",
-				name: "k",
-				roles: ["analytics_viewer"],
-			})
-		).secret;
 	});
 	const ask = async (parameters: string) =>
 		(await get(AS_OF(`/v1/monitoring/databases?${parameters}`), "databases analytics_viewer")).body;

@@ -27,11 +27,11 @@ const SERIES = (params: Params, names: readonly string[], columns: readonly stri
 	`(SELECT DISTINCT series_id, ${[`${databaseIn("tags")} AS database`, ...columns].join(", ")} ${from("series", named(params, names))}) AS of`;
 const STATE = "if(tags['state'] != '', tags['state'], tags['db.client.connection.state'])";
 
-/** The metrics by which each database was ever known before the end of the scope. */
-export function databases(scope: Scope): Question<Map<string, ReadonlySet<string>>> {
+/** The metrics by which each database was ever known. @param as_of milliseconds since the epoch */
+export function databases(as_of: number): Question<Map<string, ReadonlySet<string>>> {
 	const params = new Params();
 	const names = named(params, [DB_DURATION, DB_CONNECTIONS, DB_CONNECTIONS_MAX]);
-	const before = `toUnixTimestamp64Milli(first_seen) < ${params.add("Int64", scope.end)}`;
+	const before = `toUnixTimestamp64Milli(first_seen) < ${params.add("Int64", as_of)}`;
 	return {
 		name: "databases",
 		params,
@@ -89,15 +89,15 @@ INNER JOIN ${SERIES(params, [DB_DURATION])} USING (series_id) GROUP BY database`
 	};
 }
 
-/** Slow queries that databases told of themselves, over the scope; databases that ever did. */
-export function slowQueryEvents(scope: Scope): Question<Map<string, number>> {
+/** Slow queries that databases told of themselves, over the scope; databases that ever did. @param as_of milliseconds since the epoch */
+export function slowQueryEvents(scope: Scope, as_of: number): Question<Map<string, number>> {
 	const params = new Params();
 	const inWindow = between(params, "ts", scope.start, scope.end);
 	return {
 		name: "slow_query_events",
 		params,
 		sql: `SELECT ${databaseIn("strings")} AS database, countIf(${inWindow}) AS slow
-${from("events", `event = '${SLOW_QUERY_EVENT}' AND ${between(params, "ts", 0, scope.end)}`)} GROUP BY database`,
+${from("events", `event = '${SLOW_QUERY_EVENT}' AND ${between(params, "ts", 0, as_of)}`)} GROUP BY database`,
 		read: (rows) => new Map(rows.map((row) => [row.database as string, row.slow as number])),
 	};
 }

@@ -19,24 +19,22 @@ import { lastValues } from "../measures/last-values.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
 import { DB_CONNECTIONS, DB_CONNECTIONS_MAX, DB_DURATION } from "../measures/services.ts";
 import { signals } from "../measures/signals.ts";
-import { type Needs, withMeta } from "../meta.ts";
+import { type Needs, recordsOf, withMeta } from "../meta.ts";
 import { kept } from "../plan/kept.ts";
 import { lowSample } from "../points.ts";
 import { milliseconds, percentOf } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
-/** What fills a field of a database, beside the name of the database. */
-const RECORDS: Readonly<Record<Exclude<keyof DatabaseMetrics, "low_sample">, string>> = {
-	avg_query_time: `metric ${DB_DURATION}`,
-	p95_query_time: `metric ${DB_DURATION}`,
-	connection_pool_usage: `metric ${DB_CONNECTIONS_MAX}`,
-	connection_pool_usage_peak: `metric ${DB_CONNECTIONS_MAX}`,
-	slow_query_count: `metric ${DB_DURATION} or event ${SLOW_QUERY_EVENT}`,
-	queries: `metric ${DB_DURATION}`,
-};
-/** Members are named by data, so their needs are told database by database. */
-const NEEDS: Needs = {};
+/** Members are named by data, so what is missed of them is told database by database. */
+const NEEDS = {
+	"*.avg_query_time": `metric ${DB_DURATION}`,
+	"*.p95_query_time": `metric ${DB_DURATION}`,
+	"*.connection_pool_usage": [`metric ${DB_CONNECTIONS}`, `metric ${DB_CONNECTIONS_MAX}`],
+	"*.connection_pool_usage_peak": [`metric ${DB_CONNECTIONS}`, `metric ${DB_CONNECTIONS_MAX}`],
+	"*.slow_query_count": [`metric ${DB_DURATION}`, `event ${SLOW_QUERY_EVENT}`],
+	"*.queries": `metric ${DB_DURATION}`,
+} satisfies Needs;
 
 /** `GET /v1/monitoring/databases` */
 export const databasesRead = read({
@@ -54,10 +52,10 @@ async function databaseMetricsOf(asking: Asking, query: z.infer<typeof databases
 	const scope: Scope = { start: window.start, end: window.end, now, reach };
 	const [sent, known, operations, tail, events, pools, last] = await Promise.all([
 		asker.ask(signals(window.as_of)),
-		asker.ask(databases(scope)),
+		asker.ask(databases(window.as_of)),
 		asker.ask(databaseOperations(scope)),
 		kept(() => asker.ask(databaseTail(scope, query.slow_query_ms))),
-		asker.ask(slowQueryEvents(scope)),
+		asker.ask(slowQueryEvents(scope, window.as_of)),
 		asker.ask(databasePools(scope)),
 		asker.ask(lastValues(scope, [DB_CONNECTIONS_MAX])),
 	]);
@@ -124,9 +122,14 @@ function missingOf(members: readonly (readonly [string, DatabaseMetrics])[]) {
 		return [{ field: "*", needs: [...records, `event ${SLOW_QUERY_EVENT}`].join(" or ") }];
 	}
 	return members.flatMap(([name, metrics]) =>
-		Object.entries(RECORDS)
-			.filter(([field]) => metrics[field as keyof DatabaseMetrics] === null)
-			.filter(([field]) => !(metrics.queries !== null && RECORDS[field as keyof typeof RECORDS] === RECORDS.queries))
-			.map(([field, record]) => ({ field: `${memberOf(name)}.${field}`, needs: `${record} with db ${name}` })),
+		Object.entries(NEEDS).flatMap(([path, need]) => {
+			const field = path.slice(2) as keyof DatabaseMetrics;
+			// Durations were sent, of another time.
+			const isSilent = need === NEEDS["*.queries"] && metrics.queries !== null;
+			if (metrics[field] !== null || isSilent) return [];
+			const pool = field === "connection_pool_usage" || field === "connection_pool_usage_peak";
+			const records = recordsOf(need).records.join(pool ? " and " : " or ");
+			return [{ field: `${memberOf(name)}.${field}`, needs: `${records} with db ${name}` }];
+		}),
 	);
 }
