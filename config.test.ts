@@ -65,6 +65,11 @@ test.each([
 		"never",
 		'TIDEMARK_COLLECT_INTERVAL is "never", expected a duration from 1s to 1h, such as 10s, or off',
 	],
+	[
+		"TIDEMARK_CORS_ORIGINS",
+		"https://a.example,b.example",
+		'TIDEMARK_CORS_ORIGINS is "https://a.example,b.example", expected origins such as https://app.example.com, separated by commas, or *',
+	],
 	["CLICKHOUSE_CLUSTER", "a b", 'CLICKHOUSE_CLUSTER is "a b", expected a cluster name of letters, digits, _ and -'],
 ])("a bad %s is one line with what was given and what is valid", (name, given, line) => {
 	expect(problems({ [name]: given })).toEqual([line]);

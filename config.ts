@@ -204,6 +204,15 @@ const TABLE = {
 		about: "Reads an hour for a key that has no limit of its own",
 		schema: integer(1),
 	}),
+	corsOrigins: optional({
+		env: "TIDEMARK_CORS_ORIGINS",
+		valid: "origins such as https://app.example.com, separated by commas, or *",
+		about: "Origins whose pages may use the API from a browser, separated by commas, or `*`; unset, none",
+		schema: z
+			.string()
+			.transform(splitList)
+			.pipe(z.array(z.string().regex(/^(\*|https?:\/\/[^/\s?#@]+)$/)).min(1)) as z.ZodType<string[], string>,
+	}),
 	selfProject: setting({
 		env: "TIDEMARK_SELF_PROJECT",
 		default: "default",

@@ -11,14 +11,15 @@ import { createAuth } from "./http/auth.ts";
 import { KEY_DOCS, keyRoutes } from "./http/key-routes.ts";
 import { KeyStore } from "./http/keys.ts";
 import { LocalRateLimiter } from "./http/rate-limit.ts";
+import { SharedRateLimiter } from "./http/shared-rate-limit.ts";
 import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
-import { QUERY_DOCS, queryRoutes } from "./query/index.ts";
+import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
 import { reachOf } from "./query/measures/scope.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
-import { connect, makeFolder, retentionOf } from "./storage.ts";
+import { connect, connectRedis, makeFolder, retentionOf } from "./storage.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
@@ -66,7 +67,11 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const newAdminKey = await keys.ensureAdminKey({ adminKey: settings.adminKey });
 		// Known from the first request on, so that writers do not notice when ClickHouse goes away right after the start.
 		await keys.refresh();
-		const requireRole = createAuth({ keys, limiter: new LocalRateLimiter() });
+		const limiter = new SharedRateLimiter({
+			redis: connectRedis(settings.redisUrl ?? redis!.url, logger, stops),
+			local: new LocalRateLimiter(),
+		});
+		const requireRole = createAuth({ keys, limiter });
 		const uses = setInterval(() => {
 			keys.flushUses().catch((err) => logger.warn({ err }, "last uses of keys could not be stored"));
 		}, KEY_USE_INTERVAL_MS);
@@ -86,6 +91,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 				...(redis ? [{ component: "redis", pid: () => redis.pid }] : []),
 			],
 			engineRestarts: () => engine?.restarts,
+			rateLimitFallbacks: () => limiter.fallbacks,
 		});
 		stops.push(() => self.stop());
 
@@ -102,6 +108,8 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			},
 			metrics: self.registry,
 			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : []), ...(reads ? QUERY_DOCS : [])],
+			conventions: CONVENTIONS,
+			corsOrigins: settings.corsOrigins,
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});

@@ -1,7 +1,8 @@
-/** What a process keeps its records in: the data folder, and ClickHouse, the embedded one or that of the settings. */
+/** What a process keeps its records in: the data folder, ClickHouse and Redis, the embedded ones or those of the settings. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Settings } from "./config.ts";
 import { type Engine, startEngine } from "./engine/supervisor.ts";
@@ -16,6 +17,10 @@ export class StartError extends Error {
 
 /** Of the embedded engine, and of a server whose settings name none. */
 export const DATABASE = "tidemark";
+/** A command that waits longer is no help to a request. */
+const REDIS_COMMAND_MS = 250;
+const REDIS_CONNECT_MS = 5_000;
+const REDIS_RETRY_MS = 1_000;
 const DAY_MS = 86_400_000;
 
 /** Makes the data folder, and makes sure that it can be written. @throws StartError */
@@ -65,6 +70,27 @@ export async function connect(
 	const readers = connectClickHouse(at);
 	stops.push(() => Promise.all([clickhouse.close(), readers.close()]));
 	return { clickhouse, readers, engine };
+}
+
+/** A client that says at once when Redis is away; what asks it must have another way. */
+export function connectRedis(url: string, logger: Logger, stops: (() => Promise<unknown>)[]): Redis {
+	const redis = new Redis(url, {
+		...{ enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
+		commandTimeout: REDIS_COMMAND_MS,
+		connectTimeout: REDIS_CONNECT_MS,
+		retryStrategy: (attempt) => Math.min(attempt * 100, REDIS_RETRY_MS),
+	});
+	let away = false;
+	redis.on("error", (err) => {
+		if (!away) logger.warn({ err }, "Redis is away; keys are limited by each process on its own");
+		away = true;
+	});
+	redis.on("ready", () => {
+		if (away) logger.info("Redis is back");
+		away = false;
+	});
+	stops.push(async () => redis.disconnect());
+	return redis;
 }
 
 /** The server of the settings; what stands in its URL wins over what stands beside it. */

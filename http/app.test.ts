@@ -36,6 +36,28 @@ beforeAll(async () => {
 				answers: { 200: z.object({ a: z.number().nullable() }) },
 			},
 		],
+		conventions: {
+			families: [
+				{
+					family: "http",
+					title: "HTTP",
+					records: [
+						{
+							signal: "event",
+							name: "api.call",
+							description: "A request",
+							kind: null,
+							unit: null,
+							attributes: [],
+							compatible: [],
+							fills: [{ route: "/things/{id}", fields: ["a"] }],
+							fills_nothing: null,
+						},
+					],
+				},
+			],
+		},
+		corsOrigins: ["https://app.example.com", "https://other.example.com"],
 		onRequest: (request) => answered.push(request),
 		onError: (error) => failures.push(error),
 	});
@@ -173,7 +195,30 @@ test("openapi.json describes routes from the schemas that validate them, docs sh
 	expect(operation.responses["200"].content["application/json"].schema.properties.a).toEqual({
 		type: ["number", "null"],
 	});
+	expect(body["x-conventions"]).toMatchObject([{ records: [{ name: "api.call", fills: [{ fields: ["a"] }] }] }]);
 	const { text, response } = await get("/docs");
 	expect(response.headers.get("content-type")).toContain("text/html");
 	expect(text.match(/https?:\/\//g)).toBeNull();
+});
+
+test("pages of named origins may use it from a browser, errors included, and no others", async () => {
+	const preflight = await get("/things/1", {
+		method: "OPTIONS",
+		headers: {
+			Origin: "https://app.example.com",
+			"Access-Control-Request-Method": "POST",
+			"Access-Control-Request-Headers": "authorization,content-type",
+		},
+	});
+	expect(preflight.response.status).toBe(204);
+	expect(preflight.response.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
+	expect(preflight.response.headers.get("access-control-allow-headers")).toMatch(/authorization.*content-type/i);
+	for (const path of ["/things/1", "/things/1?limit=x", "/nowhere", "/boom"]) {
+		const { response } = await get(path, { headers: { Origin: "https://other.example.com" } });
+		expect(response.headers.get("access-control-allow-origin"), path).toBe("https://other.example.com");
+		expect(response.headers.get("access-control-expose-headers"), path).toContain("Retry-After");
+	}
+	const stranger = await get("/things/1", { headers: { Origin: "https://app.example.com.evil.example" } });
+	expect(stranger.response.status).toBe(200);
+	expect(stranger.response.headers.get("access-control-allow-origin")).toBeNull();
 });

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
+import { cors } from "hono/cors";
 import { matchedRoutes } from "hono/route";
+import type { ConventionsAnswer } from "../schema/wire/index.ts";
 import { DOCS_PAGE } from "./docs-page.ts";
 import type { AppEnv } from "./env.ts";
 import { ApiError, errorHandler } from "./errors.ts";
@@ -25,7 +27,11 @@ export interface AppOptions {
 	readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
 	/** What mounted routes say of themselves in `/openapi.json`. */
 	readonly docs: readonly RouteDoc[];
+	/** Records with a meaning, for the reference. */
+	readonly conventions?: ConventionsAnswer | undefined;
 	readonly onRequest: (request: AnsweredRequest) => void;
+	/** Origins whose pages may use this server from a browser; `*` is any. None by default. */
+	readonly corsOrigins?: readonly string[] | undefined;
 	/** Hears of every error that is ours: a 500. */
 	readonly onError: (error: unknown, requestId: string) => void;
 	/** Seconds of a clock that only moves forward. */
@@ -73,6 +79,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 			project: (c.get("key") as AppEnv["Variables"]["key"] | undefined)?.project,
 		});
 	});
+	if (options.corsOrigins !== undefined) app.use(crossOrigin(options.corsOrigins));
 	app.get("/livez", (c) => c.json({ status: "ok" }));
 	app.get("/readyz", async (c) => {
 		const results = await Promise.all(
@@ -98,7 +105,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 	);
 	let document: string | undefined;
 	app.get("/openapi.json", (c) => {
-		document ??= JSON.stringify(openApiDocument([...OWN_DOCS, ...options.docs], options.version));
+		document ??= JSON.stringify(openApiDocument([...OWN_DOCS, ...options.docs], options));
 		return c.body(document, 200, { "Content-Type": "application/json" });
 	});
 	app.get("/docs", (c) =>
@@ -108,6 +115,22 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 		}),
 	);
 	return app;
+}
+
+/** Keys come in headers, never in cookies, so a page can do no more than its key. */
+function crossOrigin(origins: readonly string[]) {
+	return cors({
+		origin: origins.includes("*") ? "*" : [...origins],
+		allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+		allowHeaders: [
+			...["Authorization", "X-API-Key", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Request-Id"],
+		],
+		exposeHeaders: [
+			...["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"],
+			...["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"],
+		],
+		maxAge: 7_200,
+	});
 }
 
 const OWN_DOCS: readonly RouteDoc[] = [

@@ -1,7 +1,7 @@
 import { createMiddleware } from "hono/factory";
 import type { AppEnv, Principal } from "./env.ts";
 import { forbidden, tooManyRequests, unauthorized } from "./errors.ts";
-import type { RateLimiter } from "./rate-limit.ts";
+import type { Allowance, RateLimiter } from "./rate-limit.ts";
 import { allows, type Role } from "./roles.ts";
 
 /** Seconds over which the reads of a key are counted. */
@@ -36,13 +36,25 @@ export function createAuth({ keys, limiter }: AuthOptions) {
 			c.set("key", key);
 			if (role !== "ingest") {
 				const allowance = await limiter.take(key.key_id, key.read_limit, READ_WINDOW_SECONDS);
-				c.header("RateLimit-Limit", String(key.read_limit));
-				c.header("RateLimit-Remaining", String(allowance.remaining));
-				c.header("RateLimit-Reset", String(allowance.reset_seconds));
+				for (const [name, value] of Object.entries(rateLimitHeaders(key.read_limit, allowance))) c.header(name, value);
 				if (!allowance.allowed) throw tooManyRequests(key.read_limit, READ_WINDOW_SECONDS, allowance.retry_after);
 			}
 			await next();
 		});
+}
+
+/**
+ * `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers from its revision 8 on, and the three fields of the
+ * revisions before, which most clients know.
+ */
+function rateLimitHeaders(limit: number, { remaining, reset_seconds }: Allowance): Record<string, string> {
+	return {
+		"RateLimit-Policy": `"reads";q=${limit};w=${READ_WINDOW_SECONDS}`,
+		RateLimit: `"reads";r=${remaining};t=${reset_seconds}`,
+		"RateLimit-Limit": String(limit),
+		"RateLimit-Remaining": String(remaining),
+		"RateLimit-Reset": String(reset_seconds),
+	};
 }
 
 function presentedKey(authorization: string | undefined, apiKey: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ConventionsAnswer } from "../schema/wire/index.ts";
 import type { Role } from "./roles.ts";
 
 /** What the reference says of a route; the schemas are those that validate its requests and answers. */
@@ -32,8 +33,11 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {
 	return rest;
 }
 
-/** The OpenAPI 3.1 document of these routes. */
-export function openApiDocument(routes: readonly RouteDoc[], version: string): Json {
+/** The OpenAPI 3.1 document of these routes; the records that they are made of stand in `x-conventions`. */
+export function openApiDocument(
+	routes: readonly RouteDoc[],
+	{ version, conventions }: { readonly version: string; readonly conventions?: ConventionsAnswer | undefined },
+): Json {
 	const paths: Record<string, Json> = {};
 	for (const route of routes) {
 		paths[route.path] ??= {};
@@ -48,6 +52,7 @@ export function openApiDocument(routes: readonly RouteDoc[], version: string): J
 				"Metrics, events, logs and errors in; answers straight from SQL. Times are RFC 3339 UTC, windows half-open.",
 		},
 		paths,
+		...(conventions === undefined ? {} : { "x-conventions": conventions.families }),
 		components: {
 			schemas: { Error: jsonSchema(errorAnswer, "output") },
 			securitySchemes: {

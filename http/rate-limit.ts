@@ -42,12 +42,14 @@ export class LocalRateLimiter implements RateLimiter {
 		if (allowed) bucket.tokens -= 1;
 		this.#buckets.set(keyId, bucket);
 		this.#sweep(now, window);
-		return {
-			allowed,
-			remaining: Math.floor(bucket.tokens),
-			reset_seconds: Math.ceil((limit - bucket.tokens) / perSecond),
-			retry_after: allowed ? 0 : Math.max(1, Math.ceil((1 - bucket.tokens) / perSecond)),
-		};
+		return allowanceOf(allowed, bucket.tokens, limit, window);
+	}
+
+	/** What is left of a key's allowance, as someone else counted it. */
+	note(keyId: string, tokens: number, window: number): void {
+		const now = this.#now();
+		this.#buckets.set(keyId, { tokens, at: now });
+		this.#sweep(now, window);
 	}
 
 	#sweep(now: number, window: number): void {
@@ -57,4 +59,15 @@ export class LocalRateLimiter implements RateLimiter {
 			if (now - bucket.at >= window * 1_000) this.#buckets.delete(keyId);
 		}
 	}
+}
+
+/** What a client is told of a bucket of `limit` tokens that fills over `window` seconds. @param tokens left in it */
+export function allowanceOf(allowed: boolean, tokens: number, limit: number, window: number): Allowance {
+	const perSecond = limit / window;
+	return {
+		allowed,
+		remaining: Math.floor(tokens),
+		reset_seconds: Math.ceil((limit - tokens) / perSecond),
+		retry_after: allowed ? 0 : Math.max(1, Math.ceil((1 - tokens) / perSecond)),
+	};
 }

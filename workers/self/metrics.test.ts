@@ -121,6 +121,7 @@ describe("/metrics", () => {
 		losses: () => ({ overflow: 4, failed: 0, rejected: 0 }),
 		collectorFailures: () => new Map([["disks", 2]]),
 		engineRestarts: () => 1 as number | undefined,
+		rateLimitFallbacks: () => 3,
 		mismatches: () => ({ ledger: 0, "5m": 9 }) as Record<string, number> | undefined,
 	};
 
@@ -143,6 +144,7 @@ describe("/metrics", () => {
 				'tidemark_self_lost_total{reason="overflow"} 4',
 				'tidemark_collector_failures_total{probe="disks"} 2',
 				"tidemark_engine_restarts_total 1",
+				"tidemark_rate_limit_fallbacks_total 3",
 				'tidemark_reconcile_mismatch{check="5m"} 9',
 			]),
 		);
@@ -156,6 +158,7 @@ describe("/metrics", () => {
 			ledger: nothing,
 			collectorFailures: nothing,
 			engineRestarts: nothing,
+			rateLimitFallbacks: () => 0,
 			mismatches: nothing,
 		};
 		const { registry } = ownPrometheus(none);

@@ -11,6 +11,7 @@ export interface PrometheusSources {
 	readonly losses: () => Losses;
 	readonly collectorFailures: () => ReadonlyMap<string, number> | undefined;
 	readonly engineRestarts: () => number | undefined;
+	readonly rateLimitFallbacks: () => number;
 	readonly mismatches: () => Mismatches | undefined;
 }
 
@@ -58,6 +59,12 @@ export function ownPrometheus(sources: PrometheusSources): OwnPrometheus {
 		const restarts = sources.engineRestarts();
 		return restarts === undefined ? undefined : [["", restarts]];
 	});
+	total(
+		"tidemark_rate_limit_fallbacks_total",
+		"Reads that were counted against their key by this process alone, because Redis was away",
+		undefined,
+		() => [["", sources.rateLimitFallbacks()]],
+	);
 	new Gauge({
 		name: "tidemark_reconcile_mismatch",
 		help: "Records that two tiers, or the ledger, do not agree on",

@@ -27,6 +27,8 @@ export interface SelfOptions {
 	readonly pipeline: Pipeline | undefined;
 	readonly children: readonly ChildProcess[];
 	readonly engineRestarts: () => number | undefined;
+	/** Requests of keys that were counted without Redis. */
+	readonly rateLimitFallbacks: () => number;
 }
 
 export interface Pipeline {
@@ -78,6 +80,7 @@ export async function startSelf(options: SelfOptions): Promise<Self> {
 		losses: () => outbox.losses,
 		collectorFailures: () => collector?.failures,
 		engineRestarts: options.engineRestarts,
+		rateLimitFallbacks: options.rateLimitFallbacks,
 		mismatches: () => reconciliation?.mismatches,
 	});
 	return {
