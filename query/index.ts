@@ -6,6 +6,7 @@ import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
 import { parseQuery } from "../http/validate.ts";
 import { conventionsAnswer } from "../schema/wire/index.ts";
+import { federatedTrainingRead } from "./analytics/federated/training.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
@@ -33,6 +34,7 @@ export const READS: readonly Read[] = [
 	systemHealthRead,
 	systemPerformanceRead,
 	systemLogsRead,
+	federatedTrainingRead,
 ];
 
 /** All reading routes, to be mounted at the root. */
