@@ -6,6 +6,7 @@ import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
 import { parseQuery } from "../http/validate.ts";
 import { conventionsAnswer } from "../schema/wire/index.ts";
+import { federatedParticipantsRead } from "./analytics/federated/participants.ts";
 import { federatedTrainingRead } from "./analytics/federated/training.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
@@ -16,6 +17,7 @@ import { errorAnalysisRead } from "./monitoring/errors.ts";
 import { healthRead } from "./monitoring/health.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
+import { networkRead } from "./monitoring/network.ts";
 import { resourcesRead } from "./monitoring/resources.ts";
 import type { QueryDeps, Read } from "./route.ts";
 
@@ -28,6 +30,7 @@ export const READS: readonly Read[] = [
 	metricsRead,
 	resourcesRead,
 	databasesRead,
+	networkRead,
 	logsRead,
 	errorAnalysisRead,
 	// The analytics document.
@@ -35,6 +38,7 @@ export const READS: readonly Read[] = [
 	systemPerformanceRead,
 	systemLogsRead,
 	federatedTrainingRead,
+	federatedParticipantsRead,
 ];
 
 /** All reading routes, to be mounted at the root. */

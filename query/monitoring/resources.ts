@@ -111,7 +111,7 @@ function storageOf(last: readonly LastValue[]): NonNullable<ResourcesAnswer["sto
 }
 
 /** The busier direction over the capacity of all links. */
-function networkOf(
+export function networkOf(
 	last: readonly LastValue[],
 	bytes: { readonly in: number; readonly out: number } | undefined,
 	seconds: number,

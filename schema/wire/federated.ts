@@ -14,7 +14,6 @@ import {
 
 const asked = { meta, explain: explanation.optional() };
 const { start, end, as_of, timezone, explain } = windowParameters;
-const bytes = z.number().nullable().describe("Bytes.");
 const mbps = z.number().nullable().describe("Megabits a second.");
 const points = z.number().nullable().describe("Absolute points of the metric.");
 
@@ -61,3 +60,74 @@ export const federatedTrainingAnswer = z.object({
 	...asked,
 });
 export type FederatedTrainingAnswer = z.infer<typeof federatedTrainingAnswer>;
+
+export const federatedParticipantsAnswer = z.object({
+	participants: z.array(
+		z.object({
+			participant_id: z.string(),
+			organization: z.string().nullable(),
+			location: z.string().nullable(),
+			cluster_id: z.string().nullable(),
+			sessions_participated: count.describe("With an update that was ok."),
+			avg_contribution_quality: ratio,
+			contribution_method: z
+				.enum(["scaled", "cosine"])
+				.nullable()
+				.describe("Scaled from the least to the greatest contribution of each round, or (1 + cosine) / 2."),
+			reliability_score: ratio.describe("Updates that were ok / all."),
+			data_quality_score: ratio,
+			communication_latency_ms: milliseconds.describe("Median milliseconds to the federated server and back."),
+			bandwidth_mbps: mbps.describe("Megabits a second of the median update."),
+			uptime_percentage: percent.describe("Percent of the time since the start or the registration with heartbeats."),
+		}),
+	),
+	network_topology: z.object({
+		total_nodes: count.describe("Registered ever."),
+		active_nodes: count.describe("With a heartbeat within two intervals."),
+		clusters: z.array(
+			z.object({
+				cluster_id: z.string(),
+				nodes: z.number().int(),
+				avg_latency: milliseconds.describe("Mean of the pairs' medians within the cluster, milliseconds."),
+				data_locality_score: ratio.describe("Bytes within the cluster / all bytes of its nodes."),
+			}),
+		),
+		connectivity_matrix: z.object({
+			avg_latency: milliseconds.describe("Mean of the pairs' medians, milliseconds."),
+			max_latency: milliseconds.describe("Greatest median of a pair, milliseconds."),
+			reliability: ratio.describe("Packets that came back / sent."),
+		}),
+	}),
+	...asked,
+});
+export type FederatedParticipantsAnswer = z.infer<typeof federatedParticipantsAnswer>;
+
+export const NETWORK_TIMEFRAMES = ["1h", "24h", "7d", "30d"] as const;
+export const networkQuery = z.strictObject({
+	timeframe: timeframes(NETWORK_TIMEFRAMES),
+	include_peer_details: z.enum(["true", "false"]).optional().describe("Adds what is known of each node."),
+	...windowParameters,
+});
+export const networkAnswer = z.object({
+	timeframe: z.string(),
+	avg_latency: milliseconds.describe("Mean milliseconds of all pings between nodes."),
+	bandwidth_utilization: percent.describe("Percent of the links' capacity, of the busier direction."),
+	packet_loss_rate: percent.describe("Percent of the packets of pings that did not come back."),
+	peer_details: z
+		.array(
+			z.object({
+				peer_id: z.string(),
+				rtt_p50_ms: milliseconds,
+				rtt_p95_ms: milliseconds,
+				packet_loss_rate: percent,
+				last_seen: timestamp.nullable().describe("The last ping that came back."),
+				bytes: z.number().nullable().describe("Bytes in and out of the host of this name."),
+				low_sample: z.array(z.string()).optional(),
+			}),
+		)
+		.optional()
+		.describe("With include_peer_details: what the pings from and to each node say, of raw points."),
+	...asked,
+});
+export type NetworkQuery = z.input<typeof networkQuery>;
+export type NetworkAnswer = z.infer<typeof networkAnswer>;
