@@ -16,6 +16,7 @@ import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
 import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
 import { reachOf } from "./query/measures/scope.ts";
+import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
@@ -107,19 +108,21 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 				...(ingest ? { ingest: () => assertStoring(ingest) } : {}),
 			},
 			metrics: self.registry,
-			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : []), ...(reads ? QUERY_DOCS : [])],
 			conventions: CONVENTIONS,
 			corsOrigins: settings.corsOrigins,
+			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : []), ...(reads ? [...QUERY_DOCS, ...KPI_DOCS] : [])],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});
-		app.route("/", keyRoutes({ keys, audit: new AuditLog(clickhouse), requireRole }));
+		// One writer of the chain for all routes.
+		const audit = new AuditLog(clickhouse);
+		app.route("/", keyRoutes({ keys, audit, requireRole }));
 		if (ingest) app.route("/", ingest.routes(requireRole));
-		if (reads)
-			app.route(
-				"/",
-				queryRoutes({ queries: new Queries({ client: readers }), reach: reachOf(retentionOf(settings)), requireRole }),
-			);
+		if (reads) {
+			const deps = { queries: new Queries({ client: readers }), reach: reachOf(retentionOf(settings)), requireRole };
+			app.route("/", queryRoutes(deps));
+			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
+		}
 		front.open(app.fetch);
 		// Pushed last, so it goes first.
 		stops.push(() => front.refuse());

@@ -56,7 +56,7 @@ export function read<S extends z.ZodObject>({ ask, ...route }: ReadOptions<S>): 
 }
 
 /** A handler that parses the query by `schema`, asks about the key's project and answers what `answer` makes of it. */
-function reading<S extends z.ZodObject>(
+export function reading<S extends z.ZodObject>(
 	deps: QueryDeps,
 	schema: S,
 	answer: (asking: Asking, query: z.infer<S>) => Promise<object>,

@@ -101,7 +101,7 @@ export class Queries {
 				},
 			};
 		} catch (error) {
-			throw toAnswer(error, question.name);
+			throw clickHouseError(error, question.name);
 		}
 	}
 }
@@ -143,7 +143,7 @@ const OVER_LIMIT: Readonly<Record<string, string>> = {
 const BUSY = new Set(["202", "203", "209", "210", "225", "236", "242", "252", "394", "425"]);
 
 /** What the client is told of a failed query; anything that is our mistake stays as it is, and becomes a 500. */
-function toAnswer(error: unknown, query: string): unknown {
+export function clickHouseError(error: unknown, query: string): unknown {
 	if (error instanceof ClickHouseError) {
 		// The memory of the whole server is not the query's own: it may go through in a moment.
 		const total = error.code === "241" && /\(total\)/.test(error.message);

@@ -5,4 +5,5 @@ export * from "./databases.ts";
 export * from "./errors.ts";
 export * from "./federated.ts";
 export * from "./ingest.ts";
+export * from "./kpis.ts";
 export * from "./monitoring.ts";

@@ -8,7 +8,9 @@ import { LocalRateLimiter } from "../../http/rate-limit.ts";
 import type { Role } from "../../http/roles.ts";
 import { queryRoutes } from "../../query/index.ts";
 import { reachOf } from "../../query/measures/scope.ts";
+import { kpiRoutes } from "../../query/monitoring/kpis.ts";
 import { Queries } from "../../query/run.ts";
+import { AuditLog } from "../../schema/audit.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { NO_EXPIRY } from "./database.ts";
 
@@ -41,7 +43,9 @@ export async function startReads(
 	const requireRole = createAuth({ keys, limiter: new LocalRateLimiter() });
 	const app = new Hono<AppEnv>().onError(errorHandler((error) => console.error(error)));
 	const queries = new Queries({ client, secondLock: false });
-	app.route("/", queryRoutes({ queries, reach: reachOf(NO_EXPIRY), requireRole, now: () => now }));
+	const deps = { queries, reach: reachOf(NO_EXPIRY), requireRole, now: () => now };
+	app.route("/", queryRoutes(deps));
+	app.route("/", kpiRoutes({ ...deps, client, audit: new AuditLog(client) }));
 	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
 		const response = await app.request(path, {
 			method,
