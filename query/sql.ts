@@ -15,6 +15,7 @@ export const TENANT_TABLES = [
 	"issues",
 	"profiles",
 	"signals",
+	"billing_records",
 	"quarantine",
 	"identities",
 	"user_days",

@@ -1,0 +1,52 @@
+/** Amounts of money in one currency: the billing records, each with the rate of its day. */
+import { at } from "../plan/scan.ts";
+import { from, type Params } from "../sql.ts";
+
+export const FX_RATE = "fx.rate";
+/** What an amount is in when its record does not say, and what an answer is in when the request does not. */
+export const DEFAULT_CURRENCY = "USD";
+
+/** The currency of an answer, and what is needed to convert into it. */
+export interface Money {
+	/** ISO 4217, upper case. */
+	readonly currency: string;
+	/** Where the day of a rate begins. */
+	readonly timezone: string;
+	/** Milliseconds since the epoch; no record at or after it counts, no rate either. */
+	readonly end: number;
+	/** Whether the project ever sent a rate; without one nothing is joined. */
+	readonly rated: boolean;
+}
+
+/** The currency of a record, as SQL. */
+export const UNIT = `if(currency = '', '${DEFAULT_CURRENCY}', currency)`;
+
+const RATE_TYPE = "LowCardinality(String)";
+
+/**
+ * A subquery of billing records with `columns` and `rate`: what one unit of the record's currency is worth in the currency of the
+ * answer. It is the latest rate of the record's day or of a day before it, sent in either direction (`base` = what `quote`
+ * costs; of two of one day the direct one, then the later); rates are not chained over a third currency. NaN when there is none,
+ * so that a sum in which such an amount stands is not known either.
+ * @param predicate on the columns of the table
+ */
+export function billingRows(
+	params: Params,
+	money: Money,
+	{ columns, predicate }: { readonly columns: readonly string[]; readonly predicate: string },
+): string {
+	const target = params.add(RATE_TYPE, money.currency);
+	const known = `(${predicate}) AND ts < ${at(params, money.end)}`;
+	if (!money.rated) {
+		return `(SELECT ${columns.join(", ")}, if(${UNIT} = ${target}, 1., nan) AS rate ${from("billing_records", known)})`;
+	}
+	const day = `toDate(ts, ${params.add("String", money.timezone)})`;
+	return `(SELECT found.*, if(found.of_currency = ${target}, 1., if(daily.rate > 0, daily.rate, nan)) AS rate
+	FROM (SELECT ${columns.join(", ")}, ${UNIT} AS of_currency, ${day} AS of_day ${from("billing_records", known)}) AS found
+	ASOF LEFT JOIN (
+		SELECT if(label = ${target}, currency, label) AS unit, ${day} AS day,
+			argMax(if(label = ${target}, assumeNotNull(amount), 1 / assumeNotNull(amount)), (label = ${target}, ts, id)) AS rate
+		${from("billing_records", `kind = '${FX_RATE}' AND ts < ${at(params, money.end)} AND amount > 0 AND (label = ${target} OR currency = ${target})`)}
+		GROUP BY unit, day
+	) AS daily ON found.of_currency = daily.unit AND found.of_day >= daily.day)`;
+}
