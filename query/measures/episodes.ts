@@ -89,3 +89,14 @@ export function episodes(params: Params, money: Money): string {
 export function paysAt(instant: string): string {
 	return `(paying AND at < ${instant} AND until >= ${instant})`;
 }
+
+/**
+ * When the number of a customer's paying subscriptions changed, in the order of time, and by how much; of one instant what begins
+ * comes first, so that a subscription that replaces another leaves no gap.
+ */
+export const FLIPS = `arraySort(groupArrayIf((at, was_paying, toInt32(paying) - toInt32(was_paying)), paying != was_paying)) AS flips`;
+
+/** How often the last paying subscription of a customer ended in `[start, end)`. */
+export function losses(start: string, end: string): string {
+	return `arrayCount((time, paying) -> paying = 0 AND time >= ${start} AND time < ${end}, flips.1, arrayCumSum(flips.3))`;
+}

@@ -1,7 +1,7 @@
 /** How many subscribe, what they pay a month, and how that changes. */
 import { Params, type Question, type Row } from "../sql.ts";
 import type { Span } from "../time/period.ts";
-import { episodes, paysAt } from "./episodes.ts";
+import { episodes, FLIPS, losses, paysAt } from "./episodes.ts";
 import type { Money } from "./money.ts";
 
 /** How recurring revenue got from one instant to another: `new + expansion − contraction − churned + reactivation` is the change. */
@@ -71,9 +71,9 @@ export function subscriptions(money: Money, spans: readonly Span[]): Question<Su
 			total.push(`sum(c_${name}) AS ${name}`);
 		}
 		total.push(
-			`countIf(arraySum((time, change) -> if(time < ${s}, change, 0), times, changes) > 0) AS customers_start_${i}`,
-			`countIf(arraySum((time, change) -> if(time < ${e}, change, 0), times, changes) > 0) AS customers_end_${i}`,
-			`sum(arrayCount((time, paying) -> paying = 0 AND time >= ${s} AND time < ${e}, times, arrayCumSum(changes))) AS customers_lost_${i}`,
+			`countIf(c_active_start_${i} > 0) AS customers_start_${i}`,
+			`countIf(c_active_end_${i} > 0) AS customers_end_${i}`,
+			`sum(${losses(s, e)}) AS customers_lost_${i}`,
 			`countIf(first_started >= ${s} AND first_started < ${e}) AS customers_new_${i}`,
 		);
 	}
@@ -129,14 +129,8 @@ function readSubscriptions(row: Row, spans: number): Subscriptions {
 const MOVEMENTS: Readonly<Record<string, { readonly when: string; readonly amount: string }>> = {
 	new: { when: "paying AND NOT was_paying AND NOT returns", amount: "monthly" },
 	reactivation: { when: "paying AND NOT was_paying AND returns", amount: "monthly" },
-	expansion: { when: "paying AND was_paying AND monthly > was_monthly", amount: "monthly - was_monthly" },
-	contraction: { when: "paying AND was_paying AND NOT monthly > was_monthly", amount: "was_monthly - monthly" },
+	// Not `>`: what has no rate is neither more nor less, and belongs to both, which makes both unknown.
+	expansion: { when: "paying AND was_paying AND NOT monthly <= was_monthly", amount: "monthly - was_monthly" },
+	contraction: { when: "paying AND was_paying AND NOT monthly >= was_monthly", amount: "was_monthly - monthly" },
 	churned: { when: "NOT paying AND was_paying", amount: "was_monthly" },
 };
-
-/**
- * When the number of a customer's paying subscriptions changed, and by how much, in order; of one instant what begins comes
- * first, so that a subscription that replaces another leaves no gap.
- */
-const FLIPS = `arraySort(groupArrayIf((at, was_paying, toInt32(paying) - toInt32(was_paying)), paying != was_paying)) AS flips,
-	arrayMap(flip -> flip.1, flips) AS times, arrayMap(flip -> flip.3, flips) AS changes`;

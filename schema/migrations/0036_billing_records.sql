@@ -60,7 +60,7 @@ SELECT
 FROM {{everywhere:events}}
 WHERE event IN (
 	'subscription.started', 'subscription.changed', 'subscription.renewed', 'subscription.canceled', 'subscription.reactivated',
-	'subscription.trial_started', 'invoice.paid', 'invoice.payment_failed', 'payment.failed', 'payment.refunded', 'usage.billed',
+	'subscription.trial_started', 'invoice.paid', 'payment.failed', 'payment.refunded', 'usage.billed',
 	'cost.recorded', 'fx.rate')
 SETTINGS insert_deduplicate = 0, distributed_foreground_insert = 1;
 
@@ -95,5 +95,5 @@ SELECT
 FROM {{local:events}}
 WHERE event IN (
 	'subscription.started', 'subscription.changed', 'subscription.renewed', 'subscription.canceled', 'subscription.reactivated',
-	'subscription.trial_started', 'invoice.paid', 'invoice.payment_failed', 'payment.failed', 'payment.refunded', 'usage.billed',
+	'subscription.trial_started', 'invoice.paid', 'payment.failed', 'payment.refunded', 'usage.billed',
 	'cost.recorded', 'fx.rate');

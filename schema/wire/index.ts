@@ -1,4 +1,5 @@
 export * from "./analytics.ts";
+export * from "./business.ts";
 export * from "./common.ts";
 export * from "./conventions.ts";
 export * from "./databases.ts";

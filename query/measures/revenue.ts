@@ -1,0 +1,150 @@
+/** Money that came in and went out, and what is made of it. */
+import { at } from "../plan/scan.ts";
+import { Params, type Question } from "../sql.ts";
+import type { Span } from "../time/period.ts";
+import { CUSTOMER_RULES } from "./customer-rules.ts";
+import { billingRows, type Money, UNIT } from "./money.ts";
+import type { Subscribed } from "./subscriptions.ts";
+
+export const INVOICE_PAID = "invoice.paid";
+export const PAYMENT_REFUNDED = "payment.refunded";
+export const USAGE_BILLED = "usage.billed";
+export const COST_RECORDED = "cost.recorded";
+
+/** A lifetime value says nothing when so few customers could have left. */
+const MIN_CUSTOMERS = CUSTOMER_RULES.minimum.lifetime_value_customers;
+
+/** Sums of one kind of record over a span; null when an amount is in a currency without a rate. */
+export interface Flow {
+	readonly records: number;
+	readonly amount: number | null;
+	readonly tax: number | null;
+	readonly quantity: number;
+}
+
+export interface Flows {
+	/** Invoices, refunds, costs by category and metered use by meter. `records` of a meter counts all before the end, too. */
+	readonly spans: readonly SpanFlows[];
+	/** Meters that ever billed. */
+	readonly meters: ReadonlySet<string>;
+	readonly unrated: readonly string[];
+}
+
+export interface SpanFlows {
+	readonly paid: Flow;
+	readonly refunded: Flow;
+	/** By category, in lower case. */
+	readonly costs: ReadonlyMap<string, Flow>;
+	readonly usage: ReadonlyMap<string, Flow>;
+}
+
+const NOTHING: Flow = { records: 0, amount: 0, tax: 0, quantity: 0 };
+
+/** What was paid, refunded, spent and billed by use over spans. */
+export function flows(money: Money, spans: readonly Span[]): Question<Flows> {
+	const params = new Params();
+	const first = Math.min(...spans.map(({ start }) => start));
+	const rows = billingRows(params, money, {
+		columns: [
+			...["kind", "label", "ts", "quantity", "tax"],
+			`${UNIT} AS unit`,
+			// An amount of nothing is nothing in any currency.
+			"coalesce(amount, 0) AS price",
+		],
+		predicate: `kind = '${USAGE_BILLED}' OR (kind IN ('${INVOICE_PAID}', '${PAYMENT_REFUNDED}', '${COST_RECORDED}') AND ts >= ${at(params, first)})`,
+	});
+	const sums = spans.flatMap(({ start, end }, i) => {
+		const inside = `ts >= ${at(params, start)} AND ts < ${at(params, end)}`;
+		return [
+			`countIf(${inside}) AS records_${i}`,
+			`sumIf(if(price = 0, 0, price * rate), ${inside}) AS amount_${i}`,
+			`sumIf(if(tax = 0, 0, tax * rate), ${inside}) AS tax_${i}`,
+			`sumIf(coalesce(quantity, 0), ${inside}) AS quantity_${i}`,
+			`groupUniqArrayIf(10)(unit, isNaN(rate) AND ${inside}) AS unrated_${i}`,
+		];
+	});
+	return {
+		name: "money_flows",
+		params,
+		sql: `SELECT kind, label, ${sums.join(",\n\t")}\nFROM ${rows}\nGROUP BY kind, label`,
+		read: (found) => {
+			const flow = (kind: string, i: number) =>
+				new Map(
+					found
+						.filter((row) => row.kind === kind)
+						.map((row) => [
+							row.label as string,
+							{
+								records: row[`records_${i}`] as number,
+								amount: row[`amount_${i}`] as number | null,
+								tax: row[`tax_${i}`] as number | null,
+								quantity: row[`quantity_${i}`] as number,
+							},
+						]),
+				);
+			return {
+				spans: spans.map((_, i) => ({
+					paid: flow(INVOICE_PAID, i).get("") ?? NOTHING,
+					refunded: flow(PAYMENT_REFUNDED, i).get("") ?? NOTHING,
+					costs: flow(COST_RECORDED, i),
+					usage: flow(USAGE_BILLED, i),
+				})),
+				meters: new Set(found.filter((row) => row.kind === USAGE_BILLED).map((row) => row.label as string)),
+				unrated: [...new Set(found.flatMap((row) => spans.flatMap((_, i) => row[`unrated_${i}`] as string[])))],
+			};
+		},
+	};
+}
+
+/** Net revenue of a span: paid − tax − refunds. */
+export function netRevenue({ paid, refunded }: SpanFlows): number | null {
+	if (paid.amount === null || paid.tax === null || refunded.amount === null) return null;
+	return paid.amount - paid.tax - refunded.amount;
+}
+
+/** What the categories cost; undefined when none of them was recorded in the span, null without a rate. */
+export function costOf({ costs }: SpanFlows, ...categories: readonly string[]): number | null | undefined {
+	const found = categories.flatMap((category) => costs.get(category) ?? []).filter(({ records }) => records > 0);
+	if (found.length === 0) return undefined;
+	return found.reduce<number | null>((sum, { amount }) => (sum === null || amount === null ? null : sum + amount), 0);
+}
+
+/** Sales and marketing cost of a span over the customers won in it; null without either. */
+export function acquisitionCost(span: SpanFlows, { customers_new }: Subscribed): number | null {
+	const cost = costOf(span, "sales", "marketing");
+	return cost === undefined || cost === null || customers_new === 0 ? null : cost / customers_new;
+}
+
+/** Share of the customers of the start that were lost, a ratio; null when there were none. */
+export function churnRate({ customers_start, customers_lost }: Subscribed): number | null {
+	return customers_start === 0 ? null : customers_lost / customers_start;
+}
+
+export interface Lifetime {
+	readonly value: number | null;
+	/** How it was made, or why there is none. */
+	readonly method: string;
+}
+
+/**
+ * Lifetime value of a customer: revenue of an account a month × margin / monthly churn, where margin = 1 − cogs / net revenue of the
+ * window. Without a recorded cogs it is of revenue.
+ * @param window of the margin
+ * @param churn subscriptions over the month of the churn, which ends with the window
+ */
+export function lifetimeValue(window: SpanFlows, churn: Subscribed): Lifetime {
+	const none = (method: string): Lifetime => ({ value: null, method });
+	if (churn.customers_start < MIN_CUSTOMERS) {
+		return none(`none: ${churn.customers_start} customers at the start of the month, ${MIN_CUSTOMERS} are needed`);
+	}
+	const rate = churnRate(churn);
+	if (!rate) return none("none: nobody left");
+	if (churn.customers_end === 0 || churn.mrr_end === null) return none("none: no recurring revenue is known");
+	const monthly = churn.mrr_end / churn.customers_end;
+	const cogs = costOf(window, "cogs");
+	if (cogs === undefined)
+		return { value: monthly / rate, method: "basis revenue: no cost of the category cogs in the window" };
+	const net = netRevenue(window);
+	if (cogs === null || net === null || net <= 0) return none("none: no net revenue that cogs could be compared with");
+	return { value: (monthly * (1 - cogs / net)) / rate, method: "basis margin: 1 - cogs / net revenue of the window" };
+}

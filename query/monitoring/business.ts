@@ -1,0 +1,154 @@
+import type { z } from "zod";
+import { badParameter } from "../../http/errors.ts";
+import {
+	BUSINESS_METRICS,
+	BUSINESS_TIMEFRAMES,
+	type BusinessAnswer,
+	type BusinessMetric,
+	businessAnswer,
+	businessQuery,
+} from "../../schema/wire/index.ts";
+import { currencyMethod, isPaid, missingRates, moneyOf, PAYMENTS, SUBSCRIPTIONS } from "../common/money.ts";
+import { growth } from "../growth.ts";
+import { SUBSCRIPTION_EVENTS } from "../measures/episodes.ts";
+import { churnRate, flows, netRevenue } from "../measures/revenue.ts";
+import { type Signals, signals } from "../measures/signals.ts";
+import { subscriptions } from "../measures/subscriptions.ts";
+import { usersOf } from "../measures/temporary-users.ts";
+import { TICKET_OPENED, ticketsOpened } from "../measures/tickets.ts";
+import { type Needs, withMeta } from "../meta.ts";
+import { decimals, percentOf, ratio } from "../rounding.ts";
+import { type Asking, listOf, read } from "../route.ts";
+import { precedingSpan, type Span } from "../time/period.ts";
+import { resolveWindow, TIMEFRAME_SECONDS } from "../time/window.ts";
+
+const FEATURE_USED = "feature.used";
+const MONTH_MS = TIMEFRAME_SECONDS["30d"] * 1_000;
+
+const RECORDS: Readonly<Record<BusinessMetric, Needs[string]>> = {
+	monthly_active_users: { any: ["event"], with: "user_id" },
+	revenue_per_user: PAYMENTS,
+	churn_rate: SUBSCRIPTIONS,
+	feature_adoption_rate: `event ${FEATURE_USED}`,
+	support_ticket_volume: `event ${TICKET_OPENED}`,
+};
+const NEEDS: Needs = Object.fromEntries(
+	BUSINESS_METRICS.flatMap((metric) =>
+		["value", "previous", "change_percentage"].map((member) => [`${metric}.${member}`, RECORDS[metric]]),
+	),
+);
+
+/** `GET /v1/monitoring/business` */
+export const businessRead = read({
+	path: "/v1/monitoring/business",
+	summary: "Business metrics, compared with the window before",
+	query: businessQuery,
+	answer: businessAnswer,
+	needs: NEEDS,
+	ask: business,
+});
+
+/** A metric over the window and over the one before, as it was computed. */
+type Pair = readonly [value: number | null, previous: number | null];
+
+async function business(asking: Asking, query: z.infer<typeof businessQuery>): Promise<BusinessAnswer> {
+	const { asker, now } = asking;
+	const window = resolveWindow(query, { timeframes: BUSINESS_TIMEFRAMES, defaultTimeframe: "30d", now });
+	const asked = metricsOf(query.metrics);
+	const before = precedingSpan(window);
+	const month: Span = { start: window.end - MONTH_MS, end: window.end };
+	const monthBefore = precedingSpan(month);
+	const sent = await asker.ask(signals(window.as_of));
+	const money = moneyOf(window, query.currency, sent);
+	const none = Promise.resolve(undefined);
+	const has = (...metrics: readonly BusinessMetric[]) => metrics.some((metric) => asked.has(metric));
+	const featured = query.feature;
+	const [monthly, users, adopters, flowed, subscribed, tickets] = await Promise.all([
+		has("monthly_active_users", "feature_adoption_rate") ? asker.ask(usersOf([month, monthBefore])) : none,
+		has("revenue_per_user") ? asker.ask(usersOf([window, before])) : none,
+		has("feature_adoption_rate") ? asker.ask(usersOf([month, monthBefore], "event = 'feature.used'")) : none,
+		has("revenue_per_user") ? asker.ask(flows(money, [window, before])) : none,
+		has("churn_rate") ? asker.ask(subscriptions(money, [window, before])) : none,
+		has("support_ticket_volume") ? asker.ask(ticketsOpened([window, before])) : none,
+	]);
+	const both = (of: (i: number) => number | null): Pair => [of(0), of(1)];
+	const over = (n: number | null | undefined, d: number | undefined) => (n == null || !d ? null : n / d);
+	const pairs: Readonly<Record<BusinessMetric, () => Pair>> = {
+		monthly_active_users: () => both((i) => (monthly?.[i] || isUsed ? monthly![i]! : null)),
+		revenue_per_user: () => both((i) => (isPaid(sent) ? over(netRevenue(flowed!.spans[i]!), users![i]) : null)),
+		churn_rate: () => both((i) => (sent.hasEvent(...SUBSCRIPTION_EVENTS) ? churnRate(subscribed!.spans[i]!) : null)),
+		feature_adoption_rate: () => both((i) => (sent.hasEvent(FEATURE_USED) ? over(adopters![i], monthly![i]) : null)),
+		support_ticket_volume: () => both((i) => (sent.hasEvent(TICKET_OPENED) ? tickets![i]! : null)),
+	};
+	const answer: Partial<Record<BusinessMetric, Compared>> = {};
+	for (const metric of BUSINESS_METRICS) {
+		if (!asked.has(metric)) continue;
+		const start = metric === "monthly_active_users" || metric === "feature_adoption_rate" ? monthBefore.start : before.start;
+		answer[metric] = compared(pairs[metric](), { sent, previousStart: start }, ROUNDED[metric]);
+	}
+	const revenue = answer.revenue_per_user;
+	const unrated = flowed?.unrated ?? [];
+	return withMeta(
+		answer,
+		{
+			window,
+			data_through: sent.dataThrough("event"),
+			missing: missingRates(
+				revenue ? { "revenue_per_user.value": revenue.value, "revenue_per_user.previous": revenue.previous } : {},
+				unrated,
+			),
+			methods: Object.fromEntries(
+				Object.entries({ ...METHODS, revenue_per_user: `${METHODS.revenue_per_user}; ${currencyMethod(money, unrated)}` }).filter(
+					([metric]) => asked.has(metric as BusinessMetric),
+				),
+			),
+		},
+		{ needs: NEEDS, sent },
+	);
+}
+
+interface Compared {
+	readonly value: number | null;
+	readonly previous: number | null;
+	readonly change_percentage: number | null;
+}
+
+const whole = (value: number | null) => value;
+const money = (value: number | null) => decimals(value, 2);
+const ROUNDED: Readonly<Record<BusinessMetric, (value: number | null) => number | null>> = {
+	monthly_active_users: whole,
+	revenue_per_user: money,
+	churn_rate: ratio,
+	feature_adoption_rate: ratio,
+	support_ticket_volume: whole,
+};
+
+const METHODS: Readonly<Record<BusinessMetric, string>> = {
+	monthly_active_users: "distinct users of the 30 days before the end, compared with the 30 days before those",
+	revenue_per_user: "(paid - tax - refunds) / active users of the window",
+	churn_rate: "accounts whose last paying subscription ended / paying accounts at the start",
+	feature_adoption_rate: "users of a feature / users, of the 30 days before the end, compared with the 30 days before those",
+	support_ticket_volume: "tickets opened",
+};
+
+function compared(
+	[value, previous]: Pair,
+	since: { readonly sent: Signals; readonly previousStart: number },
+	rounded: (value: number | null) => number | null,
+): Compared {
+	return {
+		value: rounded(value),
+		previous: rounded(previous),
+		change_percentage: percentOf(growth(value, previous, since)),
+	};
+}
+
+/** The metrics asked for. @throws ApiError 400 */
+function metricsOf(text: string | undefined): ReadonlySet<BusinessMetric> {
+	const names = text === undefined ? BUSINESS_METRICS : listOf(text);
+	const unknown = names.find((name) => !BUSINESS_METRICS.some((metric) => metric === name));
+	if (unknown !== undefined || names.length === 0) {
+		throw badParameter({ parameter: "metrics", provided: unknown ?? text, valid_options: BUSINESS_METRICS });
+	}
+	return new Set(names as readonly BusinessMetric[]);
+}
