@@ -6,12 +6,15 @@ import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
 import { parseQuery } from "../http/validate.ts";
 import { conventionsAnswer } from "../schema/wire/index.ts";
+import { businessCustomersRead } from "./analytics/business-customers.ts";
+import { businessRevenueRead } from "./analytics/business-revenue.ts";
 import { federatedParticipantsRead } from "./analytics/federated/participants.ts";
 import { federatedTrainingRead } from "./analytics/federated/training.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
 import { conventions } from "./conventions.ts";
+import { businessRead } from "./monitoring/business.ts";
 import { databasesRead } from "./monitoring/databases.ts";
 import { errorAnalysisRead } from "./monitoring/errors.ts";
 import { healthRead } from "./monitoring/health.ts";
@@ -19,6 +22,7 @@ import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
 import { networkRead } from "./monitoring/network.ts";
 import { resourcesRead } from "./monitoring/resources.ts";
+import { revenueRead } from "./monitoring/revenue.ts";
 import type { QueryDeps, Read } from "./route.ts";
 
 export type { QueryDeps } from "./route.ts";
@@ -33,12 +37,16 @@ export const READS: readonly Read[] = [
 	networkRead,
 	logsRead,
 	errorAnalysisRead,
+	revenueRead,
+	businessRead,
 	// The analytics document.
 	systemHealthRead,
 	systemPerformanceRead,
 	systemLogsRead,
 	federatedTrainingRead,
 	federatedParticipantsRead,
+	businessRevenueRead,
+	businessCustomersRead,
 ];
 
 /** All reading routes, to be mounted at the root. */

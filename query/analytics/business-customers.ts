@@ -12,13 +12,7 @@ import { accountRatings, activity, customers, failedPayments, firstDay } from ".
 import { FX_RATE } from "../measures/money.ts";
 import { FEEDBACK_EVENT } from "../measures/ratings.ts";
 import { signals } from "../measures/signals.ts";
-import {
-	openEscalations,
-	support,
-	TICKET_FIRST_RESPONSE,
-	TICKET_OPENED,
-	TICKET_RATED,
-} from "../measures/tickets.ts";
+import { openEscalations, support, TICKET_FIRST_RESPONSE, TICKET_OPENED, TICKET_RATED } from "../measures/tickets.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { decimals, largestRemainder, ratio } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
@@ -69,7 +63,13 @@ async function businessCustomers(
 	]);
 	const segments = segmentsOf(all, ratings);
 	const total = segments.reduce<number | null>((sum, { mrr }) => (sum === null || mrr === null ? null : sum + mrr), 0);
-	const shares = total ? largestRemainder(segments.map(({ mrr }) => mrr!), 100, 1) : [];
+	const shares = total
+		? largestRemainder(
+				segments.map(({ mrr }) => mrr!),
+				100,
+				1,
+			)
+		: [];
 	const customer_segments = segments.map((segment, i) => ({
 		segment: segment.segment,
 		count: segment.count,

@@ -1,6 +1,14 @@
 import type { z } from "zod";
 import { type BusinessRevenueAnswer, businessRevenueAnswer, businessRevenueQuery } from "../../schema/wire/index.ts";
-import { currencyMethod, isPaid, missingRates, moneyOf, PAYMENTS, recurringOf, SUBSCRIPTIONS } from "../common/money.ts";
+import {
+	currencyMethod,
+	isPaid,
+	missingRates,
+	moneyOf,
+	PAYMENTS,
+	recurringOf,
+	SUBSCRIPTIONS,
+} from "../common/money.ts";
 import { growth } from "../growth.ts";
 import { churnRate, flows, lifetimeValue, netRevenue, USAGE_BILLED } from "../measures/revenue.ts";
 import { signals } from "../measures/signals.ts";
@@ -67,7 +75,10 @@ async function businessRevenue(
 		if (!flowed.meters.has(name)) return { quantity: null, price: null };
 		const used = flowed.spans[0]!.usage.get(name);
 		const [quantity, amount] = [used?.quantity ?? 0, used?.amount ?? null];
-		return { quantity: decimals(quantity, 2), price: quantity > 0 && amount !== null ? significant(amount / quantity) : null };
+		return {
+			quantity: decimals(quantity, 2),
+			price: quantity > 0 && amount !== null ? significant(amount / quantity) : null,
+		};
 	};
 	const requests = meter(METERS.ai_requests_billable);
 	const hours = meter(METERS.collaboration_hours);
@@ -120,7 +131,8 @@ async function businessRevenue(
 				currency: currencyMethod(money, unrated),
 				"revenue.current_month": "paid - tax - refunds, month to date",
 				"revenue.growth_rate": "against the whole month before",
-				"revenue.churn_rate": "accounts whose last paying subscription ended / paying accounts at the start of the month",
+				"revenue.churn_rate":
+					"accounts whose last paying subscription ended / paying accounts at the start of the month",
 				"revenue.yearly_recurring": `12 x ${recurring.method}`,
 				"revenue.customer_lifetime_value": lifetime.method,
 			},
@@ -138,6 +150,9 @@ function unmetered(bills: boolean, meters: ReadonlySet<string>) {
 	].flatMap(([quantity, price, meter]) =>
 		meters.has(meter)
 			? []
-			: [quantity, price].map((name) => ({ field: `usage_monetization.${name}`, needs: `${USAGE} with meter ${meter}` })),
+			: [quantity, price].map((name) => ({
+					field: `usage_monetization.${name}`,
+					needs: `${USAGE} with meter ${meter}`,
+				})),
 	);
 }

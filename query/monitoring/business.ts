@@ -10,19 +10,20 @@ import {
 } from "../../schema/wire/index.ts";
 import { currencyMethod, isPaid, missingRates, moneyOf, PAYMENTS, SUBSCRIPTIONS } from "../common/money.ts";
 import { growth } from "../growth.ts";
+import { FEATURE_USED, featureUsers } from "../measures/adoption.ts";
 import { SUBSCRIPTION_EVENTS } from "../measures/episodes.ts";
+import type { PeopleScope } from "../measures/people.ts";
 import { churnRate, flows, netRevenue } from "../measures/revenue.ts";
 import { type Signals, signals } from "../measures/signals.ts";
 import { subscriptions } from "../measures/subscriptions.ts";
-import { usersOf } from "../measures/temporary-users.ts";
 import { TICKET_OPENED, ticketsOpened } from "../measures/tickets.ts";
+import { distinctUsers } from "../measures/users.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { decimals, percentOf, ratio } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
 import { precedingSpan, type Span } from "../time/period.ts";
 import { resolveWindow, TIMEFRAME_SECONDS } from "../time/window.ts";
 
-const FEATURE_USED = "feature.used";
 const MONTH_MS = TIMEFRAME_SECONDS["30d"] * 1_000;
 
 const RECORDS: Readonly<Record<BusinessMetric, Needs[string]>> = {
@@ -62,11 +63,15 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 	const money = moneyOf(window, query.currency, sent);
 	const none = Promise.resolve(undefined);
 	const has = (...metrics: readonly BusinessMetric[]) => metrics.some((metric) => asked.has(metric));
-	const featured = query.feature;
-	const [monthly, users, adopters, flowed, subscribed, tickets] = await Promise.all([
-		has("monthly_active_users", "feature_adoption_rate") ? asker.ask(usersOf([month, monthBefore])) : none,
-		has("revenue_per_user") ? asker.ask(usersOf([window, before])) : none,
-		has("feature_adoption_rate") ? asker.ask(usersOf([month, monthBefore], "event = 'feature.used'")) : none,
+	const people = (...spans: readonly Span[]) => spans.map((span) => ({ ...span, as_of: window.as_of }));
+	const users = (spans: readonly PeopleScope[]) => Promise.all(spans.map((span) => asker.ask(distinctUsers(span))));
+	const months = people(month, monthBefore);
+	const [monthly, active, adopters, flowed, subscribed, tickets] = await Promise.all([
+		has("monthly_active_users", "feature_adoption_rate") ? users(months) : none,
+		has("revenue_per_user") ? users(people(window, before)) : none,
+		has("feature_adoption_rate")
+			? Promise.all(months.map((span) => asker.ask(featureUsers(span, query.feature))))
+			: none,
 		has("revenue_per_user") ? asker.ask(flows(money, [window, before])) : none,
 		has("churn_rate") ? asker.ask(subscriptions(money, [window, before])) : none,
 		has("support_ticket_volume") ? asker.ask(ticketsOpened([window, before])) : none,
@@ -74,16 +79,17 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 	const both = (of: (i: number) => number | null): Pair => [of(0), of(1)];
 	const over = (n: number | null | undefined, d: number | undefined) => (n == null || !d ? null : n / d);
 	const pairs: Readonly<Record<BusinessMetric, () => Pair>> = {
-		monthly_active_users: () => both((i) => (monthly?.[i] || isUsed ? monthly![i]! : null)),
-		revenue_per_user: () => both((i) => (isPaid(sent) ? over(netRevenue(flowed!.spans[i]!), users![i]) : null)),
+		monthly_active_users: () => both((i) => (monthly!.some((n) => n > 0) ? monthly![i]! : null)),
+		revenue_per_user: () => both((i) => (isPaid(sent) ? over(netRevenue(flowed!.spans[i]!), active![i]) : null)),
 		churn_rate: () => both((i) => (sent.hasEvent(...SUBSCRIPTION_EVENTS) ? churnRate(subscribed!.spans[i]!) : null)),
-		feature_adoption_rate: () => both((i) => (sent.hasEvent(FEATURE_USED) ? over(adopters![i], monthly![i]) : null)),
+		feature_adoption_rate: () => both((i) => (sent.hasEvent(FEATURE_USED) ? over(adopters?.[i], monthly?.[i]) : null)),
 		support_ticket_volume: () => both((i) => (sent.hasEvent(TICKET_OPENED) ? tickets![i]! : null)),
 	};
 	const answer: Partial<Record<BusinessMetric, Compared>> = {};
 	for (const metric of BUSINESS_METRICS) {
 		if (!asked.has(metric)) continue;
-		const start = metric === "monthly_active_users" || metric === "feature_adoption_rate" ? monthBefore.start : before.start;
+		const start =
+			metric === "monthly_active_users" || metric === "feature_adoption_rate" ? monthBefore.start : before.start;
 		answer[metric] = compared(pairs[metric](), { sent, previousStart: start }, ROUNDED[metric]);
 	}
 	const revenue = answer.revenue_per_user;
@@ -98,9 +104,10 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 				unrated,
 			),
 			methods: Object.fromEntries(
-				Object.entries({ ...METHODS, revenue_per_user: `${METHODS.revenue_per_user}; ${currencyMethod(money, unrated)}` }).filter(
-					([metric]) => asked.has(metric as BusinessMetric),
-				),
+				Object.entries({
+					...METHODS,
+					revenue_per_user: `${METHODS.revenue_per_user}; ${currencyMethod(money, unrated)}`,
+				}).filter(([metric]) => asked.has(metric as BusinessMetric)),
 			),
 		},
 		{ needs: NEEDS, sent },
@@ -127,7 +134,8 @@ const METHODS: Readonly<Record<BusinessMetric, string>> = {
 	monthly_active_users: "distinct users of the 30 days before the end, compared with the 30 days before those",
 	revenue_per_user: "(paid - tax - refunds) / active users of the window",
 	churn_rate: "accounts whose last paying subscription ended / paying accounts at the start",
-	feature_adoption_rate: "users of a feature / users, of the 30 days before the end, compared with the 30 days before those",
+	feature_adoption_rate:
+		"users of a feature / users, of the 30 days before the end, compared with the 30 days before those",
 	support_ticket_volume: "tickets opened",
 };
 

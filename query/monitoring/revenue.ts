@@ -1,11 +1,19 @@
 import type { z } from "zod";
 import { BUSINESS_TIMEFRAMES, type RevenueAnswer, revenueAnswer, revenueQuery } from "../../schema/wire/index.ts";
-import { currencyMethod, isPaid, missingRates, moneyOf, PAYMENTS, recurringOf, SUBSCRIPTIONS } from "../common/money.ts";
+import {
+	currencyMethod,
+	isPaid,
+	missingRates,
+	moneyOf,
+	PAYMENTS,
+	recurringOf,
+	SUBSCRIPTIONS,
+} from "../common/money.ts";
 import { SUBSCRIPTION_STARTED } from "../measures/episodes.ts";
 import { acquisitionCost, COST_RECORDED, churnRate, flows, lifetimeValue, netRevenue } from "../measures/revenue.ts";
 import { signals } from "../measures/signals.ts";
 import { subscriptions } from "../measures/subscriptions.ts";
-import { usersOf } from "../measures/temporary-users.ts";
+import { distinctUsers } from "../measures/users.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { decimals, ratio } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
@@ -39,10 +47,10 @@ async function revenue(asking: Asking, query: z.infer<typeof revenueQuery>): Pro
 	const month = { start: window.end - TIMEFRAME_SECONDS["30d"] * 1_000, end: window.end };
 	const sent = await asker.ask(signals(window.as_of));
 	const money = moneyOf(window, query.currency, sent);
-	const [subscribed, flowed, [users]] = await Promise.all([
+	const [subscribed, flowed, users] = await Promise.all([
 		asker.ask(subscriptions(money, [window, month])),
 		asker.ask(flows(money, [window])),
-		asker.ask(usersOf([window])),
+		asker.ask(distinctUsers(window)),
 	]);
 	const [inWindow, inMonth] = [subscribed.spans[0]!, subscribed.spans[1]!];
 	const flow = flowed.spans[0]!;

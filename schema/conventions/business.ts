@@ -1,5 +1,5 @@
 /** Records of money and of support. */
-import { event, type Family, needed, number, text } from "./record.ts";
+import { type Attribute, event, type Family, needed, number, text } from "./record.ts";
 
 const ACCOUNT = text("account_id", "The paying customer", needed);
 const CURRENCY = text("currency", "ISO 4217", needed);
@@ -16,7 +16,8 @@ const SUBSCRIPTION = [
 	number("discount", "Share of amount × quantity, from 0 to 1"),
 ];
 /** Each record carries the whole state from its timestamp on. */
-const subscription = (what: string, about: string) => event(`subscription.${what}`, about, SUBSCRIPTION);
+const subscription = (what: string, about: string, more: readonly Attribute[] = []) =>
+	event(`subscription.${what}`, about, [...SUBSCRIPTION, ...more]);
 const TICKET = [text("ticket_id", "Which ticket", needed), text("account_id", "Whose it is")];
 
 export const BUSINESS: readonly Family[] = [
@@ -28,7 +29,12 @@ export const BUSINESS: readonly Family[] = [
 			subscription("trial_started", "A trial begins; it pays nothing yet"),
 			subscription("changed", "Plan, price, quantity or discount are others from now on"),
 			subscription("renewed", "A new interval begins"),
-			subscription("canceled", "It ends now"),
+			subscription("canceled", "It ends, now or on a date", [
+				text(
+					"effective_at",
+					"When it ends, RFC 3339; absent or before the record, now. Also effective_date, cancel_at",
+				),
+			]),
 			subscription("reactivated", "A canceled one pays again"),
 			event("invoice.paid", "Money came in", [
 				ACCOUNT,

@@ -31,7 +31,9 @@ export const revenueAnswer = z.object({
 	expansion_mrr: money("Of subscriptions that pay more."),
 	contraction_mrr: money("Of subscriptions that pay less; not negative."),
 	churned_mrr: money("Of subscriptions that ended; not negative."),
-	reactivation_mrr: money("Of subscriptions that pay again. new + expansion − contraction − churned + this is the change of mrr."),
+	reactivation_mrr: money(
+		"Of subscriptions that pay again. new + expansion − contraction − churned + this is the change of mrr.",
+	),
 	...asked,
 });
 export type RevenueQuery = z.input<typeof revenueQuery>;
@@ -65,7 +67,9 @@ export const businessAnswer = z.object({
 	monthly_active_users: compared(count.describe("Distinct users of the 30 days before the end of the window.")),
 	revenue_per_user: compared(money("Net revenue over active users.")),
 	churn_rate: compared(ratio),
-	feature_adoption_rate: compared(ratio.describe("Users of a feature over the users of the same 30 days, from 0 to 1.")),
+	feature_adoption_rate: compared(
+		ratio.describe("Users of a feature over the users of the same 30 days, from 0 to 1."),
+	),
 	support_ticket_volume: compared(count.describe("Tickets opened.")),
 	...asked,
 });
@@ -141,7 +145,15 @@ export const businessCustomersAnswer = z.object({
 				monthly_value: money("mrr."),
 				health: z.enum(["healthy", "at_risk", "churning"]),
 				reason: z
-					.enum(["cancel_scheduled", "no_activity", "payment_failed", "open_escalation", "low_rating", "usage_drop", "none"])
+					.enum([
+						"cancel_scheduled",
+						"no_activity",
+						"payment_failed",
+						"open_escalation",
+						"low_rating",
+						"usage_drop",
+						"none",
+					])
 					.describe("The rule that decided health."),
 				engagement: z.enum(["high", "medium", "low"]),
 			}),
