@@ -1,13 +1,28 @@
 // `client.analytics`: the routes of the analytics API as nested groups.
-import type { SystemHealthAnswer, SystemLogsAnswer, SystemPerformanceAnswer } from "../schema/wire/index.ts";
-import type { CallOptions, SystemHealthOptions, SystemLogsOptions, SystemPerformanceOptions } from "./options.ts";
+import type {
+	BusinessCustomersAnswer,
+	BusinessRevenueAnswer,
+	SystemHealthAnswer,
+	SystemLogsAnswer,
+	SystemPerformanceAnswer,
+} from "../schema/wire/index.ts";
+import type {
+	BusinessCustomersOptions,
+	BusinessRevenueOptions,
+	CallOptions,
+	SystemHealthOptions,
+	SystemLogsOptions,
+	SystemPerformanceOptions,
+} from "./options.ts";
 import type { Transport } from "./transport.ts";
 
 export class Analytics {
 	readonly system: SystemAnalytics;
+	readonly business: BusinessAnalytics;
 
 	constructor(transport: Transport) {
 		this.system = new SystemAnalytics(transport);
+		this.business = new BusinessAnalytics(transport);
 	}
 }
 
@@ -31,5 +46,23 @@ class SystemAnalytics {
 	/** `GET /analytics/system/logs`. */
 	logs(options: SystemLogsOptions = {}, call: CallOptions = {}): Promise<SystemLogsAnswer> {
 		return this.#transport.get("/analytics/system/logs", { ...options }, call.signal);
+	}
+}
+
+class BusinessAnalytics {
+	readonly #transport: Transport;
+
+	constructor(transport: Transport) {
+		this.#transport = transport;
+	}
+
+	/** `GET /analytics/business/revenue`. */
+	revenue(options: BusinessRevenueOptions = {}, call: CallOptions = {}): Promise<BusinessRevenueAnswer> {
+		return this.#transport.get("/analytics/business/revenue", { ...options }, call.signal);
+	}
+
+	/** `GET /analytics/business/customers`. */
+	customers(options: BusinessCustomersOptions = {}, call: CallOptions = {}): Promise<BusinessCustomersAnswer> {
+		return this.#transport.get("/analytics/business/customers", { ...options }, call.signal);
 	}
 }

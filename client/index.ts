@@ -1,4 +1,7 @@
 export type {
+	BusinessAnswer,
+	BusinessCustomersAnswer,
+	BusinessRevenueAnswer,
 	DatabaseMetrics,
 	DatabasesAnswer,
 	HealthAnswer,
@@ -7,6 +10,7 @@ export type {
 	Meta,
 	MetricsAnswer,
 	ResourcesAnswer,
+	RevenueAnswer,
 	SystemHealthAnswer,
 	SystemLogsAnswer,
 	SystemPerformanceAnswer,

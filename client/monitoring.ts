@@ -1,18 +1,22 @@
 // `client.monitoring`: the methods of the monitoring API, in camelCase; options and answers keep the API's spelling.
 import type {
+	BusinessAnswer,
 	DatabasesAnswer,
 	HealthAnswer,
 	LogsAnswer,
 	MetricsAnswer,
 	ResourcesAnswer,
+	RevenueAnswer,
 } from "../schema/wire/index.ts";
 import type {
+	BusinessOptions,
 	CallOptions,
 	DatabaseOptions,
 	HealthOptions,
 	MetricsOptions,
 	QueryLogsOptions,
 	ResourceOptions,
+	RevenueOptions,
 } from "./options.ts";
 import { Telemetry } from "./telemetry.ts";
 import type { Transport } from "./transport.ts";
@@ -63,5 +67,15 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/logs`. */
 	queryLogs(options: QueryLogsOptions = {}, call: CallOptions = {}): Promise<LogsAnswer> {
 		return this.#transport.get(`${BASE}/logs`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/revenue`. */
+	revenueMetrics(options: RevenueOptions = {}, call: CallOptions = {}): Promise<RevenueAnswer> {
+		return this.#transport.get(`${BASE}/revenue`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/business`. */
+	businessDashboard(options: BusinessOptions = {}, call: CallOptions = {}): Promise<BusinessAnswer> {
+		return this.#transport.get(`${BASE}/business`, { ...options }, call.signal);
 	}
 }

@@ -1,11 +1,15 @@
 // Options of the reading calls: the query parameters of the routes as `schema/wire` has them, in their spelling, with the
 // values that a program has at hand.
 import type {
+	BusinessCustomersQuery,
+	BusinessQuery,
+	BusinessRevenueQuery,
 	DatabasesQuery,
 	HealthQuery,
 	LogsQuery,
 	MetricsQuery,
 	ResourcesQuery,
+	RevenueQuery,
 	SystemHealthQuery,
 	SystemLogsQuery,
 	SystemPerformanceQuery,
@@ -40,6 +44,10 @@ export type QueryLogsOptions = Options<LogsQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;
+export type RevenueOptions = Options<RevenueQuery>;
+export type BusinessOptions = Options<BusinessQuery>;
+export type BusinessRevenueOptions = Options<BusinessRevenueQuery>;
+export type BusinessCustomersOptions = Options<BusinessCustomersQuery>;
 
 /** How a call is made, apart from what it asks. */
 export interface CallOptions {

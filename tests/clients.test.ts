@@ -9,10 +9,14 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AuthenticationError, Client } from "../client/index.ts";
 import {
+	businessAnswer,
+	businessCustomersAnswer,
+	businessRevenueAnswer,
 	healthAnswer,
 	logsAnswer,
 	metricsAnswer,
 	resourcesAnswer,
+	revenueAnswer,
 	systemHealthAnswer,
 	systemLogsAnswer,
 	systemPerformanceAnswer,
@@ -163,6 +167,20 @@ test("the SDK's reads are answered as the contracts say", async () => {
 		start_time: new Date(Date.now() - 60_000),
 	});
 	expect(systemLogsAnswer.parse(found).logs).toHaveLength(1);
+});
+
+test("the SDK's reads of money are answered as the contracts say", async () => {
+	const { monitoring, analytics } = new Client({ apiKey: server.adminKey, baseUrl: server.url });
+	expect(revenueAnswer.parse(await monitoring.revenueMetrics({ timeframe: "30d", currency: "EUR" }))).toMatchObject({
+		currency: "EUR",
+		mrr: null,
+	});
+	const metrics = ["churn_rate", "support_ticket_volume"];
+	const { meta, ...business } = businessAnswer.parse(await monitoring.businessDashboard({ timeframe: "7d", metrics }));
+	expect(Object.keys(business)).toEqual(metrics);
+	expect(meta.missing).toContainEqual({ field: "support_ticket_volume.value", needs: "event ticket.opened" });
+	businessRevenueAnswer.parse(await analytics.business.revenue({ timezone: "Asia/Kathmandu" }));
+	businessCustomersAnswer.parse(await analytics.business.customers({ start: new Date(0), limit: 1 }));
 });
 
 test("a read that asks for what there is not is a ValidationError that says what there is", async () => {
