@@ -7,6 +7,7 @@ import { z } from "zod";
 import { parseBytes, parseDuration } from "./units.ts";
 
 const ROLES = ["ingest", "query", "worker"] as const;
+const CONTENT_CAPTURES = ["off", "analyse", "store"] as const;
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 /** What one process of the program does. */
@@ -162,6 +163,15 @@ const TABLE = {
 		valid: "a whole number of 1 or more",
 		about: "Most metric series of a project; over it new series are rejected, known ones go on",
 		schema: integer(1),
+	}),
+	contentCapture: setting({
+		env: "TIDEMARK_CONTENT_CAPTURE",
+		default: "off",
+		valid: `one of ${CONTENT_CAPTURES.join(", ")}`,
+		about:
+			"Text of messages, prompts and answers. `off`: it is not stored, and nothing is read out of it. `analyse`: sentiment, language and " +
+			"length are read out of it, and it is not stored. `store`: the same, and it is stored",
+		schema: z.enum(CONTENT_CAPTURES) as z.ZodType<(typeof CONTENT_CAPTURES)[number], string>,
 	}),
 	journalBudgetBytes: setting({
 		env: "TIDEMARK_JOURNAL_BUDGET",

@@ -155,6 +155,7 @@ function startIngest(settings: Settings, clickhouse: ClickHouse, logger: Logger)
 		maxRecords: settings.maxRecords,
 		seriesPerProject: settings.seriesLimit,
 		journalBudgetBytes: settings.journalBudgetBytes,
+		contentCapture: settings.contentCapture,
 	});
 }
 

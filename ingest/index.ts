@@ -7,6 +7,8 @@ import type { AppEnv } from "../http/env.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { Retention } from "../schema/retention.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
+import { loadReader } from "./enrich/analyse.ts";
+import type { ContentCapture } from "./enrich/redact.ts";
 import { Intake, type Signal } from "./intake.ts";
 import { Journal } from "./journal/journal.ts";
 import { Ledger } from "./ledger.ts";
@@ -35,6 +37,8 @@ export interface IngestOptions {
 	 * no look-up.
 	 */
 	readonly alone?: boolean;
+	/** What becomes of the text of messages, prompts and answers. */
+	readonly contentCapture?: ContentCapture;
 	/** Milliseconds since the epoch. */
 	readonly clock?: () => number;
 	/** How long records gather before they are sent on. */
@@ -69,20 +73,28 @@ export interface Ingest {
 
 /** Recovers the journal, learns from ClickHouse what is stored, and starts the loader. Needs the migrations to have run. */
 export async function createIngest(options: IngestOptions): Promise<Ingest> {
-	const { clickhouse, logger, clock = Date.now } = options;
+	const { clickhouse, logger, clock = Date.now, contentCapture = "off" } = options;
 	const journal = new Journal(options.folder);
 	for (const finding of journal.findings)
 		logger.warn({ finding }, `journal: ${finding.problem}, ${finding.bytes} bytes`);
 	const ledger = new Ledger(journal.records);
 	const registry = new SeriesRegistry({ perProject: options.seriesPerProject });
 	const requests = new RequestMemory({ clickhouse, isStored: (segment) => loader.isStored(segment) });
-	await Promise.all([knowStoredSeries(clickhouse, registry), requests.load()]);
+	const [readMessage] = await Promise.all([
+		contentCapture === "off" ? undefined : loadReader(),
+		knowStoredSeries(clickhouse, registry),
+		requests.load(),
+	]);
 	const seen = options.alone ? new SeenIds({ clock }) : undefined;
 	if (seen) void recallIds(clickhouse, seen).catch((err) => logger.warn({ err }, "event_ids: every one is looked up"));
 	const intake: Intake = new Intake({
 		...{ journal, ledger, registry, clock, retention: options.retention, maxRecords: options.maxRecords },
 		sequence: Math.floor(Math.random() * 2 ** 32),
 		seen,
+		...{ contentCapture, readMessage },
+		onContentRemoved: once((event) => {
+			logger.info({ event, contentCapture }, "events come with text that is not stored, see TIDEMARK_CONTENT_CAPTURE");
+		}),
 		onCommit: (segment, { suspects }) => loader.notify(segment, suspects),
 	});
 	const loader: Loader = new Loader({
@@ -120,5 +132,13 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			await loader.drain(deadline_ms);
 			await intake.seal();
 		},
+	};
+}
+
+function once<T>(work: (value: T) => void): (value: T) => void {
+	let done = false;
+	return (value) => {
+		if (!done) work(value);
+		done = true;
 	};
 }

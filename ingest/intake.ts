@@ -4,6 +4,9 @@ import type { IngestAnswer, RejectedRecord } from "../schema/wire/ingest.ts";
 import { OpenBatch } from "./batch.ts";
 import type { BodyFormat } from "./body.ts";
 import { Committer, type OnCommit } from "./committer.ts";
+import { analyseMessages, type ReadMessage } from "./enrich/analyse.ts";
+import { MESSAGE_EVENT } from "./enrich/names.ts";
+import { type ContentCapture, redact } from "./enrich/redact.ts";
 import type { Journal } from "./journal/journal.ts";
 import type { Ledger } from "./ledger.ts";
 import { idKey } from "./loader/duplicates.ts";
@@ -43,6 +46,11 @@ export interface IntakeOptions {
 	/** Which event_ids were seen; undefined when another process may store events too, and nobody knows. */
 	readonly seen: SeenIds | undefined;
 	readonly onCommit: OnCommit;
+	readonly contentCapture: ContentCapture;
+	/** Reads messages; undefined when content is not captured. */
+	readonly readMessage: ReadMessage | undefined;
+	/** Hears that an event came with content that is not stored. */
+	readonly onContentRemoved: (event: string) => void;
 }
 
 /** A request whose valid records are in the open batch. */
@@ -64,6 +72,18 @@ export class Intake {
 		this.batch = new OpenBatch(options.sequence);
 		this.#scanner = new BodyScanner(this.batch);
 		this.#committer = new Committer(options.journal, this.batch, options.onCommit);
+	}
+
+	/**
+	 * The records of a body that has messages to be read, with what was found in them; undefined of any other, which `take` takes.
+	 * @throws ApiError as `take`
+	 */
+	async analysed(body: Buffer, format: BodyFormat): Promise<unknown[] | undefined> {
+		const { readMessage, maxRecords } = this.#options;
+		if (!readMessage || !body.includes(MESSAGE_EVENT)) return undefined;
+		const records = splitRecords(body, format, maxRecords);
+		await analyseMessages(records, readMessage);
+		return records;
 	}
 
 	/**
@@ -136,10 +156,15 @@ class RecordSink {
 	readonly #seen: SeenIds | undefined;
 	readonly #now: number;
 	readonly #bounds: Readonly<Record<Signal, TimeBounds>>;
+	readonly #contentCapture: ContentCapture;
+	readonly #onContentRemoved: (event: string) => void;
 	rows = 0;
 	issueIds: string[] = [];
 
-	constructor(project: string, batch: OpenBatch, { registry, retention, clock, seen }: IntakeOptions) {
+	constructor(project: string, batch: OpenBatch, options: IntakeOptions) {
+		const { registry, retention, clock, seen } = options;
+		this.#contentCapture = options.contentCapture;
+		this.#onContentRemoved = options.onContentRemoved;
 		this.#project = project;
 		this.#batch = batch;
 		this.#registry = registry;
@@ -163,6 +188,7 @@ class RecordSink {
 			case "event": {
 				const row = parseEvent(record, this.#bounds.event);
 				if (row instanceof Problem) return row;
+				if (redact(row, this.#contentCapture)) this.#onContentRemoved(row.event);
 				this.#batch.event(this.#project, row, this.#now);
 				if (row.event_id !== "") this.#watch(row.event_id);
 				break;

@@ -13,8 +13,8 @@ import {
 	metricRecord,
 	profileRecord,
 } from "../schema/wire/ingest.ts";
-import { BodyReader, bodyFormat } from "./body.ts";
-import { type Intake, SIGNALS, type Signal, type Taken } from "./intake.ts";
+import { type BodyFormat, BodyReader, bodyFormat } from "./body.ts";
+import { type Intake, SIGNALS, type Signal } from "./intake.ts";
 import type { Journal } from "./journal/journal.ts";
 import { JournalWriteError } from "./journal/journal.ts";
 import type { Loader } from "./loader/loader.ts";
@@ -58,7 +58,7 @@ export function ingestRoutes(options: IngestRoutesOptions): Hono<AppEnv> {
 			const format = bodyFormat(c.req.header("content-type") ?? (signal ? undefined : "application/x-ndjson"));
 			const { project } = c.get("key");
 			const accepted = await bodies.read(c.env.incoming, (body) =>
-				accept(c, options, path, body, () => options.intake.take(project, signal, body, format)),
+				accept(c, options, { path, project, signal, body, format }),
 			);
 			return await answer(c, options, accepted);
 		});
@@ -72,20 +72,27 @@ interface Accepted {
 	readonly segment: number | undefined;
 }
 
+interface Sent {
+	readonly path: string;
+	readonly project: string;
+	readonly signal: Signal | undefined;
+	readonly body: Buffer;
+	readonly format: BodyFormat;
+}
+
 /** Takes the records and waits until they are durable. */
 async function accept(
 	c: Context<AppEnv>,
 	{ intake, requests, clock }: IngestRoutesOptions,
-	route: string,
-	body: Buffer,
-	take: () => Taken,
+	{ path, project, signal, body, format }: Sent,
 ): Promise<Accepted> {
-	const { project } = c.get("key");
 	const key = idempotencyKey(c);
 	let segment: number | undefined;
-	const hash = key === undefined ? undefined : bodyHash(route, body);
+	const hash = key === undefined ? undefined : bodyHash(path, body);
 	const run = async (): Promise<IngestAnswer> => {
-		const taken = take();
+		const records = await intake.analysed(body, format);
+		// From here to the commit in one turn: else the records, and the answer under their key, could get into two commits.
+		const taken = records ? intake.takeRecords(project, signal, records) : intake.take(project, signal, body, format);
 		if (taken.rows > 0) {
 			if (hash) intake.batch.request(project, key!, hash, JSON.stringify(taken.answer), clock());
 			segment = await intake.commit();

@@ -36,6 +36,9 @@ function newIntake(maxRecords = MAX_RECORDS) {
 		sequence: 1,
 		seen,
 		onCommit() {},
+		contentCapture: "off",
+		readMessage: undefined,
+		onContentRemoved() {},
 	});
 }
 
@@ -133,7 +136,17 @@ const scalar = fc.oneof(text, number, fc.constantFrom(true, false, null));
 const level = fc.constantFrom("info", "WARN", "Error", "fatal", "debug");
 const id = fc.constantFrom("", "4bf92f3577b34da6", "user_1", "ü");
 
-const property = fc.constantFrom("model", "latency_ms", "ok", "日本", "user_id", "session_id", "__proto__");
+const property = fc.constantFrom(
+	"model",
+	"latency_ms",
+	"ok",
+	"日本",
+	"user_id",
+	"session_id",
+	"__proto__",
+	"ip",
+	"content",
+);
 
 /** Members that are right; then records in which one is anything. */
 const members = {
@@ -149,7 +162,7 @@ const members = {
 		extra: json,
 	},
 	event: {
-		event: fc.constantFrom("page_view", "fl.round", "日本"),
+		event: fc.constantFrom("page_view", "fl.round", "日本", "chat.message.sent"),
 		properties: fc.oneof(
 			{ weight: 3, arbitrary: fc.dictionary(property, fc.oneof(id, number, fc.boolean()), { maxKeys: 5 }) },
 			{ weight: 1, arbitrary: fc.dictionary(fc.oneof(property, text), scalar, { maxKeys: 5 }) },

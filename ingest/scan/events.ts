@@ -1,4 +1,5 @@
 import { RECORD_LIMITS } from "../../schema/wire/ingest.ts";
+import { hasContent, isAddress, isContent } from "../enrich/names.ts";
 import { DictionaryPlace } from "../native/columns.ts";
 import { IDS, RESERVED } from "../parse/event.ts";
 import { isName } from "../parse/text.ts";
@@ -24,6 +25,10 @@ const EVENT = 16;
 const PROPERTIES = 32;
 const TIMESTAMP = 64;
 const TYPE = 128;
+/** Properties whose value is not stored as it comes: addresses of persons, and content, of events that may have such. */
+const ADDRESS = 256;
+const CONTENT = 512;
+const PERSONAL = ADDRESS | CONTENT;
 /** Any other member, which is skipped. */
 const OTHER = 0;
 const MEMBERS = new Map([
@@ -51,10 +56,12 @@ export class EventScanner implements RecordScanner {
 		text === "records" ? undefined : { text, code: MEMBERS.get(text) ?? OTHER },
 	);
 	readonly #events = new TokenCache((text) =>
-		isName(text) ? { text, code: RESERVED.test(text) ? SESSION_ID : 0 } : undefined,
+		isName(text)
+			? { text, code: (RESERVED.test(text) ? SESSION_ID : 0) | (hasContent(text) ? CONTENT : 0) }
+			: undefined,
 	);
 	readonly #properties = new TokenCache((text) =>
-		INTEGER.test(text) ? undefined : { text, code: (MEMBERS.get(text) ?? OTHER) & ID_BITS },
+		INTEGER.test(text) ? undefined : { text, code: ((MEMBERS.get(text) ?? OTHER) & ID_BITS) | personal(text) },
 	);
 	readonly #idPlaces = IDS.map((id) => new DictionaryPlace(id));
 	/** The last of each, which are likely to come again. */
@@ -63,6 +70,8 @@ export class EventScanner implements RecordScanner {
 	#event: Token | undefined;
 	/** Of the record: which ids are among the properties, and where in the body; how many properties, and their bytes. */
 	#found = 0;
+	/** Which kinds of personal properties there are. */
+	#personal = 0;
 	readonly #from = new Int32Array(IDS.length);
 	readonly #to = new Int32Array(IDS.length);
 	#strings = 0;
@@ -103,6 +112,7 @@ export class EventScanner implements RecordScanner {
 		let event: Token | undefined;
 		this.#ts[0] = this.#bounds.now;
 		this.#found = 0;
+		this.#personal = 0;
 		this.#strings = 0;
 		this.#numbers = 0;
 		this.#size = 0;
@@ -141,6 +151,8 @@ export class EventScanner implements RecordScanner {
 			}
 		} while (cursor.take(COMMA));
 		if (!cursor.take(CLOSE_BRACE) || event === undefined || (this.#typed && (seen & TYPE) === 0)) return false;
+		// For the plain path, which knows what becomes of it.
+		if ((this.#personal & (ADDRESS | event.code)) !== 0) return false;
 		// Of a reserved family the session is a property, as any other.
 		if (!this.#otherIds(seen, this.#found & ~event.code)) return false;
 		columns.ts.int64Of(this.#ts);
@@ -162,6 +174,7 @@ export class EventScanner implements RecordScanner {
 			else before.next = name;
 			before = name;
 			name.record = this.#record;
+			this.#personal |= name.code & PERSONAL;
 			this.#size += name.size;
 			if (!this.#property(name)) return false;
 		} while (cursor.take(COMMA));
@@ -174,7 +187,7 @@ export class EventScanner implements RecordScanner {
 		switch (cursor.peek()) {
 			case QUOTE:
 				if (!cursor.text()) return false;
-				if (name.code !== OTHER) return this.#keepId(name.code);
+				if ((name.code & ID_BITS) !== 0) return this.#keepId(name.code & ID_BITS);
 				this.#string(name.place, cursor.source, cursor.from, cursor.to);
 				return true;
 			case 0x74:
@@ -195,7 +208,7 @@ export class EventScanner implements RecordScanner {
 				return false;
 			default: {
 				// A number that is an id is stored as its text.
-				if (name.code !== OTHER || !cursor.decimal()) return false;
+				if ((name.code & ID_BITS) !== 0 || !cursor.decimal()) return false;
 				const { numbers } = this.#rows.columns;
 				this.#number[0] = cursor.number;
 				numbers.keys.pushPlace(name.secondPlace);
@@ -266,4 +279,8 @@ export class EventScanner implements RecordScanner {
 		if (!this.#typed) return this.#document.skip(RECORD_LIMITS.depth);
 		return this.#cursor.string() && this.#cursor.is("event");
 	}
+}
+
+function personal(property: string): number {
+	return (isAddress(property) ? ADDRESS : 0) | (isContent(property) ? CONTENT : 0);
 }
