@@ -170,6 +170,10 @@ async function within(work: Promise<void>, ms: number): Promise<boolean> {
 	}
 }
 
+const PRIVACY =
+	" Addresses of people (ip, $ip, client.address, …) are not stored: an event gets geo.country.iso_code instead. Nor is, unless " +
+	"TIDEMARK_CONTENT_CAPTURE is store, the text of chat.message.sent and model_inference_completed (content, prompt, response, …).";
+
 /** What the reference says of these routes. */
 export const INGEST_DOCS: readonly RouteDoc[] = ROUTES.map(([path, signal, record, what]) => ({
 	method: "post",
@@ -177,7 +181,8 @@ export const INGEST_DOCS: readonly RouteDoc[] = ROUTES.map(([path, signal, recor
 	summary: `Send ${what}`,
 	description:
 		'One record, an array, {"records": [...]} or NDJSON; gzip, deflate or br. 202: every accepted record is durable on disk. ' +
-		"With ?wait=true 200 once it can be queried. A repeated Idempotency-Key is answered as the first time and stored once.",
+		"With ?wait=true 200 once it can be queried. A repeated Idempotency-Key is answered as the first time and stored once." +
+		(signal === undefined || signal === "event" ? PRIVACY : ""),
 	tag: "Ingest",
 	role: "ingest",
 	query: z.object({ wait: z.enum(["true", "false"]).optional() }),
