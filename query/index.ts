@@ -9,6 +9,7 @@ import { conventionsAnswer } from "../schema/wire/index.ts";
 import { businessCustomersRead } from "./analytics/business-customers.ts";
 import { businessRevenueRead } from "./analytics/business-revenue.ts";
 import { federatedParticipantsRead } from "./analytics/federated/participants.ts";
+import { federatedPrivacyRead } from "./analytics/federated/privacy.ts";
 import { federatedTrainingRead } from "./analytics/federated/training.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
@@ -47,6 +48,7 @@ export const READS: readonly Read[] = [
 	federatedParticipantsRead,
 	businessRevenueRead,
 	businessCustomersRead,
+	federatedPrivacyRead,
 ];
 
 /** All reading routes, to be mounted at the root. */

@@ -131,3 +131,66 @@ export const networkAnswer = z.object({
 });
 export type NetworkQuery = z.input<typeof networkQuery>;
 export type NetworkAnswer = z.infer<typeof networkAnswer>;
+
+const controlled = z
+	.boolean()
+	.nullable()
+	.describe("All controls satisfied; null while one is not tested. Not legal advice.");
+const risk = z
+	.enum(["very_low", "low", "medium", "high", "critical"])
+	.nullable()
+	.describe("Null when it was not evaluated, which is not low.");
+export const federatedPrivacyAnswer = z.object({
+	privacy_metrics: z.object({
+		differential_privacy: z.object({
+			epsilon: z.number().nullable().describe("The budget."),
+			delta: z.number().nullable(),
+			noise_level: z.number().nullable().describe("Standard deviation of the noise in the mean update."),
+			noise_multiplier: z.number().nullable().describe("Standard deviation of the noise over the clipping norm."),
+			privacy_budget_used: z.number().nullable().describe("epsilon_spent / epsilon, a ratio."),
+			epsilon_spent: z.number().nullable().describe("What all releases since the first configuration cost at delta."),
+			releases: z.number().nullable().describe("Releases that epsilon_spent is the cost of."),
+			reason: z.string().nullable().describe("Why epsilon_spent is null, where it cannot be computed."),
+		}),
+		secure_aggregation: z.object({
+			enabled: z.boolean().nullable().describe("Every round of the window was aggregated securely."),
+			key_exchanges: count,
+			failed_exchanges: count,
+			encryption_overhead: ratio.describe("Additional time over the time without, a ratio."),
+		}),
+		data_minimization: z.object({
+			avg_data_per_round: z.number().nullable().describe("KiB that a participant sends in a round."),
+			avg_bytes_per_round: z.number().nullable().describe("The same in bytes."),
+			compression_ratio: ratio.describe("Bytes sent / bytes before compression."),
+			feature_selection_rate: ratio,
+		}),
+	}),
+	compliance: z.object({
+		gdpr_compliant: controlled,
+		hipaa_compliant: controlled,
+		sox_compliant: controlled,
+		audit_trail_complete: z.boolean().nullable().describe("Null when no verifier ran within 24 hours."),
+		controls: z.array(
+			z.object({
+				control_id: z.string(),
+				profile: z.enum(["gdpr", "hipaa", "sox"]),
+				title: z.string(),
+				kind: z.enum(["automated", "manual"]),
+				status: z.enum(["pass", "fail", "not_tested"]),
+			}),
+		),
+	}),
+	risk_assessment: z.object({
+		membership_inference_risk: risk,
+		membership_inference_method: z
+			.enum(["attack_eval", "dp_bound"])
+			.nullable()
+			.describe("An attack that was tried, or the most that the noise lets anyone learn."),
+		model_inversion_risk: risk,
+		property_inference_risk: risk,
+		overall_risk_score: ratio.describe("1 - product of (1 - advantage) of the evaluated attacks."),
+		evaluated_attacks: z.array(z.string()),
+	}),
+	...asked,
+});
+export type FederatedPrivacyAnswer = z.infer<typeof federatedPrivacyAnswer>;

@@ -1,14 +1,15 @@
 /** What the rounds of a training session say: its metric, whether it has converged, and whether it still runs. */
 import type { RoundReport, TrainingSession } from "./training.ts";
 
-/** Rounds over which a loss that no longer changes is a plateau. */
-export const PLATEAU_ROUNDS = 5;
-/** Relative change of the loss below which it does not change. */
-export const PLATEAU_CHANGE = 0.001;
-/** A session without an end is stalled after so many of its median round times … */
-export const STALLED_ROUNDS = 6;
-/** … and not before this, milliseconds. */
-export const STALLED_AFTER_MS = 3_600_000;
+/** When a training has converged, and when one without an end no longer runs. */
+export const TRAINING_RULES = {
+	/** Rounds over which a loss that changes by less than `plateau_change` (relative) is a plateau. */
+	plateau_rounds: 5,
+	plateau_change: 0.001,
+	/** A session without an end is stalled after so many of its median round times, and not before so many minutes. */
+	stalled_rounds: 6,
+	stalled_minutes: 60,
+} as const;
 
 export interface Round {
 	readonly round: number;
@@ -75,10 +76,10 @@ function lastOf(rounds: readonly Round[], metric: string): number | null {
 }
 
 function isPlateau(losses: readonly number[]): boolean {
-	const last = losses.slice(-PLATEAU_ROUNDS);
-	if (last.length < PLATEAU_ROUNDS) return false;
+	const last = losses.slice(-TRAINING_RULES.plateau_rounds);
+	if (last.length < TRAINING_RULES.plateau_rounds) return false;
 	const range = Math.max(...last) - Math.min(...last);
-	return range === 0 || range < PLATEAU_CHANGE * Math.abs(last[0]!);
+	return range === 0 || range < TRAINING_RULES.plateau_change * Math.abs(last[0]!);
 }
 
 /** `running`, `stalled`, or what its end says. */
@@ -90,7 +91,7 @@ export function statusOf(session: TrainingSession, rounds: readonly Round[], as_
 		.slice(1)
 		.map((at, i) => Math.max(0, at - times[i]!))
 		.sort((a, b) => a - b);
-	const timeout = Math.max(STALLED_AFTER_MS, STALLED_ROUNDS * median(lengths));
+	const timeout = Math.max(60_000 * TRAINING_RULES.stalled_minutes, TRAINING_RULES.stalled_rounds * median(lengths));
 	return as_of - last < timeout ? "running" : "stalled";
 }
 

@@ -1,0 +1,206 @@
+import type { z } from "zod";
+import { type FederatedPrivacyAnswer, federatedPrivacyAnswer, federatedQuery } from "../../../schema/wire/index.ts";
+import {
+	attacks,
+	latestNoise,
+	minimization,
+	type PrivacyConfig,
+	privacyConfig,
+	type ReleaseGroup,
+	releases,
+	secureAggregation,
+} from "../../measures/federated/privacy.ts";
+import { FL } from "../../measures/federated/records.ts";
+import type { Scope } from "../../measures/scope.ts";
+import { type Signals, signals } from "../../measures/signals.ts";
+import { type Needs, withMeta } from "../../meta.ts";
+import { type Spent, samplingRate, spent } from "../../privacy/accountant.ts";
+import { CONTROLS, type ControlStatus, type Profile, verdict } from "../../privacy/controls.ts";
+import {
+	type AttackEvaluation,
+	advantageOf,
+	gainOf,
+	membershipBound,
+	overallRisk,
+	riskOf,
+} from "../../privacy/risk.ts";
+import { decimals, ratio, whole } from "../../rounding.ts";
+import { type Asking, read } from "../../route.ts";
+import { resolveWindow } from "../../time/window.ts";
+
+const CONFIG = `event ${FL.config}`;
+const RELEASE = `event ${FL.release}`;
+const SECURE = `event ${FL.secure}`;
+const EXCHANGE = `event ${FL.exchange}`;
+const UPDATE = `event ${FL.update}`;
+const ATTACK = `event ${FL.attack}`;
+const DP = "privacy_metrics.differential_privacy";
+const NEEDS: Needs = {
+	[`${DP}.epsilon`]: { any: [CONFIG], with: "max_epsilon" },
+	[`${DP}.delta`]: { any: [CONFIG], with: "target_delta" },
+	[`${DP}.noise_level`]: { any: [RELEASE], with: "clipping_norm" },
+	[`${DP}.noise_multiplier`]: { any: [RELEASE], with: "noise_multiplier" },
+	[`${DP}.privacy_budget_used`]: { any: [RELEASE], with: "noise_multiplier" },
+	[`${DP}.epsilon_spent`]: { any: [RELEASE], with: "noise_multiplier" },
+	[`${DP}.releases`]: RELEASE,
+	"privacy_metrics.secure_aggregation.enabled": [`event ${FL.round}`, SECURE],
+	"privacy_metrics.secure_aggregation.key_exchanges": EXCHANGE,
+	"privacy_metrics.secure_aggregation.failed_exchanges": EXCHANGE,
+	"privacy_metrics.secure_aggregation.encryption_overhead": { any: [SECURE], with: "plain_seconds" },
+	"privacy_metrics.data_minimization.avg_data_per_round": { any: [UPDATE], with: "bytes_up" },
+	"privacy_metrics.data_minimization.avg_bytes_per_round": { any: [UPDATE], with: "bytes_up" },
+	"privacy_metrics.data_minimization.compression_ratio": { any: [UPDATE], with: "bytes_up_raw" },
+	"privacy_metrics.data_minimization.feature_selection_rate": {
+		any: [`event ${FL.report}`],
+		with: "features_available",
+	},
+	"risk_assessment.membership_inference_risk": [ATTACK, RELEASE],
+	"risk_assessment.membership_inference_method": [ATTACK, RELEASE],
+	"risk_assessment.model_inversion_risk": { any: [ATTACK], with: "accuracy" },
+	"risk_assessment.property_inference_risk": { any: [ATTACK], with: "accuracy" },
+	"risk_assessment.overall_risk_score": { any: [ATTACK], with: "advantage" },
+	"risk_assessment.evaluated_attacks": ATTACK,
+};
+
+/** `GET /analytics/federated/privacy` */
+export const federatedPrivacyRead = read({
+	path: "/analytics/federated/privacy",
+	summary: "Privacy of federated learning: budget, secure aggregation, data minimisation, attacks, compliance",
+	description:
+		"The privacy budget counts all releases from the first configuration to the end of the window, whatever its start; the rest is of the window (default: 30 days).",
+	query: federatedQuery,
+	answer: federatedPrivacyAnswer,
+	needs: NEEDS,
+	ask: federatedPrivacy,
+});
+
+async function federatedPrivacy(
+	{ asker, now, reach }: Asking,
+	query: z.infer<typeof federatedQuery>,
+): Promise<FederatedPrivacyAnswer> {
+	const window = resolveWindow(query, { timeframes: ["30d"], defaultTimeframe: "30d", now });
+	const scope: Scope = { start: window.start, end: window.end, now, reach };
+	const [sent, [config, released], noise, secure, data, evaluations] = await Promise.all([
+		asker.ask(signals(window.as_of)),
+		asker.ask(privacyConfig(scope)).then(async (found) => {
+			return [found, found === undefined ? [] : await asker.ask(releases(scope, found.since))] as const;
+		}),
+		asker.ask(latestNoise(scope)),
+		asker.ask(secureAggregation(scope, window.as_of)),
+		asker.ask(minimization(scope)),
+		asker.ask(attacks(scope)),
+	]);
+	const budget = budgetOf(config, released, sent);
+	const epsilon_spent = "epsilon" in budget ? budget.epsilon : null;
+	const statuses = (profile: Profile): ControlStatus[] =>
+		CONTROLS.filter((control) => control.profile === profile).map(() => "not_tested");
+	return withMeta(
+		{
+			privacy_metrics: {
+				differential_privacy: {
+					epsilon: config?.max_epsilon ?? null,
+					delta: config?.target_delta ?? null,
+					noise_level: precise(noise.noise_level),
+					noise_multiplier: precise(noise.noise_multiplier),
+					privacy_budget_used:
+						epsilon_spent === null || !config?.max_epsilon ? null : decimals(epsilon_spent / config.max_epsilon, 6),
+					epsilon_spent: precise(epsilon_spent),
+					releases:
+						config !== undefined && sent.hasEvent(FL.release)
+							? released.reduce((sum, { count }) => sum + count, 0)
+							: null,
+					reason: "reason" in budget ? budget.reason : null,
+				},
+				secure_aggregation: {
+					enabled: secure.rounds === 0 || !sent.hasEvent(FL.secure) ? null : secure.secure_rounds === secure.rounds,
+					key_exchanges: sent.hasEvent(FL.exchange) ? secure.exchanges : null,
+					failed_exchanges: sent.hasEvent(FL.exchange) ? secure.failed_exchanges : null,
+					encryption_overhead: secure.plain_seconds ? ratio(secure.secure_seconds! / secure.plain_seconds - 1) : null,
+				},
+				data_minimization: {
+					avg_data_per_round: data.bytes_per_update === null ? null : decimals(data.bytes_per_update / 1_024, 2),
+					avg_bytes_per_round: whole(data.bytes_per_update),
+					compression_ratio: ratio(data.compression),
+					feature_selection_rate: ratio(data.selection),
+				},
+			},
+			compliance: {
+				gdpr_compliant: verdict(statuses("gdpr")),
+				hipaa_compliant: verdict(statuses("hipaa")),
+				sox_compliant: verdict(statuses("sox")),
+				audit_trail_complete: null,
+				controls: CONTROLS.map((control) => ({ ...control, status: "not_tested" as const })),
+			},
+			risk_assessment: riskAssessment(evaluations, epsilon_spent, config?.target_delta ?? null),
+		},
+		{
+			window,
+			data_through: sent.dataThrough("event"),
+			missing: [
+				...["gdpr_compliant", "hipaa_compliant", "sox_compliant"].map((name) => ({
+					field: `compliance.${name}`,
+					needs: "evidence of every one of its compliance.controls",
+				})),
+				{ field: "compliance.audit_trail_complete", needs: "a verification of the audit log within 24 hours" },
+			],
+			methods: {
+				[`${DP}.epsilon_spent`]: methodOf(released, config),
+				[`${DP}.noise_level`]: "noise_multiplier x clipping_norm / sample_size of the latest release",
+				"compliance.gdpr_compliant":
+					"true when all controls passed, false when one failed, null when one was not tested",
+				"compliance.audit_trail_complete": "not verified: the audit log has no daily anchors yet",
+				"risk_assessment.overall_risk_score": "1 - product of (1 - advantage) of the evaluated attacks",
+			},
+		},
+		{ needs: NEEDS, sent },
+	);
+}
+
+/** What was spent, or why it cannot be said. Nothing released by a project that sends releases is 0. */
+function budgetOf(config: PrivacyConfig | undefined, released: readonly ReleaseGroup[], sent: Signals): Spent {
+	if (config === undefined) return { reason: `no ${FL.config} was sent` };
+	if (config.target_delta === null) return { reason: `no ${FL.config} says target_delta` };
+	if (!sent.hasEvent(FL.release)) return { reason: `no ${FL.release} was sent` };
+	return spent(withRates(released, config), config.target_delta);
+}
+
+function withRates(released: readonly ReleaseGroup[], { neighboring_relation }: PrivacyConfig) {
+	return released.map((group) => ({ ...group, sampling_rate: samplingRate({ ...group, neighboring_relation }) }));
+}
+
+function methodOf(released: readonly ReleaseGroup[], config: PrivacyConfig | undefined): string {
+	const rates = config === undefined ? [] : withRates(released, config);
+	const total = rates.reduce((sum, { count }) => sum + count, 0);
+	const whole = rates.reduce((sum, { count, sampling_rate }) => sum + (sampling_rate < 1 ? 0 : count), 0);
+	return `Rényi accountant of the Gaussian over all releases since the first ${FL.config}; ${whole} of ${total} releases without amplification by sampling`;
+}
+
+function riskAssessment(
+	evaluations: readonly AttackEvaluation[],
+	epsilon: number | null,
+	delta: number | null,
+): FederatedPrivacyAnswer["risk_assessment"] {
+	const evaluated = new Map(evaluations.map((evaluation) => [evaluation.attack, evaluation]));
+	const label = (risk: number | null | undefined) => (risk === null || risk === undefined ? null : riskOf(risk));
+	const byGain = (attack: string) => {
+		const found = evaluated.get(attack);
+		return found && (gainOf(found) ?? advantageOf(found));
+	};
+	const membership = evaluated.get("membership_inference");
+	const tried = membership && (advantageOf(membership) ?? gainOf(membership));
+	const bound = epsilon === null || delta === null ? null : membershipBound(epsilon, delta);
+	const isTried = tried !== undefined && tried !== null;
+	return {
+		membership_inference_risk: label(isTried ? tried : bound),
+		membership_inference_method: isTried ? "attack_eval" : bound === null ? null : "dp_bound",
+		model_inversion_risk: label(byGain("model_inversion")),
+		property_inference_risk: label(byGain("property_inference")),
+		overall_risk_score: ratio(overallRisk(evaluations)),
+		evaluated_attacks: evaluations
+			.filter((evaluation) => (advantageOf(evaluation) ?? gainOf(evaluation)) !== null)
+			.map(({ attack }) => attack),
+	};
+}
+
+/** Noise may be of any size: six digits. */
+const precise = (value: number | null) => (value === null ? null : Number(value.toPrecision(6)));
