@@ -2,6 +2,9 @@
 import type {
 	BusinessCustomersAnswer,
 	BusinessRevenueAnswer,
+	FederatedParticipantsAnswer,
+	FederatedPrivacyAnswer,
+	FederatedTrainingAnswer,
 	SystemHealthAnswer,
 	SystemLogsAnswer,
 	SystemPerformanceAnswer,
@@ -10,6 +13,7 @@ import type {
 	BusinessCustomersOptions,
 	BusinessRevenueOptions,
 	CallOptions,
+	FederatedOptions,
 	SystemHealthOptions,
 	SystemLogsOptions,
 	SystemPerformanceOptions,
@@ -19,10 +23,12 @@ import type { Transport } from "./transport.ts";
 export class Analytics {
 	readonly system: SystemAnalytics;
 	readonly business: BusinessAnalytics;
+	readonly federated: FederatedAnalytics;
 
 	constructor(transport: Transport) {
 		this.system = new SystemAnalytics(transport);
 		this.business = new BusinessAnalytics(transport);
+		this.federated = new FederatedAnalytics(transport);
 	}
 }
 
@@ -64,5 +70,28 @@ class BusinessAnalytics {
 	/** `GET /analytics/business/customers`. */
 	customers(options: BusinessCustomersOptions = {}, call: CallOptions = {}): Promise<BusinessCustomersAnswer> {
 		return this.#transport.get("/analytics/business/customers", { ...options }, call.signal);
+	}
+}
+
+class FederatedAnalytics {
+	readonly #transport: Transport;
+
+	constructor(transport: Transport) {
+		this.#transport = transport;
+	}
+
+	/** `GET /analytics/federated/training`. */
+	training(options: FederatedOptions = {}, call: CallOptions = {}): Promise<FederatedTrainingAnswer> {
+		return this.#transport.get("/analytics/federated/training", { ...options }, call.signal);
+	}
+
+	/** `GET /analytics/federated/participants`. */
+	participants(options: FederatedOptions = {}, call: CallOptions = {}): Promise<FederatedParticipantsAnswer> {
+		return this.#transport.get("/analytics/federated/participants", { ...options }, call.signal);
+	}
+
+	/** `GET /analytics/federated/privacy`. */
+	privacy(options: FederatedOptions = {}, call: CallOptions = {}): Promise<FederatedPrivacyAnswer> {
+		return this.#transport.get("/analytics/federated/privacy", { ...options }, call.signal);
 	}
 }

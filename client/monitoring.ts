@@ -5,6 +5,7 @@ import type {
 	HealthAnswer,
 	LogsAnswer,
 	MetricsAnswer,
+	NetworkAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,
 } from "../schema/wire/index.ts";
@@ -14,6 +15,7 @@ import type {
 	DatabaseOptions,
 	HealthOptions,
 	MetricsOptions,
+	NetworkOptions,
 	QueryLogsOptions,
 	ResourceOptions,
 	RevenueOptions,
@@ -62,6 +64,11 @@ export class Monitoring extends Telemetry {
 		for (const name of ["meta", "explain"])
 			if (name in answer) Object.defineProperty(answer, name, { enumerable: false });
 		return answer;
+	}
+
+	/** `GET /v1/monitoring/network`. */
+	networkMetrics(options: NetworkOptions = {}, call: CallOptions = {}): Promise<NetworkAnswer> {
+		return this.#transport.get(`${BASE}/network`, { ...options }, call.signal);
 	}
 
 	/** `GET /v1/monitoring/logs`. */

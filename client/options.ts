@@ -5,9 +5,11 @@ import type {
 	BusinessQuery,
 	BusinessRevenueQuery,
 	DatabasesQuery,
+	FederatedQuery,
 	HealthQuery,
 	LogsQuery,
 	MetricsQuery,
+	NetworkQuery,
 	ResourcesQuery,
 	RevenueQuery,
 	SystemHealthQuery,
@@ -28,7 +30,7 @@ type Options<Query> = {
 				? Time
 				: Name extends Lists
 					? string | readonly string[]
-					: Name extends "explain"
+					: Name extends "explain" | "include_peer_details"
 						? boolean
 						: Name extends "limit" | "slow_query_ms"
 							? number
@@ -40,6 +42,7 @@ export type HealthOptions = Options<HealthQuery>;
 export type MetricsOptions = Options<MetricsQuery>;
 export type ResourceOptions = Options<ResourcesQuery>;
 export type DatabaseOptions = Options<DatabasesQuery>;
+export type NetworkOptions = Options<NetworkQuery>;
 export type QueryLogsOptions = Options<LogsQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
@@ -48,6 +51,7 @@ export type RevenueOptions = Options<RevenueQuery>;
 export type BusinessOptions = Options<BusinessQuery>;
 export type BusinessRevenueOptions = Options<BusinessRevenueQuery>;
 export type BusinessCustomersOptions = Options<BusinessCustomersQuery>;
+export type FederatedOptions = Options<FederatedQuery>;
 
 /** How a call is made, apart from what it asks. */
 export interface CallOptions {

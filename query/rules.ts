@@ -9,6 +9,6 @@ export const RULES_VERSION = 1;
 
 /** All tables by what they decide. @param components thresholds of this installation */
 export function ruleTables(components: ComponentRules = DEFAULT_RULES): Readonly<Record<string, object>> {
-	return { components, customers: CUSTOMER_RULES };
-	return { components, federated_training: TRAINING_RULES, attack_risk: RISK_BANDS };
+	const federated = { federated_training: TRAINING_RULES, attack_risk: RISK_BANDS };
+	return { components, customers: CUSTOMER_RULES, ...federated };
 }
