@@ -22,6 +22,7 @@ import { healthRead } from "./monitoring/health.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
 import { networkRead } from "./monitoring/network.ts";
+import { profilingRead } from "./monitoring/profiling.ts";
 import { resourcesRead } from "./monitoring/resources.ts";
 import { revenueRead } from "./monitoring/revenue.ts";
 import type { QueryDeps, Read } from "./route.ts";
@@ -40,6 +41,7 @@ export const READS: readonly Read[] = [
 	errorAnalysisRead,
 	revenueRead,
 	businessRead,
+	profilingRead,
 	// The analytics document.
 	systemHealthRead,
 	systemPerformanceRead,

@@ -8,3 +8,4 @@ export * from "./federated.ts";
 export * from "./ingest.ts";
 export * from "./kpis.ts";
 export * from "./monitoring.ts";
+export * from "./profiling.ts";

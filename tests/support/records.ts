@@ -125,3 +125,49 @@ export async function insertErrors(
 		format: "JSONEachRow",
 	});
 }
+
+export interface TestSpan {
+	readonly name: string;
+	readonly parent: string;
+	readonly start_ns: number;
+	readonly end_ns: number;
+}
+
+export interface TestProfile {
+	readonly ts: number;
+	readonly operation: string;
+	readonly wall_ns: number;
+	readonly cpu_ns?: number;
+	readonly alloc_bytes?: number;
+	readonly success?: boolean;
+	readonly spans?: readonly TestSpan[];
+}
+
+/** Ids follow the order of the list. */
+export async function insertProfiles(
+	client: ClickHouse,
+	project: string,
+	profiles: readonly TestProfile[],
+	{ firstId = 1 } = {},
+): Promise<void> {
+	await client.insert({
+		table: "profiles",
+		values: profiles.map(({ ts, spans = [], ...profile }, i) => ({
+			...{
+				project,
+				id: String(firstId + i),
+				ts: clickHouseTime(new Date(ts)),
+				component: "",
+				user_id: "",
+				trace_id: "",
+			},
+			...{ cpu_ns: null, alloc_bytes: null, success: true },
+			...profile,
+			span_names: spans.map(({ name }) => name),
+			span_parents: spans.map(({ parent }) => parent),
+			span_starts_ns: spans.map(({ start_ns }) => start_ns),
+			span_ends_ns: spans.map(({ end_ns }) => end_ns),
+		})),
+		format: "JSONEachRow",
+	});
+}

@@ -1,0 +1,177 @@
+/** Profiles of one operation: how long its runs took, on what, and where in it the time went. */
+import { between } from "../plan/scan.ts";
+import { from, Params, type Question, type Row } from "../sql.ts";
+import type { Scope } from "./scope.ts";
+
+type Window = Pick<Scope, "start" | "end">;
+
+/** A quantity over the runs that say it. */
+export interface Spread {
+	readonly n: number;
+	readonly sum: number;
+	readonly max: number;
+	readonly p50: number;
+	readonly p95: number;
+	readonly p99: number;
+}
+
+export interface RunSummary {
+	readonly calls: number;
+	readonly succeeded: number;
+	/** In nanoseconds; null when no run says it, as the two below. */
+	readonly wall: Spread | null;
+	readonly cpu: Spread | null;
+	/** In bytes. */
+	readonly alloc: Spread | null;
+	/** Time on the processor over time that passed, of the runs that say both. */
+	readonly cpu_share: number | null;
+	readonly spans: number;
+}
+
+/** Quantiles are exact, interpolated between the two nearest values. */
+export function runSummary(window: Window, operation: string): Question<RunSummary> {
+	const params = new Params();
+	const spread = (column: string, name: string) => {
+		const value = `assumeNotNull(${column})`;
+		const there = `isNotNull(${column})`;
+		return `countIf(${there}) AS ${name}_n, sumIf(toFloat64(${value}), ${there}) AS ${name}_sum, maxIf(toFloat64(${value}), ${there}) AS ${name}_max,
+	quantilesExactInclusiveIf(0.5, 0.95, 0.99)(toFloat64(${value}), ${there}) AS ${name}_q`;
+	};
+	return {
+		name: "profile_summary",
+		params,
+		sql: `SELECT count() AS calls, countIf(success) AS succeeded, sum(length(span_names)) AS spans, ${spread("wall_ns", "wall")},
+	${spread("cpu_ns", "cpu")}, ${spread("alloc_bytes", "alloc")},
+	sumIf(toFloat64(wall_ns), isNotNull(cpu_ns)) AS wall_beside_cpu
+${runs(params, window, operation)}`,
+		read: ([row]) => ({
+			calls: (row?.calls as number | undefined) ?? 0,
+			succeeded: (row?.succeeded as number | undefined) ?? 0,
+			wall: spreadOf(row, "wall"),
+			cpu: spreadOf(row, "cpu"),
+			alloc: spreadOf(row, "alloc"),
+			cpu_share:
+				row && (row.wall_beside_cpu as number) > 0 ? (row.cpu_sum as number) / (row.wall_beside_cpu as number) : null,
+			spans: (row?.spans as number | undefined) ?? 0,
+		}),
+	};
+}
+
+function spreadOf(row: Row | undefined, name: string): Spread | null {
+	if (row === undefined || row[`${name}_n`] === 0) return null;
+	const [p50, p95, p99] = row[`${name}_q`] as [number, number, number];
+	return {
+		n: row[`${name}_n`] as number,
+		sum: row[`${name}_sum`] as number,
+		max: row[`${name}_max`] as number,
+		p50,
+		p95,
+		p99,
+	};
+}
+
+/** One run of an operation. */
+export interface Run {
+	readonly id: string;
+	/** Milliseconds since the epoch. */
+	readonly ts: number;
+	readonly wall_ns: number;
+	readonly cpu_ns: number | null;
+	readonly alloc_bytes: number | null;
+	readonly success: boolean;
+	readonly component: string;
+	readonly user_id: string;
+	readonly trace_id: string;
+}
+
+/** The runs that took longest; of equal ones the latest. */
+export function slowestRuns(window: Window, operation: string, limit: number): Question<Run[]> {
+	const params = new Params();
+	return {
+		name: "profile_slowest",
+		params,
+		sql: `SELECT toString(id) AS id_text, toUnixTimestamp64Milli(ts) AS ts_ms, toFloat64(wall_ns) AS wall, toFloat64(cpu_ns) AS cpu,
+	toFloat64(alloc_bytes) AS alloc, success, component, user_id, trace_id
+${runs(params, window, operation)}
+ORDER BY wall_ns DESC, ts DESC, id DESC LIMIT ${params.add("UInt32", limit)}`,
+		read: (rows) =>
+			rows.map((row) => ({
+				id: row.id_text as string,
+				ts: row.ts_ms as number,
+				wall_ns: row.wall as number,
+				cpu_ns: row.cpu as number | null,
+				alloc_bytes: row.alloc as number | null,
+				success: row.success as boolean,
+				component: row.component as string,
+				user_id: row.user_id as string,
+				trace_id: row.trace_id as string,
+			})),
+	};
+}
+
+/** Spans of one name below one parent, over all runs. */
+export interface FlameNode {
+	readonly name: string;
+	/** Null for the operation itself. */
+	readonly parent: string | null;
+	readonly calls: number;
+	readonly total_ns: number;
+	/** What of it no child was running in. */
+	readonly self_ns: number;
+}
+
+/** Kinds of spans beyond those that took longest are not listed. */
+export const MAX_FLAME_NODES = 1_000;
+
+/**
+ * Where the time went. The self time of a span is its length less the union of its children's, as far as they lie within it: children
+ * at the same time count once. A child belongs to the span of its parent's name that began last before it; one without such a span, to
+ * the operation.
+ * @param oneOf only each so many-th run, chosen by its id, where there are too many spans to look at all
+ */
+export function flame(window: Window, operation: string, oneOf = 1): Question<FlameNode[]> {
+	const params = new Params();
+	const name = params.add("String", operation);
+	const some = oneOf === 1 ? "1" : `cityHash64(id) % ${params.add("UInt32", oneOf)} = 0`;
+	const source = runs(params, window, operation, some);
+	// `place`: parents before their children where they begin together. `begun`: how many had begun by then.
+	const spans = `SELECT run, span, above, s, e, place, begun FROM (
+	SELECT run, span, above, s, e,
+		row_number() OVER (PARTITION BY run ORDER BY s, e DESC, i ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS place,
+		count() OVER (PARTITION BY run ORDER BY s RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS begun
+	FROM (SELECT (ts, id) AS run, span_names AS names, span_parents AS parents, span_starts_ns AS starts, span_ends_ns AS ends ${source})
+	ARRAY JOIN names AS span, parents AS above, starts AS s, ends AS e, arrayEnumerate(names) AS i)`;
+	// The operation stands around everything, whatever clock the spans are on.
+	const roots = `SELECT (ts, id) AS run, ${name} AS span, '' AS above, toUInt64(0) AS s, ${FOREVER} AS e, toUInt64(0) AS place, wall_ns AS took ${source}`;
+	const all = `${roots} UNION ALL SELECT run, span, above, s, e, place, toUInt64(e - s) AS took FROM (${spans})`;
+	const covered = `SELECT run, place, intervalLengthSum(greatest(s, p_s), least(e, p_e)) AS busy FROM (
+	SELECT c.run AS run, c.s AS s, c.e AS e, p.span = '' AS lost, p.place AS place, p.s AS p_s, if(lost, ${FOREVER}, p.e) AS p_e
+	FROM (SELECT run, above, s, e, if(span = above, toUInt64(place - 1), begun) AS before FROM (${spans})) AS c
+	ASOF LEFT JOIN (SELECT run, span, place, s, e FROM (${all})) AS p ON c.run = p.run AND c.above = p.span AND c.before >= p.place)
+WHERE greatest(s, p_s) < least(e, p_e) GROUP BY run, place`;
+	return {
+		name: "profile_flame",
+		params,
+		sql: `SELECT span, above, is_root, count() AS calls, sum(toFloat64(took)) AS total, sum(toFloat64(took - least(took, busy))) AS self
+FROM (SELECT a.span AS span, a.above AS above, a.place = 0 AS is_root, a.took AS took, b.busy AS busy
+	FROM (${all}) AS a LEFT JOIN (${covered}) AS b ON a.run = b.run AND a.place = b.place)
+GROUP BY span, above, is_root ORDER BY is_root DESC, total DESC, span, above LIMIT ${MAX_FLAME_NODES}`,
+		read: (rows) =>
+			rows.map((row) => ({
+				name: row.span as string,
+				parent: row.is_root ? null : (row.above as string),
+				calls: (row.calls as number) * oneOf,
+				total_ns: (row.total as number) * oneOf,
+				self_ns: (row.self as number) * oneOf,
+			})),
+	};
+}
+
+const FOREVER = "toUInt64(18446744073709551615)";
+
+function runs(params: Params, { start, end }: Window, operation: string, also = "1"): string {
+	return from(
+		"profiles",
+		`operation = ${params.add("String", operation)} AND ${between(params, "ts", start, end)} AND ${also}`,
+	);
+}

@@ -1,0 +1,69 @@
+/** Profiles of the monitoring document: how long an operation takes and where in it the time goes. */
+import { z } from "zod";
+import { count, explanation, meta, milliseconds, ratio, timeframes, timestamp, windowParameters } from "./common.ts";
+
+export const PROFILING_TIMEFRAMES = ["1h", "24h", "7d", "30d"] as const;
+
+export const profilingQuery = z.strictObject({
+	operation: z.string().min(1).max(200).optional().describe("Which operation; needed."),
+	timeframe: timeframes(PROFILING_TIMEFRAMES),
+	...windowParameters,
+});
+
+const spread = (unit: string) =>
+	z
+		.object({
+			avg: z.number(),
+			p50: z.number(),
+			p95: z.number(),
+			p99: z.number(),
+			max: z.number(),
+			total: z.number().describe("Of all runs together."),
+		})
+		.nullable()
+		.describe(`${unit}, over the runs that say it; null when none does.`);
+
+export const profilingAnswer = z.object({
+	operation: z.string(),
+	timeframe: z.string(),
+	calls: count,
+	success_rate: ratio,
+	wall_ms: spread("Time that passed, milliseconds"),
+	cpu_ms: spread("Time on the processor, milliseconds"),
+	alloc_bytes: spread("Memory allocated, bytes"),
+	cpu_share: z
+		.number()
+		.nullable()
+		.describe("Time on the processor / time that passed; above 1 where several threads run."),
+	slowest: z
+		.array(
+			z.object({
+				profile_id: z.string(),
+				timestamp,
+				wall_ms: milliseconds,
+				cpu_ms: milliseconds,
+				alloc_bytes: count,
+				success: z.boolean(),
+				component: z.string().nullable(),
+				user_id: z.string().nullable(),
+				trace_id: z.string().nullable(),
+			}),
+		)
+		.describe("The 10 runs that took longest."),
+	flame: z
+		.array(
+			z.object({
+				name: z.string(),
+				parent: z.string().nullable().describe("Null for the operation itself."),
+				self_ms: milliseconds.describe("Milliseconds in which none of its children ran."),
+				total_ms: milliseconds,
+				calls: z.number().int(),
+			}),
+		)
+		.describe("Spans by name and parent over all runs: the operation first, then those that took longest."),
+	low_sample: z.array(z.string()).optional().describe("Percentiles of fewer values than they need to mean something."),
+	meta,
+	explain: explanation.optional(),
+});
+export type ProfilingQuery = z.input<typeof profilingQuery>;
+export type ProfilingAnswer = z.infer<typeof profilingAnswer>;
