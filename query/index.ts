@@ -5,7 +5,7 @@ import type { RequireRole } from "../http/auth.ts";
 import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
 import { parseQuery } from "../http/validate.ts";
-import { conventionsAnswer } from "../schema/wire/index.ts";
+import { conventionsAnswer, conventionsAnswer, rulesAnswer } from "../schema/wire/index.ts";
 import { businessCustomersRead } from "./analytics/business-customers.ts";
 import { businessRevenueRead } from "./analytics/business-revenue.ts";
 import { federatedParticipantsRead } from "./analytics/federated/participants.ts";
@@ -22,10 +22,12 @@ import { healthRead } from "./monitoring/health.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
 import { networkRead } from "./monitoring/network.ts";
+import { performanceRead } from "./monitoring/performance.ts";
 import { profilingRead } from "./monitoring/profiling.ts";
 import { resourcesRead } from "./monitoring/resources.ts";
 import { revenueRead } from "./monitoring/revenue.ts";
 import type { QueryDeps, Read } from "./route.ts";
+import { RULES_VERSION, ruleTables } from "./rules.ts";
 
 export type { QueryDeps } from "./route.ts";
 
@@ -37,6 +39,7 @@ export const READS: readonly Read[] = [
 	resourcesRead,
 	databasesRead,
 	networkRead,
+	performanceRead,
 	logsRead,
 	errorAnalysisRead,
 	revenueRead,
@@ -58,6 +61,10 @@ export function queryRoutes(deps: QueryDeps & { readonly requireRole: RequireRol
 	const viewer = deps.requireRole("analytics_viewer");
 	const app = new Hono<AppEnv>();
 	for (const route of READS) app.get(route.path, viewer, route.handler(deps));
+	app.get(RULES_PATH, viewer, (c) => {
+		parseQuery(c, noParameters);
+		return c.json({ version: RULES_VERSION, rules: ruleTables(deps.rules) });
+	});
 	app.get(CONVENTIONS_PATH, viewer, (c) => {
 		parseQuery(c, noParameters);
 		return c.json(CONVENTIONS);
@@ -65,6 +72,7 @@ export function queryRoutes(deps: QueryDeps & { readonly requireRole: RequireRol
 	return app;
 }
 
+const RULES_PATH = "/v1/monitoring/rules";
 const CONVENTIONS_PATH = "/v1/monitoring/conventions";
 const noParameters = z.strictObject({});
 /** Records with a meaning, and the fields that each fills. */
@@ -78,6 +86,14 @@ export const QUERY_DOCS: readonly RouteDoc[] = [
 			tag: path.startsWith("/v1/monitoring") ? "Monitoring" : "Analytics",
 		}),
 	),
+	{
+		method: "get",
+		path: RULES_PATH,
+		summary: "The versioned tables out of which every label comes: states, severities, trends, recommendations",
+		tag: "Monitoring",
+		role: "analytics_viewer",
+		answers: { 200: rulesAnswer },
+	},
 	{
 		method: "get",
 		path: CONVENTIONS_PATH,

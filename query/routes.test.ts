@@ -175,6 +175,8 @@ const QUESTIONS = [
 	"/v1/monitoring/metrics?timeframe=1h&granularity=5m&metrics=http.server.request.duration:p95&group_by=component",
 	"/v1/monitoring/metrics?timeframe=1h&granularity=5m&metrics=http.server.request.duration:p95&component=api",
 	"/v1/monitoring/resources?timeframe=1h",
+	"/v1/monitoring/performance",
+	"/v1/monitoring/performance?start=2026-11-10&timezone=Asia/Kathmandu",
 	"/v1/monitoring/databases?timeframe=1h",
 	"/v1/monitoring/databases?timeframe=30d&databases=main",
 	"/v1/monitoring/logs?timeframe=1h",

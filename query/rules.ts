@@ -1,7 +1,12 @@
 /** Every label of an answer (a state, a severity, a trend, a recommendation) comes from these tables, never from free text. */
+import { SLOW_QUERY_MS } from "../schema/wire/index.ts";
+import { BOTTLENECK_RULES } from "./measures/bottlenecks.ts";
+import { CAPACITY_RULES } from "./measures/capacity.ts";
 import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
 import { CUSTOMER_RULES } from "./measures/customer-rules.ts";
 import { TRAINING_RULES } from "./measures/federated/convergence.ts";
+import { SCORE_RULES } from "./measures/score.ts";
+import { TREND_RULES } from "./measures/trends.ts";
 import { RISK_BANDS } from "./privacy/risk.ts";
 
 /** Rises with every change of a threshold or a text, so that two answers can be compared. */
@@ -9,6 +14,15 @@ export const RULES_VERSION = 1;
 
 /** All tables by what they decide. @param components thresholds of this installation */
 export function ruleTables(components: ComponentRules = DEFAULT_RULES): Readonly<Record<string, object>> {
-	const federated = { federated_training: TRAINING_RULES, attack_risk: RISK_BANDS };
-	return { components, customers: CUSTOMER_RULES, ...federated };
+	return {
+		components,
+		databases: { slow_query_ms: SLOW_QUERY_MS },
+		performance_score: SCORE_RULES,
+		bottlenecks: BOTTLENECK_RULES,
+		trends: TREND_RULES,
+		capacity: CAPACITY_RULES,
+		customers: CUSTOMER_RULES,
+		federated_training: TRAINING_RULES,
+		attack_risk: RISK_BANDS,
+	};
 }

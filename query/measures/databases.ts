@@ -6,8 +6,6 @@ import { named } from "./series.ts";
 import { DB_CONNECTIONS, DB_CONNECTIONS_MAX, DB_DURATION } from "./services.ts";
 
 export const SLOW_QUERY_EVENT = "db.slow_query";
-/** An operation is slow when it takes longer, milliseconds. */
-export const SLOW_QUERY_MS = 1_000;
 
 /** Tags that name a database, the first that is there. */
 const NAME_TAGS = ["db", "db.namespace", "db.client.connection.pool.name"] as const;
@@ -23,9 +21,12 @@ export function databaseOf(tags: Readonly<Record<string, string>>): string {
 const databaseIn = (map: "tags" | "strings") =>
 	`multiIf(${NAME_TAGS.map((tag) => `${map}['${tag}'] != '', ${map}['${tag}']`).join(", ")}, '${UNNAMED}')`;
 
+/** The database of a series, on `tags`. */
+export const DATABASE_TAG = databaseIn("tags");
 const SERIES = (params: Params, names: readonly string[], columns: readonly string[] = []) =>
-	`(SELECT DISTINCT series_id, ${[`${databaseIn("tags")} AS database`, ...columns].join(", ")} ${from("series", named(params, names))}) AS of`;
-const STATE = "if(tags['state'] != '', tags['state'], tags['db.client.connection.state'])";
+	`(SELECT DISTINCT series_id, ${[`${DATABASE_TAG} AS database`, ...columns].join(", ")} ${from("series", named(params, names))}) AS of`;
+/** State of counted connections, on `tags`. */
+export const POOL_STATE = "if(tags['state'] != '', tags['state'], tags['db.client.connection.state'])";
 
 /** The metrics by which each database was ever known. @param as_of milliseconds since the epoch */
 export function databases(as_of: number): Question<Map<string, ReadonlySet<string>>> {
@@ -35,7 +36,7 @@ export function databases(as_of: number): Question<Map<string, ReadonlySet<strin
 	return {
 		name: "databases",
 		params,
-		sql: `SELECT ${databaseIn("tags")} AS database, groupUniqArray(name) AS names ${from("series", `${names} AND ${before}`)} GROUP BY database`,
+		sql: `SELECT ${DATABASE_TAG} AS database, groupUniqArray(name) AS names ${from("series", `${names} AND ${before}`)} GROUP BY database`,
 		read: (rows) => new Map(rows.map((row) => [row.database as string, new Set(row.names as string[])])),
 	};
 }
@@ -125,7 +126,7 @@ export function databasePools(scope: Scope): Question<Map<string, DatabasePool>>
 	sumOrNullIf(mean, name = '${DB_CONNECTIONS_MAX}') AS size
 FROM (
 	SELECT database, found.name AS name, series_id, state, sum(sum) / sum(n) AS mean, max(max) AS top
-	FROM ${rows} AS found INNER JOIN ${SERIES(params, names, [`${STATE} AS state`])} USING (series_id)
+	FROM ${rows} AS found INNER JOIN ${SERIES(params, names, [`${POOL_STATE} AS state`])} USING (series_id)
 	GROUP BY database, name, series_id, state
 ) GROUP BY database`,
 		read: (found) => new Map(found.map((row) => [row.database as string, row as unknown as DatabasePool])),

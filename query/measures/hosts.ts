@@ -13,9 +13,13 @@ export const GPU = "gpu.utilization";
 
 /** Collectors that send a share for each mode of a processor: what is used is what is not idle. */
 const MODE = "if(tags['cpu.mode'] != '', tags['cpu.mode'], tags['state'])";
-const IDLE = `name = '${CPU}' AND ${MODE} = 'idle'`;
+export const IDLE = `name = '${CPU}' AND ${MODE} = 'idle'`;
 const MEMORY_STATE = "if(tags['system.memory.state'] != '', tags['system.memory.state'], tags['state'])";
-const USED = `(name = '${CPU}' AND ${MODE} IN ('', 'idle')) OR (name = '${MEMORY}' AND ${MEMORY_STATE} IN ('', 'used'))`;
+const FILESYSTEM_STATE = "if(tags['system.filesystem.state'] != '', tags['system.filesystem.state'], tags['state'])";
+/** Series that say how much is used, on `name` and `tags`. */
+export const USED =
+	`(name = '${CPU}' AND ${MODE} IN ('', 'idle')) OR (name = '${MEMORY}' AND ${MEMORY_STATE} IN ('', 'used')) ` +
+	`OR (name = '${FILESYSTEM}' AND ${FILESYSTEM_STATE} IN ('', 'used')) OR name = '${GPU}'`;
 
 /** Ratios. */
 export interface Utilization {
@@ -92,7 +96,7 @@ export function usedShare(last: {
 export function saysUsed(last: { readonly name: string; readonly tags: Readonly<Record<string, string>> }): boolean {
 	if (last.name === CPU) return ["", "idle"].includes(last.tags["cpu.mode"] || last.tags.state || "");
 	if (last.name === MEMORY) return ["", "used"].includes(last.tags["system.memory.state"] || last.tags.state || "");
-	return true;
+	return ["", "used"].includes(last.tags["system.filesystem.state"] || last.tags.state || "");
 }
 
 /** Bytes moved. */

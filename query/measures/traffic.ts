@@ -11,9 +11,10 @@ export const HTTP_NAMES: readonly string[] = [HTTP, HTTP_ALIAS];
 /** What requests are counted from, as a need. */
 export const HTTP_RECORDS: readonly string[] = HTTP_NAMES.map((name) => `metric ${name}`);
 
-const TO_MS = `if(name = '${HTTP_ALIAS}', 1, 1000)`;
+/** Factor to milliseconds, on `name`. */
+export const TO_MS = `if(name = '${HTTP_ALIAS}', 1, 1000)`;
 /** A request failed when the server says so; 4xx are the client's. On `tags`. */
-const FAILED =
+export const FAILED =
 	"toUInt16OrZero(tags['http.response.status_code']) >= 500 OR tags['error.type'] != '' " +
 	`OR (name = '${HTTP_ALIAS}' AND toUInt16OrZero(tags['status']) >= 500)`;
 
@@ -125,6 +126,33 @@ export function latencyQuantilesByComponent(scope: Scope): Question<Map<string, 
 		params,
 		sql: `SELECT component, quantilesDD(${SKETCH_ERROR}, 0.95)(${sketchable(`value * ${TO_MS}`)})[1] AS p95 ${from("points", where)} GROUP BY component`,
 		read: (found) => new Map(found.map((row) => [row.component as string, unbiased(row.p95 as number)])),
+	};
+}
+
+export interface ApdexCounts {
+	readonly requests: number;
+	/** Not failed, and answered within T. */
+	readonly satisfied: number;
+	/** Not failed, and answered within 4 T. */
+	readonly tolerating: number;
+}
+
+/**
+ * Requests over the window by how their users take them (Apdex). No tier knows how many were faster than T: from raw points.
+ * @param t_ms T, milliseconds
+ * @throws RetentionError
+ */
+export function apdexCounts(scope: Scope, t_ms: number): Question<ApdexCounts> {
+	planOf(scope, true);
+	const params = new Params();
+	const t = params.add("Float64", t_ms);
+	return {
+		name: "apdex",
+		params,
+		sql: `SELECT count() AS requests, countIf(ok AND ms <= ${t}) AS satisfied, countIf(ok AND ms > ${t} AND ms <= 4 * ${t}) AS tolerating
+FROM (SELECT value * ${TO_MS} AS ms, NOT ${seriesWhere(params, HTTP_NAMES, FAILED)} AS ok
+	${from("points", `${httpSeries(params, scope.component)} AND ${between(params, "ts", scope.start, scope.end)}`)})`,
+		read: ([row]) => row as unknown as ApdexCounts,
 	};
 }
 

@@ -4,13 +4,16 @@ import { count, explanation, list, meta, milliseconds, timeframes, windowParamet
 
 export const DATABASES_TIMEFRAMES = ["1h", "24h", "7d", "30d"] as const;
 
+/** What counts as a slow query unless asked otherwise, milliseconds. */
+export const SLOW_QUERY_MS = 1_000;
+
 export const databasesQuery = z.strictObject({
 	timeframe: timeframes(DATABASES_TIMEFRAMES),
 	databases: list("Logical names (tag `db`, else `db.namespace`). Default: all that were ever seen.").optional(),
 	slow_query_ms: z.coerce
 		.number()
 		.positive()
-		.default(1_000)
+		.default(SLOW_QUERY_MS)
 		.describe("An operation is slow when it takes longer, milliseconds."),
 	...windowParameters,
 });

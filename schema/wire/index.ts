@@ -8,4 +8,6 @@ export * from "./federated.ts";
 export * from "./ingest.ts";
 export * from "./kpis.ts";
 export * from "./monitoring.ts";
+export * from "./performance.ts";
 export * from "./profiling.ts";
+export * from "./rules.ts";
