@@ -5,7 +5,7 @@ import type { RequireRole } from "../http/auth.ts";
 import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
 import { parseQuery } from "../http/validate.ts";
-import { conventionsAnswer, conventionsAnswer, rulesAnswer } from "../schema/wire/index.ts";
+import { conventionsAnswer, rulesAnswer } from "../schema/wire/index.ts";
 import { businessCustomersRead } from "./analytics/business-customers.ts";
 import { businessRevenueRead } from "./analytics/business-revenue.ts";
 import { federatedParticipantsRead } from "./analytics/federated/participants.ts";
