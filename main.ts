@@ -55,11 +55,12 @@ async function run(only?: readonly Role[]): Promise<void> {
 	const stdout = destination({ dest: 1, sync: true });
 	const logger = pino({ level: settings.logLevel, base: null }, ownLogStream(stdout, outbox));
 	const served = await serve({ settings, roles: only ?? settings.roles, logger, version, outbox });
-	banner(served.url, served.newAdminKey, settings.dataDir);
 	untilSignal((signal) => {
 		logger.info({ signal }, "stopping: storing what was accepted");
 		return served.stop();
 	});
+	// Last: who reads it may send a signal at once.
+	banner(served.url, served.newAdminKey, settings.dataDir);
 }
 
 /** Stops at SIGINT or SIGTERM; a second one ends the process at once. */
