@@ -1,0 +1,112 @@
+/**
+ * Product sessions: a client's session_id on events that also have a user, never split. A project that sends no session_id at all has
+ * sessions that end by half an hour without an event of the user, not at midnight. A session belongs to the window in which it starts,
+ * with all that is known of it before `as_of`, and to the user of its first event.
+ */
+import { at, between } from "../plan/scan.ts";
+import { from, Params, type Question } from "../sql.ts";
+import { MAKES_ACTIVE, type PeopleScope, resolved } from "./people.ts";
+
+/** How sessions are told apart. */
+export type SessionKind = "client" | "inactivity";
+
+export const SESSION_METHODS: Readonly<Record<SessionKind, string>> = {
+	client: "session_id of events that have a user",
+	inactivity: "30 minutes without an event of the user",
+};
+
+const GAP_MS = 1_800_000;
+const HOUR_MS = 3_600_000;
+
+/** Which kind the project has: whether any event before `as_of` carried a session_id. */
+export function sessionKind(as_of: number): Question<SessionKind> {
+	const params = new Params();
+	return {
+		name: "session_kind",
+		params,
+		sql: `SELECT 1 ${from("session_hours", `first < ${at(params, as_of)}`)} LIMIT 1`,
+		read: (rows) => (rows.length > 0 ? "client" : "inactivity"),
+	};
+}
+
+/**
+ * A subquery with a row per session that starts in the scope: `user`, `began` and `ended` (milliseconds since the epoch), `n` events
+ * of users, `chats`, `inferences`.
+ */
+export function sessionRows(params: Params, scope: PeopleScope, kind: SessionKind): string {
+	return kind === "client" ? clientSessions(params, scope) : inactivitySessions(params, scope);
+}
+
+function clientSessions(params: Params, { start, end, as_of }: PeopleScope): string {
+	// Whole hours come from the state, the hour of as_of from the events.
+	const edge = Math.floor(as_of / HOUR_MS) * HOUR_MS;
+	const hour = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
+	const first = Math.floor(start / HOUR_MS) * HOUR_MS;
+	const last = Math.min(edge, Math.ceil(end / HOUR_MS) * HOUR_MS);
+	const columns = ["session", "first", "last", "n", "chats", "inferences"];
+	const raw = `session_id != '' AND ${between(params, "ts", edge, as_of)}`;
+	// A session of the window may go on after it, and may have begun before it and then is not of the window.
+	const inWindow =
+		`SELECT session ${from("session_hours", `hour >= ${hour(first)} AND hour < ${hour(last)}`)}` +
+		(end > edge ? ` UNION ALL SELECT sipHash64(session_id) AS session ${from("events", raw)}` : "");
+	const rows = [
+		`SELECT person, ${columns.join(", ")} ${from("session_hours", `hour < ${hour(edge)} AND session IN (${inWindow})`)}`,
+		`SELECT person, sipHash64(session_id) AS session, ts AS first, ts AS last, toUInt64(1) AS n,
+	toUInt64(event = 'chat.message.sent') AS chats, toUInt64(event = 'model_inference_completed') AS inferences ${from("events", raw)}`,
+	].join(" UNION ALL ");
+	// Messages count whoever sent them, an assistant has no user_id.
+	return `(SELECT argMinIf(who, (first, who), who != 0) AS user,
+	toUnixTimestamp64Milli(minIf(first, who != 0)) AS began, toUnixTimestamp64Milli(maxIf(last, who != 0)) AS ended,
+	sumIf(seen.n, who != 0) AS n, sum(seen.chats) AS chats, sum(seen.inferences) AS inferences
+FROM (SELECT user AS who, ${columns.join(", ")} FROM ${resolved(params, `(${rows})`, columns, as_of)}) AS seen
+GROUP BY session
+HAVING user != 0 AND began >= ${params.add("Int64", start)} AND began < ${params.add("Int64", end)})`;
+}
+
+function inactivitySessions(params: Params, { start, end, as_of }: PeopleScope): string {
+	const events = `SELECT person, toUnixTimestamp64Milli(ts) AS ms, event = 'chat.message.sent' AS chat,
+	event = 'model_inference_completed' AS inference
+${from("events", `${MAKES_ACTIVE} AND ${between(params, "ts", start - GAP_MS, as_of)}`)}`;
+	return `(SELECT user, visit[1].1 AS began, visit[-1].1 AS ended, length(visit) AS n,
+	arraySum(e -> e.2, visit) AS chats, arraySum(e -> e.3, visit) AS inferences
+FROM (
+	SELECT user, arraySort(groupArray((ms, chat, inference))) AS all,
+		arrayJoin(arraySplit((e, gap) -> gap > ${params.add("UInt32", GAP_MS)}, all, arrayDifference(arrayMap(e -> e.1, all)))) AS visit
+	FROM ${resolved(params, `(${events})`, ["ms", "chat", "inference"], as_of)}
+	WHERE user != 0 GROUP BY user
+) WHERE began >= ${params.add("Int64", start)} AND began < ${params.add("Int64", end)})`;
+}
+
+/** Sessions that start in a window. */
+export interface SessionTotals {
+	readonly sessions: number;
+	/** Sum of last event − first event. */
+	readonly duration_ms: number;
+	/** Sessions of one event, which last 0. */
+	readonly single: number;
+	readonly n: number;
+	readonly chats: number;
+	readonly inferences: number;
+}
+
+/** @param members a predicate on `user`, see `segmentMembers` */
+export function sessionTotals(
+	scope: PeopleScope,
+	kind: SessionKind,
+	members?: (params: Params) => string,
+): Question<SessionTotals> {
+	const params = new Params();
+	return {
+		name: "session_totals",
+		params,
+		sql: `SELECT count() AS sessions, sum(ended - began) AS duration_ms, countIf(one.n = 1) AS single,
+	sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences
+FROM ${sessionRows(params, scope, kind)} AS one${members ? ` WHERE ${members(params)}` : ""}`,
+		read: ([row]) => row as unknown as SessionTotals,
+	};
+}
+
+/** Seconds; null without a session. */
+export function meanDuration_s({ sessions, duration_ms }: SessionTotals): number | null {
+	return sessions === 0 ? null : duration_ms / sessions / 1_000;
+}
