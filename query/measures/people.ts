@@ -87,3 +87,26 @@ export function activePeople(params: Params, span: Span): string {
 	];
 	return `(${parts.length === 0 ? "SELECT toUInt64(0) AS person" : parts.join(" UNION ALL ")})`;
 }
+
+/** A subquery with `person`, `day` (UTC) and `quarters`, repeated: when people were active within the span. */
+export function activeQuarters(params: Params, span: Span): string {
+	const { state, raw } = splitAtQuarters(span);
+	const parts = raw.map((edge) => {
+		const where = `${between(params, "ts", edge.start, edge.end)} AND ${MAKES_ACTIVE}`;
+		const quarter = "bitShiftLeft(toUInt128(1), intDiv(toUnixTimestamp(ts) % 86400, 900))";
+		return `SELECT person, toDate(ts, 'UTC') AS day, ${quarter} AS quarters ${from("events", where)}`;
+	});
+	if (state) {
+		const { where, quarters } = quartersIn(params, state);
+		parts.push(`SELECT person, day, ${quarters} AS quarters ${from("user_days", where)}`);
+	}
+	const none = "SELECT toUInt64(0) AS person, toDate(0) AS day, toUInt128(0) AS quarters WHERE 0";
+	return `(${parts.length === 0 ? none : parts.join(" UNION ALL ")})`;
+}
+
+/** The dates in the zone of the `quarters` of a UTC `day`. */
+export function localDays(params: Params, timezone: string): string {
+	if (timezone === "UTC") return "[day]";
+	const date = `toDate(toDateTime(toUInt32(day) * 86400 + quarter * 900, 'UTC'), ${params.add("String", timezone)})`;
+	return `arrayDistinct(arrayMap(quarter -> ${date}, bitPositionsToArray(quarters)))`;
+}
