@@ -8,6 +8,9 @@ import type {
 	SystemHealthAnswer,
 	SystemLogsAnswer,
 	SystemPerformanceAnswer,
+	UsageFeaturesAnswer,
+	UsageOverviewAnswer,
+	UsageUsersAnswer,
 } from "../schema/wire/index.ts";
 import type {
 	BusinessCustomersOptions,
@@ -17,16 +20,21 @@ import type {
 	SystemHealthOptions,
 	SystemLogsOptions,
 	SystemPerformanceOptions,
+	UsageFeaturesOptions,
+	UsageOverviewOptions,
+	UsageUsersOptions,
 } from "./options.ts";
 import type { Transport } from "./transport.ts";
 
 export class Analytics {
 	readonly system: SystemAnalytics;
+	readonly usage: UsageAnalytics;
 	readonly business: BusinessAnalytics;
 	readonly federated: FederatedAnalytics;
 
 	constructor(transport: Transport) {
 		this.system = new SystemAnalytics(transport);
+		this.usage = new UsageAnalytics(transport);
 		this.business = new BusinessAnalytics(transport);
 		this.federated = new FederatedAnalytics(transport);
 	}
@@ -52,6 +60,29 @@ class SystemAnalytics {
 	/** `GET /analytics/system/logs`. */
 	logs(options: SystemLogsOptions = {}, call: CallOptions = {}): Promise<SystemLogsAnswer> {
 		return this.#transport.get("/analytics/system/logs", { ...options }, call.signal);
+	}
+}
+
+class UsageAnalytics {
+	readonly #transport: Transport;
+
+	constructor(transport: Transport) {
+		this.#transport = transport;
+	}
+
+	/** `GET /analytics/usage/overview`. */
+	overview(options: UsageOverviewOptions = {}, call: CallOptions = {}): Promise<UsageOverviewAnswer> {
+		return this.#transport.get("/analytics/usage/overview", { ...options }, call.signal);
+	}
+
+	/** `GET /analytics/usage/users`. */
+	users(options: UsageUsersOptions = {}, call: CallOptions = {}): Promise<UsageUsersAnswer> {
+		return this.#transport.get("/analytics/usage/users", { ...options }, call.signal);
+	}
+
+	/** `GET /analytics/usage/features`. */
+	features(options: UsageFeaturesOptions = {}, call: CallOptions = {}): Promise<UsageFeaturesAnswer> {
+		return this.#transport.get("/analytics/usage/features", { ...options }, call.signal);
 	}
 }
 

@@ -1,4 +1,5 @@
 export type {
+	BehaviorAnswer,
 	BusinessAnswer,
 	BusinessCustomersAnswer,
 	BusinessRevenueAnswer,
@@ -18,6 +19,10 @@ export type {
 	SystemHealthAnswer,
 	SystemLogsAnswer,
 	SystemPerformanceAnswer,
+	UsageAnswer,
+	UsageFeaturesAnswer,
+	UsageOverviewAnswer,
+	UsageUsersAnswer,
 } from "../schema/wire/index.ts";
 export type { ClientStats } from "./batcher.ts";
 export { Client, type ClientOptions, type FlushOptions } from "./client.ts";

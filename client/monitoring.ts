@@ -1,5 +1,6 @@
 // `client.monitoring`: the methods of the monitoring API, in camelCase; options and answers keep the API's spelling.
 import type {
+	BehaviorAnswer,
 	BusinessAnswer,
 	DatabasesAnswer,
 	HealthAnswer,
@@ -8,6 +9,7 @@ import type {
 	NetworkAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,
+	UsageAnswer,
 } from "../schema/wire/index.ts";
 import type {
 	BusinessOptions,
@@ -19,6 +21,8 @@ import type {
 	QueryLogsOptions,
 	ResourceOptions,
 	RevenueOptions,
+	UsageAnalyticsOptions,
+	UserBehaviorOptions,
 } from "./options.ts";
 import { Telemetry } from "./telemetry.ts";
 import type { Transport } from "./transport.ts";
@@ -84,5 +88,15 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/business`. */
 	businessDashboard(options: BusinessOptions = {}, call: CallOptions = {}): Promise<BusinessAnswer> {
 		return this.#transport.get(`${BASE}/business`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/usage`. */
+	usageAnalytics(options: UsageAnalyticsOptions = {}, call: CallOptions = {}): Promise<UsageAnswer> {
+		return this.#transport.get(`${BASE}/usage`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/behavior`. */
+	userBehavior(options: UserBehaviorOptions = {}, call: CallOptions = {}): Promise<BehaviorAnswer> {
+		return this.#transport.get(`${BASE}/behavior`, { ...options }, call.signal);
 	}
 }

@@ -1,6 +1,7 @@
 // Options of the reading calls: the query parameters of the routes as `schema/wire` has them, in their spelling, with the
 // values that a program has at hand.
 import type {
+	BehaviorQuery,
 	BusinessCustomersQuery,
 	BusinessQuery,
 	BusinessRevenueQuery,
@@ -15,13 +16,17 @@ import type {
 	SystemHealthQuery,
 	SystemLogsQuery,
 	SystemPerformanceQuery,
+	UsageFeaturesQuery,
+	UsageOverviewQuery,
+	UsageQuery,
+	UsageUsersQuery,
 } from "../schema/wire/index.ts";
 
 /** A point in time: RFC 3339 text, epoch (s, ms, µs or ns by size), or a Date. */
 export type Time = string | number | Date;
 
 type Instants = "start" | "end" | "as_of" | "start_time" | "end_time";
-type Lists = "metrics" | "group_by" | "components" | "databases";
+type Lists = "metrics" | "group_by" | "components" | "databases" | "breakdown_by";
 
 /** A route's parameters: Dates for instants, arrays for lists, booleans and numbers as such. */
 type Options<Query> = {
@@ -47,6 +52,11 @@ export type QueryLogsOptions = Options<LogsQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;
+export type UsageAnalyticsOptions = Options<UsageQuery>;
+export type UserBehaviorOptions = Options<BehaviorQuery>;
+export type UsageOverviewOptions = Options<UsageOverviewQuery>;
+export type UsageUsersOptions = Options<UsageUsersQuery>;
+export type UsageFeaturesOptions = Options<UsageFeaturesQuery>;
 export type RevenueOptions = Options<RevenueQuery>;
 export type BusinessOptions = Options<BusinessQuery>;
 export type BusinessRevenueOptions = Options<BusinessRevenueQuery>;

@@ -14,7 +14,11 @@ import { federatedTrainingRead } from "./analytics/federated/training.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
+import { usageFeaturesRead } from "./analytics/usage-features.ts";
+import { usageOverviewRead } from "./analytics/usage-overview.ts";
+import { usageUsersRead } from "./analytics/usage-users.ts";
 import { conventions } from "./conventions.ts";
+import { behaviorRead } from "./monitoring/behavior.ts";
 import { businessRead } from "./monitoring/business.ts";
 import { databasesRead } from "./monitoring/databases.ts";
 import { errorAnalysisRead } from "./monitoring/errors.ts";
@@ -26,6 +30,7 @@ import { performanceRead } from "./monitoring/performance.ts";
 import { profilingRead } from "./monitoring/profiling.ts";
 import { resourcesRead } from "./monitoring/resources.ts";
 import { revenueRead } from "./monitoring/revenue.ts";
+import { usageRead } from "./monitoring/usage.ts";
 import type { QueryDeps, Read } from "./route.ts";
 import { RULES_VERSION, ruleTables } from "./rules.ts";
 
@@ -45,10 +50,15 @@ export const READS: readonly Read[] = [
 	revenueRead,
 	businessRead,
 	profilingRead,
+	usageRead,
+	behaviorRead,
 	// The analytics document.
 	systemHealthRead,
 	systemPerformanceRead,
 	systemLogsRead,
+	usageOverviewRead,
+	usageUsersRead,
+	usageFeaturesRead,
 	federatedTrainingRead,
 	federatedParticipantsRead,
 	businessRevenueRead,

@@ -5,7 +5,10 @@ import { CAPACITY_RULES } from "./measures/capacity.ts";
 import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
 import { CUSTOMER_RULES } from "./measures/customer-rules.ts";
 import { TRAINING_RULES } from "./measures/federated/convergence.ts";
+import { COUNTRY_REGIONS } from "./measures/geography.ts";
+import { ONBOARDING_RULES } from "./measures/onboarding.ts";
 import { SCORE_RULES } from "./measures/score.ts";
+import { SEGMENT_RULES } from "./measures/segments.ts";
 import { TREND_RULES } from "./measures/trends.ts";
 import { RISK_BANDS } from "./privacy/risk.ts";
 
@@ -24,5 +27,8 @@ export function ruleTables(components: ComponentRules = DEFAULT_RULES): Readonly
 		customers: CUSTOMER_RULES,
 		federated_training: TRAINING_RULES,
 		attack_risk: RISK_BANDS,
+		segments: SEGMENT_RULES,
+		onboarding: ONBOARDING_RULES,
+		regions: COUNTRY_REGIONS,
 	};
 }

@@ -39,6 +39,18 @@ export function eventCounts(span: Span, names: readonly string[]): Question<Map<
 	};
 }
 
+/** Chat messages of a window by role, `unknown` for those without one. */
+export function chatsByRole({ start, end }: Span): Question<Map<string, number>> {
+	const params = new Params();
+	return {
+		name: "chats_by_role",
+		params,
+		sql: `SELECT strings['role'] AS role, count() AS total
+${from("events", `event = '${CHAT_EVENT}' AND ${between(params, "ts", start, end)}`)} GROUP BY role ORDER BY total DESC, role`,
+		read: (rows) => new Map(rows.map((row) => [(row.role as string) || "unknown", row.total as number])),
+	};
+}
+
 /** Events of users by hour of the day (0 to 23) and by day of the week (1 is Monday), in the zone. */
 export interface HoursOfUse {
 	readonly byHour: ReadonlyMap<number, number>;

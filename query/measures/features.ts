@@ -7,7 +7,7 @@ import { type PeopleScope, resolved, splitAtQuarters } from "./people.ts";
 import { FEEDBACK_EVENT, RATING } from "./ratings.ts";
 import type { Members } from "./segments.ts";
 
-export const FEATURE_EVENT = "feature.used";
+export const FEATURE_USED = "feature.used";
 
 /** A subquery with `feature`, `person`, `n`: uses in a window, repeated. */
 export function usesIn(params: Params, span: Span): string {
@@ -15,7 +15,7 @@ export function usesIn(params: Params, span: Span): string {
 	const parts = [
 		...(state ? [`SELECT feature, person, n ${from("feature_uses_15m", bucketIn(params, state))}`] : []),
 		...raw.map(({ start, end }) => {
-			const where = `event = '${FEATURE_EVENT}' AND strings['feature'] != '' AND ${between(params, "ts", start, end)}`;
+			const where = `event = '${FEATURE_USED}' AND strings['feature'] != '' AND ${between(params, "ts", start, end)}`;
 			return `SELECT strings['feature'] AS feature, person, toUInt64(1) AS n ${from("events", where)}`;
 		}),
 	];
@@ -39,6 +39,19 @@ export function featureUse(scope: PeopleScope): Question<FeatureUse[]> {
 FROM ${resolved(params, usesIn(params, scope), ["feature", "n"], scope.as_of)}
 GROUP BY feature ORDER BY uses DESC, feature`,
 		read: (rows) => rows as unknown as FeatureUse[],
+	};
+}
+
+/** Distinct users of a feature, or of any. */
+export function featureUsers(scope: PeopleScope, feature?: string): Question<number> {
+	const params = new Params();
+	const named = feature === undefined ? "" : ` WHERE feature = ${params.add("String", feature)}`;
+	return {
+		name: "feature_users",
+		params,
+		sql: `SELECT uniqExactIf(user, user != 0) AS users
+FROM ${resolved(params, `(SELECT person FROM ${usesIn(params, scope)}${named})`, [], scope.as_of)}`,
+		read: ([row]) => row?.users as number,
 	};
 }
 

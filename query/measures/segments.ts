@@ -27,6 +27,9 @@ export const SEGMENT_RULES = {
 /** A predicate on `user` that only members of a segment fulfil. */
 export type Members = (params: Params) => string;
 
+/** All users. */
+export const everybody: Members = () => "user != 0";
+
 /** A period, what comes before it, and what its growth compares with. */
 export interface PeriodScope extends PeopleScope {
 	/** Cut at the same elapsed time. */

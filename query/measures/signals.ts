@@ -55,6 +55,12 @@ export class Signals {
 		return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
 	}
 
+	/** Event time of the first record of a kind, milliseconds since the epoch. */
+	firstOf(signal: Signal["signal"]): number | null {
+		const times = [...this.#byKey.values()].filter((s) => s.signal === signal).map((s) => s.first_seen);
+		return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
+	}
+
 	/** Event time up to which there is data of these kinds, milliseconds since the epoch. */
 	dataThrough(...kinds: readonly Signal["signal"][]): number | null {
 		const times = [...this.#byKey.values()].filter((s) => kinds.includes(s.signal)).map((s) => s.last_seen);

@@ -3,17 +3,18 @@ import { between, bucketOf } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Buckets } from "../time/buckets.ts";
 import { activePeople, MAKES_ACTIVE, type PeopleScope, quartersIn, resolved, splitAtQuarters } from "./people.ts";
+import type { Members } from "./segments.ts";
 
 const QUARTER_SECONDS = 900;
 
-/** Distinct active users of a window. */
-export function distinctUsers(scope: PeopleScope): Question<number> {
+/** Distinct active users of a window, of all or of some. */
+export function distinctUsers(scope: PeopleScope, members?: Members): Question<number> {
 	const params = new Params();
 	return {
 		name: "distinct_users",
 		params,
 		sql: `SELECT uniqExactIf(user, user != 0) AS users
-FROM ${resolved(params, activePeople(params, scope), [], scope.as_of)}`,
+FROM ${resolved(params, activePeople(params, scope), [], scope.as_of)}${members ? ` WHERE ${members(params)}` : ""}`,
 		read: ([row]) => row?.users as number,
 	};
 }

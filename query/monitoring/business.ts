@@ -10,8 +10,8 @@ import {
 } from "../../schema/wire/index.ts";
 import { currencyMethod, isPaid, missingRates, moneyOf, PAYMENTS, SUBSCRIPTIONS } from "../common/money.ts";
 import { growth } from "../growth.ts";
-import { FEATURE_USED, featureUsers } from "../measures/adoption.ts";
 import { SUBSCRIPTION_EVENTS } from "../measures/episodes.ts";
+import { FEATURE_USED, featureUsers } from "../measures/features.ts";
 import type { PeopleScope } from "../measures/people.ts";
 import { churnRate, flows, netRevenue } from "../measures/revenue.ts";
 import { type Signals, signals } from "../measures/signals.ts";

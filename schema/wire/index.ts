@@ -11,3 +11,4 @@ export * from "./monitoring.ts";
 export * from "./performance.ts";
 export * from "./profiling.ts";
 export * from "./rules.ts";
+export * from "./usage.ts";

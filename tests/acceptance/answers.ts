@@ -40,10 +40,14 @@ export function valueAt(answer: Json, path: string, as_of: number): Json | undef
 	for (const segment of segmentsOf(path)) {
 		if (value === undefined || value === null || typeof value !== "object") return undefined;
 		if (segment === "#") value = Array.isArray(value) ? value.length : undefined;
-		else if (segment.startsWith("{")) value = memberWith(value, JSON.parse(segment) as Json, as_of);
-		else value = (value as { readonly [name: string]: Json })[segment.replaceAll("~1", "/").replaceAll("~0", "~")];
+		else if (segment.startsWith("{")) value = memberWith(value, JSON.parse(unescaped(segment)) as Json, as_of);
+		else value = (value as { readonly [name: string]: Json })[unescaped(segment)];
 	}
 	return value;
+}
+
+function unescaped(segment: string): string {
+	return segment.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
 /** A slash within a selector does not part. */

@@ -1,0 +1,139 @@
+import type { z } from "zod";
+import { USERS_TIMEFRAMES, type UsageUsersAnswer, usageUsersAnswer, usageUsersQuery } from "../../schema/wire/index.ts";
+import { peakDays, peakHours, shares } from "../common/patterns.ts";
+import { calendarDays, messagesOf, OF_SESSIONS, OF_USERS, over, retentionRates } from "../common/usage.ts";
+import { CHAT_EVENT, hoursOfUse } from "../measures/counts.ts";
+import { usersByRegion } from "../measures/geography.ts";
+import { RETENTION_METHODS } from "../measures/retention.ts";
+import {
+	type SegmentOptions,
+	type SegmentTotals,
+	SIGN_UP_EVENT,
+	segmentMembers,
+	segmentTotals,
+	userTotals,
+} from "../measures/segments.ts";
+import { MODEL_EVENT } from "../measures/services.ts";
+import { meanDuration_s, SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
+import { signals } from "../measures/signals.ts";
+import { type Needs, withMeta } from "../meta.ts";
+import { decimals, percentOf, ratio } from "../rounding.ts";
+import { type Asking, read } from "../route.ts";
+import { resolvePeriod } from "../time/period.ts";
+
+const NEEDS: Needs = {
+	"user_metrics.total_users": OF_USERS,
+	"user_metrics.active_users": OF_USERS,
+	"user_metrics.new_users": OF_USERS,
+	"user_metrics.returning_users": OF_USERS,
+	"user_metrics.churned_users": { any: ["event session.started"], with: "user_id, over the whole period before" },
+	"engagement.avg_session_duration": OF_SESSIONS,
+	"engagement.single_event_share": OF_SESSIONS,
+	"engagement.avg_sessions_per_user": OF_USERS,
+	"engagement.avg_messages_per_session": {
+		any: [`event ${CHAT_EVENT}`, `event ${MODEL_EVENT}`],
+		with: "session_id",
+	},
+	"engagement.retention_rate.day_1": { any: ["event session.started"], with: "user_id, from 2 days ago on" },
+	"engagement.retention_rate.day_7": { any: ["event session.started"], with: "user_id, from 8 days ago on" },
+	"engagement.retention_rate.day_30": { any: ["event session.started"], with: "user_id, from 31 days ago on" },
+	user_segments: OF_USERS,
+	"activity_patterns.peak_hours": { any: ["event session.started"], with: "user_id, over 7 days" },
+	"activity_patterns.peak_days": { any: ["event session.started"], with: "user_id, over 14 days" },
+	"activity_patterns.geographic_distribution": {
+		any: ["event session.started"],
+		with: "user_id and geo.country.iso_code",
+	},
+};
+
+/** `GET /analytics/usage/users` */
+export const usageUsersRead = read({
+	path: "/analytics/usage/users",
+	summary: "Users: how many, how engaged, of which kinds",
+	description:
+		"With `segment` every number is of that segment's users: total_users are those of them that exist, retention is of them alone. Segments are disjoint, the first rule that holds decides: churned (active in the whole period before, not in this one), new (first active in this one), power (the tenth of the active users with the most sessions, active on at least three days), active, dormant.",
+	query: usageUsersQuery,
+	answer: usageUsersAnswer,
+	needs: NEEDS,
+	ask: usageUsers,
+});
+
+async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUsersQuery>): Promise<UsageUsersAnswer> {
+	const period = resolvePeriod(query, { timeframes: USERS_TIMEFRAMES, defaultTimeframe: "week", now });
+	const { as_of, timezone } = period;
+	const [sent, kind] = await Promise.all([asker.ask(signals(as_of)), asker.ask(sessionKind(as_of))]);
+	const days = calendarDays(period, timezone);
+	const options: SegmentOptions = { scope: period, timezone, days, sessions: kind };
+	const members = query.segment === undefined ? undefined : segmentMembers(options, query.segment);
+	const [users, sessions, retention_rate, segments, hours, regions] = await Promise.all([
+		asker.ask(userTotals(period, members)),
+		asker.ask(sessionTotals(period, kind, members)),
+		retentionRates(asker, { as_of, timezone, mode: query.retention_mode, members }),
+		asker.ask(segmentTotals(options)),
+		asker.ask(hoursOfUse(period, timezone, members)),
+		asker.ask(usersByRegion(period, members)),
+	]);
+	const hasUsers = segments.length > 0 || users.seen > 0;
+	const known = (n: number) => (hasUsers ? n : null);
+	const signsUp = sent.hasEvent(SIGN_UP_EVENT);
+	const total = signsUp ? users.existing : users.seen;
+	const firstRecord = sent.firstRecord();
+	const isCovered = firstRecord !== null && firstRecord <= period.previousWhole.start;
+	const firstEvent = sent.firstOf("event");
+	const history_days = firstEvent === null ? 0 : (as_of - firstEvent) / 86_400_000;
+	const answer = {
+		timeframe: period.timeframe,
+		user_metrics: {
+			total_users: known(total),
+			active_users: known(users.active),
+			new_users: known(users.fresh),
+			returning_users: known(users.active - users.fresh),
+			churned_users: isCovered ? known(users.churned) : null,
+			provisional: period.whole.end > as_of,
+		},
+		engagement: {
+			avg_session_duration: decimals(meanDuration_s(sessions), 1),
+			single_event_share: ratio(over(sessions.single, sessions.sessions)),
+			avg_sessions_per_user: decimals(over(sessions.sessions, users.active), 2),
+			avg_messages_per_session: decimals(over(messagesOf(sessions, sent), sessions.sessions), 2),
+			retention_rate,
+		},
+		user_segments: segments
+			.filter(({ segment }) => query.segment === undefined || segment === query.segment)
+			.map((segment) => ({
+				segment: `${segment.segment}_users` as const,
+				count: segment.users,
+				percentage: percentOf(over(segment.users, total)),
+				avg_daily_sessions: decimals(over(segment.sessions, segment.users * days), 2),
+				characteristics: characteristics(segment),
+			})),
+		activity_patterns: {
+			peak_hours: hasUsers && history_days >= 7 ? peakHours(hours.byHour) : null,
+			peak_days: hasUsers && history_days >= 14 ? peakDays(hours.byWeekday, period) : null,
+			geographic_distribution: shares(regions, users.active),
+		},
+	};
+	return withMeta(
+		answer,
+		{
+			window: period,
+			data_through: sent.dataThrough("event"),
+			methods: {
+				"user_metrics.total_users": signsUp
+					? "signed up and not deleted"
+					: "all users ever seen, since no sign-ups are sent",
+				"engagement.avg_session_duration": SESSION_METHODS[kind],
+				"engagement.retention_rate": RETENTION_METHODS[query.retention_mode],
+			},
+		},
+		{ needs: NEEDS, sent },
+	);
+}
+
+function characteristics({ frequent, long, broad }: SegmentTotals) {
+	return [
+		...(frequent ? ["high_frequency" as const] : []),
+		...(long ? ["long_sessions" as const] : []),
+		...(broad ? ["feature_adoption" as const] : []),
+	];
+}

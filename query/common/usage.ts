@@ -1,0 +1,41 @@
+/** What the routes about use share. */
+import { Temporal } from "temporal-polyfill";
+import { CHAT_EVENT } from "../measures/counts.ts";
+import { RETENTION_DAYS, type RetentionOptions, retention } from "../measures/retention.ts";
+import { MODEL_EVENT } from "../measures/services.ts";
+import type { SessionTotals } from "../measures/sessions.ts";
+import type { Signals } from "../measures/signals.ts";
+import type { NeededRecords } from "../meta.ts";
+import { ratio } from "../rounding.ts";
+import type { Asking } from "../route.ts";
+import type { Span } from "../time/period.ts";
+
+/** Any event with a user will do. */
+export const OF_USERS: NeededRecords = { any: ["event session.started"], with: "user_id" };
+export const OF_SESSIONS: NeededRecords = { any: ["event session.started"], with: "session_id and user_id" };
+
+/** Messages of sessions: chat messages, or model events in a project that never sent one. Null when it sent neither. */
+export function messagesOf(sessions: SessionTotals, sent: Signals): number | null {
+	if (sent.hasEvent(CHAT_EVENT)) return sessions.chats;
+	return sent.hasEvent(MODEL_EVENT) ? sessions.inferences : null;
+}
+
+export async function retentionRates(asker: Asking["asker"], options: RetentionOptions) {
+	const days = await asker.ask(retention(options));
+	const rate = (n: (typeof RETENTION_DAYS)[number]) => {
+		const { users, retained } = days[RETENTION_DAYS.indexOf(n)]!;
+		return users > 0 ? ratio(retained / users) : null;
+	};
+	return { day_1: rate(1), day_7: rate(7), day_30: rate(30) };
+}
+
+/** Calendar days that a window touches. */
+export function calendarDays({ start, end }: Span, timezone: string): number {
+	const date = (ms: number) => Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timezone).toPlainDate();
+	return date(start).until(date(end - 1)).days + 1;
+}
+
+/** Quotient, null where it has none. */
+export function over(part: number | null, whole: number): number | null {
+	return part === null || whole === 0 ? null : part / whole;
+}

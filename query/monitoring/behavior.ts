@@ -1,0 +1,118 @@
+import type { z } from "zod";
+import { badParameter } from "../../http/errors.ts";
+import { BEHAVIOR_METRICS, type BehaviorAnswer, behaviorAnswer, behaviorQuery } from "../../schema/wire/index.ts";
+import { calendarDays, OF_SESSIONS, OF_USERS, over, retentionRates } from "../common/usage.ts";
+import { FEATURE_USED, featureAdoption } from "../measures/features.ts";
+import { RETENTION_METHODS } from "../measures/retention.ts";
+import { everybody, type Segment, segmentMembers, userTotals } from "../measures/segments.ts";
+import { SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
+import { signals } from "../measures/signals.ts";
+import { distinctUsers } from "../measures/users.ts";
+import { type Needs, withMeta } from "../meta.ts";
+import { decimals, ratio } from "../rounding.ts";
+import { type Asking, listOf, read } from "../route.ts";
+import { precedingSpan } from "../time/period.ts";
+import { resolveWindow } from "../time/window.ts";
+
+const DAY_MS = 86_400_000;
+
+const NEEDS: Needs = {
+	users: OF_USERS,
+	"retention.day_1": { any: ["event session.started"], with: "user_id, from 2 days ago on" },
+	"retention.day_7": { any: ["event session.started"], with: "user_id, from 8 days ago on" },
+	"retention.day_30": { any: ["event session.started"], with: "user_id, from 31 days ago on" },
+	"engagement.dau": OF_USERS,
+	"engagement.wau": OF_USERS,
+	"engagement.mau": OF_USERS,
+	"engagement.stickiness": OF_USERS,
+	"engagement.sessions_per_user": OF_USERS,
+	"engagement.events_per_session": OF_SESSIONS,
+	feature_adoption: { any: [`event ${FEATURE_USED}`], with: "feature and user_id" },
+};
+
+/** `GET /v1/monitoring/behavior` */
+export const behaviorRead = read({
+	path: "/v1/monitoring/behavior",
+	summary: "Behaviour of a cohort of users",
+	description:
+		"Everything is of the users of the cohort. Retention is over all their days up to as_of; sessions and features are those of the window.",
+	query: behaviorQuery,
+	answer: behaviorAnswer,
+	needs: NEEDS,
+	ask: behavior,
+});
+
+async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQuery>): Promise<BehaviorAnswer> {
+	const window = resolveWindow(query, {
+		timeframes: ["1h", "24h", "7d", "30d"],
+		defaultTimeframe: "30d",
+		now,
+	});
+	const wanted = metricsOf(query.metrics);
+	const { as_of, timezone, end } = window;
+	const [sent, kind] = await Promise.all([asker.ask(signals(as_of)), asker.ask(sessionKind(as_of))]);
+	const before = precedingSpan(window);
+	const scope = { ...window, previous: before, previousWhole: before };
+	const options = { scope, timezone, days: calendarDays(window, timezone), sessions: kind };
+	const segment = query.cohort.replace("_users", "") as Segment | "all";
+	const members = segment === "all" ? everybody : segmentMembers(options, segment);
+	const activeIn = (days: number) => asker.ask(distinctUsers({ start: end - days * DAY_MS, end, as_of }, members));
+	const none = Promise.resolve(undefined);
+	const [users, rates, sessions, active, features] = await Promise.all([
+		asker.ask(userTotals(scope, members)),
+		wanted.has("retention") ? retentionRates(asker, { as_of, timezone, mode: "calendar", members }) : none,
+		wanted.has("engagement") ? asker.ask(sessionTotals(window, kind, members)) : none,
+		wanted.has("engagement") ? Promise.all([1, 7, 30].map(activeIn)) : none,
+		wanted.has("feature_adoption") ? asker.ask(featureAdoption(window, members)) : none,
+	]);
+	const known = (n: number | undefined) => (users.seen > 0 ? (n ?? 0) : null);
+	const [dau = 0, wau = 0, mau = 0] = active ?? [];
+	const answer = {
+		timeframe: window.timeframe,
+		cohort: query.cohort,
+		users: known(users.seen),
+		...(rates ? { retention: rates } : {}),
+		...(sessions
+			? {
+					engagement: {
+						dau: known(dau),
+						wau: known(wau),
+						mau: known(mau),
+						stickiness: ratio(over(dau, mau)),
+						sessions_per_user: decimals(over(sessions.sessions, users.active), 2),
+						events_per_session: decimals(over(sessions.n, sessions.sessions), 2),
+					},
+				}
+			: {}),
+		...(features
+			? {
+					feature_adoption: features.map((feature) => ({
+						feature: feature.feature,
+						adoption_rate: ratio(over(feature.users, users.active)),
+						median_time_to_first_use_hours: decimals(feature.median_ms / 3_600_000, 2),
+					})),
+				}
+			: {}),
+	};
+	return withMeta(
+		answer,
+		{
+			window,
+			data_through: sent.dataThrough("event"),
+			methods: {
+				...(rates ? { retention: RETENTION_METHODS.calendar } : {}),
+				...(sessions ? { "engagement.sessions_per_user": SESSION_METHODS[kind] } : {}),
+			},
+		},
+		{ needs: NEEDS, sent },
+	);
+}
+
+function metricsOf(text: string | undefined): Set<string> {
+	const names = listOf(text);
+	const unknown = names.find((name) => !(BEHAVIOR_METRICS as readonly string[]).includes(name));
+	if (unknown !== undefined) {
+		throw badParameter({ parameter: "metrics", provided: unknown, valid_options: BEHAVIOR_METRICS });
+	}
+	return new Set(names.length === 0 ? BEHAVIOR_METRICS : names);
+}
