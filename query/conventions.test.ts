@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { acceptedNames, conventionKind, FAMILIES, recordKey } from "../schema/conventions/index.ts";
 import { conventionsAnswer } from "../schema/wire/index.ts";
 import { CONVENTIONS, READS } from "./index.ts";
-import { recordsOf } from "./meta.ts";
+import { partsOf } from "./meta.ts";
 
 const RECORDS = FAMILIES.flatMap(({ records }) => records);
 const KEYS = new Set(RECORDS.map(recordKey));
@@ -19,14 +19,15 @@ const ANY = new Set(["metric", "event"]);
 test("every record that a field needs is in the conventions, with the attribute it is made of", () => {
 	const unknown = READS.flatMap(({ path, needs }) =>
 		Object.entries(needs ?? {}).flatMap(([field, need]) => {
-			const { records, attribute } = recordsOf(need);
-			return records.flatMap((record) => {
-				if (ANY.has(record)) return attribute === undefined ? [`${path} ${field}: any ${record}`] : [];
-				const found = find(record);
-				if (found === undefined) return [`${path} ${field}: ${record}`];
-				const has = attribute === undefined || found.attributes.some(({ name }) => name === attribute);
-				return has ? [] : [`${path} ${field}: ${record} with ${attribute}`];
-			});
+			return partsOf(need).flatMap(({ records, attribute }) =>
+				records.flatMap((record) => {
+					if (ANY.has(record)) return attribute === undefined ? [`${path} ${field}: any ${record}`] : [];
+					const found = find(record);
+					if (found === undefined) return [`${path} ${field}: ${record}`];
+					const has = attribute === undefined || found.attributes.some(({ name }) => name === attribute);
+					return has ? [] : [`${path} ${field}: ${record} with ${attribute}`];
+				}),
+			);
 		}),
 	);
 	expect(unknown).toEqual([]);

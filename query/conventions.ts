@@ -1,7 +1,7 @@
 /** Which fields of which routes each record of the conventions fills: what the routes say that they need, the other way round. */
 import { acceptedNames, FAMILIES, type RecordConvention, recordKey } from "../schema/conventions/index.ts";
 import type { ConventionsAnswer } from "../schema/wire/index.ts";
-import { recordsOf } from "./meta.ts";
+import { partsOf } from "./meta.ts";
 import type { Read } from "./route.ts";
 
 /** The conventions with the fields that each record fills in these routes. */
@@ -24,7 +24,7 @@ export function conventions(reads: readonly Pick<Read, "path" | "needs">[]): Con
 				})),
 				fills: reads.flatMap(({ path, needs }) => {
 					const fields = Object.entries(needs ?? {})
-						.filter(([, need]) => fills(record, recordsOf(need)))
+						.filter(([, need]) => partsOf(need).some((part) => fills(record, part)))
 						.map(([field]) => field);
 					return fields.length === 0 ? [] : [{ route: path, fields }];
 				}),
@@ -35,7 +35,7 @@ export function conventions(reads: readonly Pick<Read, "path" | "needs">[]): Con
 }
 
 /** Where a field can be made of any metric or event, those count that carry the attribute it is made of. */
-function fills(record: RecordConvention, need: ReturnType<typeof recordsOf>): boolean {
+function fills(record: RecordConvention, need: ReturnType<typeof partsOf>[number]): boolean {
 	const key = recordKey(record);
 	const names = [key, ...acceptedNames(key).map((name) => recordKey({ signal: record.signal, name }))];
 	if (need.records.some((needed) => names.includes(needed))) return true;

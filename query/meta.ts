@@ -22,12 +22,16 @@ export interface Evidence {
 }
 
 /**
- * Records that fill a field; any of them will do. Each is `metric NAME`, `event NAME`, `log`, `error` or `profile`; `with` names
- * the attribute that the record must carry, where the record alone does not fill the field.
+ * Records that fill a field; any of them will do. Each is `metric NAME`, `event NAME`, `log`, `error` or `profile`, as the conventions
+ * name them, or `metric` or `event` alone for any. `with` names the attribute that the record must carry, where the record alone
+ * does not fill the field.
  */
-export type NeededRecords = string | readonly string[] | { readonly any: readonly string[]; readonly with: string };
+type Records = string | readonly string[] | { readonly any: readonly string[]; readonly with: string };
 
-/** By the dotted path of the field in the answer, `[]` for the members of a list. */
+/** What fills a field: some records, or records of several kinds, all of which it takes, as a share takes both its numbers. */
+export type NeededRecords = Records | { readonly all: readonly Records[] };
+
+/** By the dotted path of the field in the answer, `[]` for the members of a list, `*` for members that are named by data. */
 export type Needs = Readonly<Record<string, NeededRecords>>;
 
 /**
@@ -43,17 +47,33 @@ export function withMeta<T extends object>(answer: T, parts: MetaParts, { needs,
 export function missingOf(answer: object, needs: Needs, sent: Signals): Meta["missing"] {
 	return Object.entries(needs).flatMap(([field, need]) => {
 		if (!isEmptyAt(answer, field.split("."))) return [];
-		const { records, attribute } = recordsOf(need);
-		if (attribute === undefined && records.some((record) => wasSent(sent, record))) return [];
-		const needed = records.join(" or ") + (attribute === undefined ? "" : ` with ${attribute}`);
-		return [{ field, needs: needed }];
+		const parts = partsOf(need);
+		const unsent = parts.filter(({ records }) => !records.some((record) => wasSent(sent, record)));
+		// Where all was sent, it can only be an attribute.
+		const lacking = unsent.length > 0 ? unsent : parts.filter(({ attribute }) => attribute !== undefined);
+		return lacking.length === 0 ? [] : [{ field, needs: lacking.map(inWords).join(" and ") }];
 	});
 }
 
-/** A need in its long form. */
-export function recordsOf(need: NeededRecords): { records: readonly string[]; attribute?: string } {
-	if (typeof need === "string") return { records: [need] };
-	return "any" in need ? { records: need.any, attribute: need.with } : { records: need };
+function inWords({ records, attribute }: Part): string {
+	return records.join(" or ") + (attribute === undefined ? "" : ` with ${attribute}`);
+}
+
+interface Part {
+	readonly records: readonly string[];
+	readonly attribute?: string;
+}
+
+/** A need in its long form: of each part any record. */
+export function partsOf(need: NeededRecords): readonly Part[] {
+	if (typeof need === "string") return [{ records: [need] }];
+	if ("all" in need) return need.all.flatMap(partsOf);
+	return "any" in need ? [{ records: need.any, attribute: need.with }] : [{ records: need }];
+}
+
+/** The first part of a need; most have no other. */
+export function recordsOf(need: NeededRecords): Part {
+	return partsOf(need)[0]!;
 }
 
 function wasSent(sent: Signals, record: string): boolean {
