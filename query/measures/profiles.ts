@@ -127,43 +127,51 @@ export const MAX_FLAME_NODES = 1_000;
  * Where the time went. The self time of a span is its length less the union of its children's, as far as they lie within it: children
  * at the same time count once. A child belongs to the span of its parent's name that began last before it; one without such a span, to
  * the operation.
- * @param oneOf only each so many-th run, chosen by its id, where there are too many spans to look at all
+ * @param oneOf self times follow from each so many-th run, where there are too many spans to look at all; calls and totals never do
  */
 export function flame(window: Window, operation: string, oneOf = 1): Question<FlameNode[]> {
 	const params = new Params();
-	const name = params.add("String", operation);
-	const some = oneOf === 1 ? "1" : `cityHash64(id) % ${params.add("UInt32", oneOf)} = 0`;
-	const source = runs(params, window, operation, some);
-	// `place`: parents before their children where they begin together. `begun`: how many had begun by then.
-	const spans = `SELECT run, span, above, s, e, place, begun FROM (
-	SELECT run, span, above, s, e,
-		row_number() OVER (PARTITION BY run ORDER BY s, e DESC, i ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS place,
-		count() OVER (PARTITION BY run ORDER BY s RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS begun
-	FROM (SELECT (ts, id) AS run, span_names AS names, span_parents AS parents, span_starts_ns AS starts, span_ends_ns AS ends ${source})
-	ARRAY JOIN names AS span, parents AS above, starts AS s, ends AS e, arrayEnumerate(names) AS i)`;
-	// The operation stands around everything, whatever clock the spans are on.
-	const roots = `SELECT (ts, id) AS run, ${name} AS span, '' AS above, toUInt64(0) AS s, ${FOREVER} AS e, toUInt64(0) AS place, wall_ns AS took ${source}`;
-	const all = `${roots} UNION ALL SELECT run, span, above, s, e, place, toUInt64(e - s) AS took FROM (${spans})`;
-	const covered = `SELECT run, place, intervalLengthSum(greatest(s, p_s), least(e, p_e)) AS busy FROM (
-	SELECT c.run AS run, c.s AS s, c.e AS e, p.span = '' AS lost, p.place AS place, p.s AS p_s, if(lost, ${FOREVER}, p.e) AS p_e
-	FROM (SELECT run, above, s, e, if(span = above, toUInt64(place - 1), begun) AS before FROM (${spans})) AS c
-	ASOF LEFT JOIN (SELECT run, span, place, s, e FROM (${all})) AS p ON c.run = p.run AND c.above = p.span AND c.before >= p.place)
-WHERE greatest(s, p_s) < least(e, p_e) GROUP BY run, place`;
+	const source = runs(params, window, operation);
+	const looked = oneOf === 1 ? "1" : `run % ${params.add("UInt32", oneOf)} = 0`;
+	// Sorted within the run, parents before their children where they begin together; `begun` is how many had begun by then.
+	const spans = `SELECT run, wall, toString(t.4) AS span, toString(t.5) AS above, t.1 AS s, t.6 AS e, place, begun FROM (
+	SELECT cityHash64(ts, id) AS run, wall_ns AS wall, arrayEnumerate(span_names) AS places,
+		arraySort(t -> (t.1, t.2, t.3), arrayZip(span_starts_ns, arrayMap(e -> ${FOREVER} - e, span_ends_ns), places, span_names,
+			span_parents, span_ends_ns)) AS sorted,
+		arrayMap(t -> t.1, sorted) AS starts,
+		arrayReverseFill((p, s, next) -> s != next, places, starts, arrayShiftLeft(starts, 1)) AS all_begun ${source})
+	ARRAY JOIN sorted AS t, places AS place, all_begun AS begun`;
+	const children = `SELECT run, wall, above, s, e, if(span = above, toUInt64(place - 1), toUInt64(begun)) AS before FROM (${spans}) WHERE ${looked}`;
+	const parents = `SELECT run, span, above, s, e, toUInt64(place) AS place FROM (${spans}) WHERE ${looked}`;
+	// Without a parent's span `place` is 0: the operation, which stands around everything, whatever clock the spans are on.
+	const owned = `SELECT c.run AS run, p.place AS place, p.span AS span, p.above AS above, greatest(c.s, p.s) AS s,
+		least(c.e, if(place = 0, ${FOREVER}, p.e)) AS e, if(place = 0, c.wall, toUInt64(p.e - p.s)) AS took
+	FROM (${children}) AS c ASOF LEFT JOIN (${parents}) AS p ON c.run = p.run AND c.above = p.span AND c.before >= p.place`;
+	const busy = `SELECT place = 0 AS is_root, any(span) AS span, any(above) AS above, least(intervalLengthSum(s, e), any(took)) AS covered
+	FROM (${owned}) WHERE s < e GROUP BY run, place`;
+	const row = (took: string) =>
+		`1 AS n, toFloat64(${took}) AS took, if(${looked}, toFloat64(${took}), 0) AS looked_at, 0 AS covered`;
+	const all = `SELECT toUInt8(1) AS is_root, '' AS span, '' AS above, ${row("wall_ns")} FROM (SELECT cityHash64(ts, id) AS run, wall_ns ${source})
+UNION ALL SELECT toUInt8(0) AS is_root, span, above, ${row("e - s")} FROM (${spans})
+UNION ALL SELECT is_root, span, above, 0 AS n, 0 AS took, 0 AS looked_at, toFloat64(covered) AS covered FROM (${busy})`;
 	return {
 		name: "profile_flame",
 		params,
-		sql: `SELECT span, above, is_root, count() AS calls, sum(toFloat64(took)) AS total, sum(toFloat64(took - least(took, busy))) AS self
-FROM (SELECT a.span AS span, a.above AS above, a.place = 0 AS is_root, a.took AS took, b.busy AS busy
-	FROM (${all}) AS a LEFT JOIN (${covered}) AS b ON a.run = b.run AND a.place = b.place)
-GROUP BY span, above, is_root ORDER BY is_root DESC, total DESC, span, above LIMIT ${MAX_FLAME_NODES}`,
+		sql: `SELECT is_root, span, above, sum(n) AS calls, sum(took) AS total, sum(looked_at) AS sampled, sum(covered) AS children FROM (${all})
+GROUP BY is_root, span, above ORDER BY is_root DESC, total DESC, span, above LIMIT ${MAX_FLAME_NODES}`,
 		read: (rows) =>
-			rows.map((row) => ({
-				name: row.span as string,
-				parent: row.is_root ? null : (row.above as string),
-				calls: (row.calls as number) * oneOf,
-				total_ns: (row.total as number) * oneOf,
-				self_ns: (row.self as number) * oneOf,
-			})),
+			rows.map((row) => {
+				const total_ns = row.total as number;
+				const sampled = row.sampled as number;
+				const own = sampled > 0 ? (sampled - (row.children as number)) / sampled : 1;
+				return {
+					name: row.is_root ? operation : (row.span as string),
+					parent: row.is_root ? null : (row.above as string),
+					calls: row.calls as number,
+					total_ns,
+					self_ns: oneOf === 1 ? sampled - (row.children as number) : total_ns * own,
+				};
+			}),
 	};
 }
 

@@ -4,7 +4,9 @@ import { profilingAnswer } from "../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { type Reads, startReads } from "../../tests/support/reads.ts";
 import { insertProfiles, type TestProfile, type TestSpan } from "../../tests/support/records.ts";
+import { type FlameNode, flame } from "../measures/profiles.ts";
 import { milliseconds } from "../rounding.ts";
+import { Queries } from "../run.ts";
 
 const NOW = Date.parse("2026-11-18T15:00:00Z");
 const HOUR = 3_600_000;
@@ -137,6 +139,23 @@ describe("random profiles, late and shuffled", () => {
 				...{ self_ms: milliseconds(self / MS), total_ms: milliseconds(total / MS) },
 			})),
 		);
+	});
+
+	test("a sample of the runs changes no call and no total, only how exactly self times are known", async () => {
+		const asker = new Queries({ client: database.client, secondLock: false }).of("random");
+		const window = { start: NOW - 40 * HOUR, end: NOW };
+		const all = await asker.ask(flame(window, OPERATION));
+		const sampled = await asker.ask(flame(window, OPERATION, 2));
+		const counts = (nodes: readonly FlameNode[]) => nodes.map(({ self_ns: _, ...node }) => node);
+		expect(counts(sampled)).toEqual(counts(all));
+		for (const { self_ns, total_ns } of sampled) {
+			expect(self_ns).toBeGreaterThanOrEqual(0);
+			expect(self_ns).toBeLessThanOrEqual(total_ns);
+		}
+		const shareOf = (nodes: readonly FlameNode[]) =>
+			nodes.reduce((sum, node) => sum + node.self_ns, 0) / nodes.reduce((sum, node) => sum + node.total_ns, 0);
+		expect(shareOf(sampled)).not.toBe(shareOf(all));
+		expect(Math.abs(shareOf(sampled) - shareOf(all))).toBeLessThan(0.1);
 	});
 });
 

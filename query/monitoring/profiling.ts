@@ -16,8 +16,8 @@ import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
 const SLOWEST = 10;
-/** More spans than these are looked at in a sample of the runs. */
-const MAX_SPANS = 500_000;
+/** Of more spans than these, the self times follow from a sample of the runs. */
+const MAX_SPANS = 250_000;
 const NS_PER_MS = 1e6;
 const PROFILE: Needs = {
 	...{ calls: "profile", success_rate: "profile", wall_ms: "profile", slowest: "profile", flame: "profile" },
@@ -74,7 +74,7 @@ async function profiling(asking: Asking, query: z.infer<typeof profilingQuery>):
 	};
 	const methods = {
 		wall_ms: "exact quantiles of all runs",
-		flame: oneOf === 1 ? "all runs" : `one of ${oneOf} runs, multiplied`,
+		"flame[].self_ms": oneOf === 1 ? "all runs" : `share of total_ms in one of ${oneOf} runs`,
 	};
 	const parts = { window, data_through: sent.dataThrough("profile"), methods, source: "raw" } as const;
 	return withMeta(answer, parts, { needs: needsOf(operation, first !== undefined && runs.calls === 0), sent });
