@@ -3,10 +3,16 @@ import type {
 	BehaviorAnswer,
 	BusinessAnswer,
 	DatabasesAnswer,
+	ErrorAnalysisAnswer,
 	HealthAnswer,
+	KpiAnswer,
+	KpisAnswer,
+	KpiValueAnswer,
 	LogsAnswer,
 	MetricsAnswer,
 	NetworkAnswer,
+	NewKpi,
+	ProfilingAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,
 	UsageAnswer,
@@ -15,9 +21,13 @@ import type {
 	BusinessOptions,
 	CallOptions,
 	DatabaseOptions,
+	ErrorAnalysisOptions,
 	HealthOptions,
+	KpisOptions,
+	KpiValueOptions,
 	MetricsOptions,
 	NetworkOptions,
+	ProfilingOptions,
 	QueryLogsOptions,
 	ResourceOptions,
 	RevenueOptions,
@@ -80,6 +90,42 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(`${BASE}/logs`, { ...options }, call.signal);
 	}
 
+	/** `GET /v1/monitoring/errors/analysis`. */
+	errorAnalysis(options: ErrorAnalysisOptions = {}, call: CallOptions = {}): Promise<ErrorAnalysisAnswer> {
+		return this.#transport.get(`${BASE}/errors/analysis`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/profiling`: what `profile` recorded of an operation. */
+	getProfilingData(options: ProfilingOptions, call: CallOptions = {}): Promise<ProfilingAnswer> {
+		return this.#transport.get(`${BASE}/profiling`, { ...options }, call.signal);
+	}
+
+	/** `POST /v1/monitoring/kpis`. */
+	createKpi(kpi: NewKpi, call: CallOptions = {}): Promise<KpiAnswer> {
+		const options = { contentType: "application/json", signal: call.signal };
+		return this.#transport.post(`${BASE}/kpis`, JSON.stringify(kpi), options);
+	}
+
+	/** `GET /v1/monitoring/kpis`. */
+	listKpis(options: KpisOptions = {}, call: CallOptions = {}): Promise<KpisAnswer> {
+		return this.#transport.get(`${BASE}/kpis`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/kpis/{id}`. */
+	getKpi(kpi_id: string, call: CallOptions = {}): Promise<KpiAnswer> {
+		return this.#transport.get(kpiPath(kpi_id), {}, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/kpis/{id}`. */
+	deleteKpi(kpi_id: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(kpiPath(kpi_id), call.signal);
+	}
+
+	/** `GET /v1/monitoring/kpis/{id}/value`. */
+	kpiValue(kpi_id: string, options: KpiValueOptions = {}, call: CallOptions = {}): Promise<KpiValueAnswer> {
+		return this.#transport.get(`${kpiPath(kpi_id)}/value`, { ...options }, call.signal);
+	}
+
 	/** `GET /v1/monitoring/revenue`. */
 	revenueMetrics(options: RevenueOptions = {}, call: CallOptions = {}): Promise<RevenueAnswer> {
 		return this.#transport.get(`${BASE}/revenue`, { ...options }, call.signal);
@@ -99,4 +145,8 @@ export class Monitoring extends Telemetry {
 	userBehavior(options: UserBehaviorOptions = {}, call: CallOptions = {}): Promise<BehaviorAnswer> {
 		return this.#transport.get(`${BASE}/behavior`, { ...options }, call.signal);
 	}
+}
+
+function kpiPath(kpi_id: string): string {
+	return `${BASE}/kpis/${encodeURIComponent(kpi_id)}`;
 }

@@ -6,11 +6,15 @@ import type {
 	BusinessQuery,
 	BusinessRevenueQuery,
 	DatabasesQuery,
+	ErrorAnalysisQuery,
 	FederatedQuery,
 	HealthQuery,
+	KpisQuery,
+	KpiValueQuery,
 	LogsQuery,
 	MetricsQuery,
 	NetworkQuery,
+	ProfilingQuery,
 	ResourcesQuery,
 	RevenueQuery,
 	SystemHealthQuery,
@@ -49,6 +53,10 @@ export type ResourceOptions = Options<ResourcesQuery>;
 export type DatabaseOptions = Options<DatabasesQuery>;
 export type NetworkOptions = Options<NetworkQuery>;
 export type QueryLogsOptions = Options<LogsQuery>;
+export type ErrorAnalysisOptions = Options<ErrorAnalysisQuery>;
+export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
+export type KpisOptions = Options<KpisQuery>;
+export type KpiValueOptions = Options<KpiValueQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;

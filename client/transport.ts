@@ -19,6 +19,7 @@ export type Query = Record<string, string | number | boolean | Date | readonly (
 
 interface PostOptions {
 	contentType: string;
+	signal?: AbortSignal | undefined;
 	idempotencyKey?: string;
 	/** Lets a browser finish the request after the page is gone; for bodies below 64 KiB. */
 	keepalive?: boolean;
@@ -58,7 +59,13 @@ export class Transport {
 				...(options.idempotencyKey !== undefined && { "idempotency-key": options.idempotencyKey }),
 			},
 			...(options.keepalive && { keepalive: true }),
+			...(options.signal && { signal: options.signal }),
 		});
+	}
+
+	/** DELETE, tried once: a second one would not find what the first one deleted. */
+	delete(path: string, signal?: AbortSignal): Promise<void> {
+		return this.#request(path, { method: "DELETE", ...(signal && { signal }) });
 	}
 
 	async #request<Answer>(path: string, init: RequestInit): Promise<Answer> {
@@ -70,7 +77,7 @@ export class Transport {
 			const answer = await fetch(`${baseUrl}${path}`, { ...init, headers, signal });
 			const text = await answer.text();
 			if (!answer.ok) throw errorFromAnswer(answer.status, answer.headers, text, Date.now());
-			return JSON.parse(text) as Answer;
+			return (answer.status === 204 ? undefined : JSON.parse(text)) as Answer;
 		} catch (cause) {
 			if (cause instanceof TidemarkError || init.signal?.aborted) throw cause;
 			if (cause instanceof SyntaxError) throw new TidemarkError(`${baseUrl} did not answer with JSON`, { cause });

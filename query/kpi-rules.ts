@@ -1,8 +1,7 @@
 import type { Kpi, KpiValueAnswer } from "../schema/wire/index.ts";
 
-/** How the words of a KPI follow from its numbers. A change of a number here is a new version. */
+/** How the words of a KPI follow from its numbers. */
 export const KPI_RULES = {
-	version: 1,
 	/** A value within this share of the one before is stable; a difference that is no more than the error of a sum is none. */
 	stable_within: 0.01,
 	/** Relative distance at which a value counts as its target. */

@@ -1,5 +1,6 @@
 /** Every label of an answer (a state, a severity, a trend, a recommendation) comes from these tables, never from free text. */
 import { SLOW_QUERY_MS } from "../schema/wire/index.ts";
+import { KPI_RULES } from "./kpi-rules.ts";
 import { BOTTLENECK_RULES } from "./measures/bottlenecks.ts";
 import { CAPACITY_RULES } from "./measures/capacity.ts";
 import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
@@ -25,6 +26,7 @@ export function ruleTables(components: ComponentRules = DEFAULT_RULES): Readonly
 		trends: TREND_RULES,
 		capacity: CAPACITY_RULES,
 		customers: CUSTOMER_RULES,
+		kpis: KPI_RULES,
 		federated_training: TRAINING_RULES,
 		attack_risk: RISK_BANDS,
 		segments: SEGMENT_RULES,

@@ -7,14 +7,18 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AuthenticationError, Client } from "../client/index.ts";
+import { AuthenticationError, Client, NotFoundError } from "../client/index.ts";
 import {
 	businessAnswer,
 	businessCustomersAnswer,
 	businessRevenueAnswer,
+	errorAnalysisAnswer,
 	healthAnswer,
+	kpisAnswer,
+	kpiValueAnswer,
 	logsAnswer,
 	metricsAnswer,
+	profilingAnswer,
 	resourcesAnswer,
 	revenueAnswer,
 	systemHealthAnswer,
@@ -181,6 +185,43 @@ test("the SDK's reads of money are answered as the contracts say", async () => {
 	expect(meta.missing).toContainEqual({ field: "support_ticket_volume.value", needs: "event ticket.opened" });
 	businessRevenueAnswer.parse(await analytics.business.revenue({ timezone: "Asia/Kathmandu" }));
 	businessCustomersAnswer.parse(await analytics.business.customers({ start: new Date(0), limit: 1 }));
+});
+
+test("the SDK reads back the errors and profiles it sent, and a KPI over what it counted, until that is deleted", async () => {
+	const client = new Client({ apiKey: server.adminKey, baseUrl: server.url });
+	const { monitoring } = client;
+	const context = { user_id: "u", order: 7 };
+	for (let n = 0; n < 2; n++) monitoring.reportError(new TypeError("no plan"), { component: "billing", context });
+	monitoring.profile("inference_pipeline", (profile) => profile.span("forward", () => undefined));
+	monitoring.trackMetric({ name: "accurate_predictions", value: 90, kind: "counter" });
+	monitoring.trackMetric({ name: "total_predictions", value: 100, kind: "counter" });
+	await client.flush({ wait: true });
+
+	const errors = errorAnalysisAnswer.parse(
+		await monitoring.errorAnalysis({ timeframe: "1h", group_by: ["error_type", "component", "context.order"] }),
+	);
+	expect(errors.groups.find(({ component }) => component === "billing")).toMatchObject({
+		...{ error_type: "TypeError", "context.order": 7, count: 2, affected_users: 1 },
+		sample: { message: "no plan", user_id: "u", issue_id: expect.stringMatching(/^[0-9a-f]{16}$/) },
+	});
+	const profile = await monitoring.getProfilingData({ operation: "inference_pipeline", timeframe: "1h" });
+	expect(profilingAnswer.parse(profile)).toMatchObject({ calls: 1, success_rate: 1 });
+	expect(profile.flame.map(({ name, parent }) => [name, parent])).toEqual([
+		["inference_pipeline", null],
+		["forward", "inference_pipeline"],
+	]);
+
+	const kpi = await monitoring.createKpi({
+		name: "Model Accuracy Rate",
+		calculation: { numerator: "accurate_predictions", denominator: "total_predictions", format: "percentage" },
+		target_value: 0.95,
+	});
+	expect(await monitoring.getKpi(kpi.kpi_id)).toEqual(kpi);
+	expect(kpisAnswer.parse(await monitoring.listKpis({ limit: 10 })).kpis).toEqual([kpi]);
+	const value = kpiValueAnswer.parse(await monitoring.kpiValue(kpi.kpi_id, { timeframe: "1h" }));
+	expect(value).toMatchObject({ value: 0.9, display: "90%", attainment: 0.9474, status: "off_target" });
+	expect(await monitoring.deleteKpi(kpi.kpi_id)).toBeUndefined();
+	await expect(monitoring.kpiValue(kpi.kpi_id)).rejects.toBeInstanceOf(NotFoundError);
 });
 
 test("a read that asks for what there is not is a ValidationError that says what there is", async () => {

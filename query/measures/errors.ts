@@ -1,6 +1,7 @@
 /** Errors in groups: how many, whom they met, since when, and one of each to look at. */
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
+import { resolved } from "./people.ts";
 
 /** Columns of an error that it can be grouped by. */
 export const ERROR_COLUMNS = ["error_type", "component", "severity", "issue_id"] as const;
@@ -15,11 +16,13 @@ export interface ErrorWindow {
 	readonly end: number;
 	/** The window compared with ends where this one starts. */
 	readonly previousStart: number;
+	/** Whom an anonymous id belongs to is known from links before it. */
+	readonly as_of: number;
 }
 
 export interface ErrorTotals {
 	readonly count: number;
-	/** Distinct users of the errors that name one. */
+	/** Distinct users of the errors that name one, anonymous ids resolved. */
 	readonly users: number;
 }
 
@@ -36,16 +39,20 @@ export interface ErrorGroup {
 	readonly last_id: string;
 }
 
+/** The person of an error as that of an event is numbered. */
+const PERSON = "if(user_id != '', bitOr(sipHash64(user_id), toUInt64(1)), toUInt64(0))";
+
 /** Groups beyond the most frequent ones are not listed. */
 export const MAX_GROUPS = 10_000;
 
 /** Errors of the window, ungrouped. */
-export function errorTotals({ start, end }: ErrorWindow): Question<ErrorTotals> {
+export function errorTotals({ start, end, as_of }: ErrorWindow): Question<ErrorTotals> {
 	const params = new Params();
 	return {
 		name: "error_totals",
 		params,
-		sql: `SELECT count() AS n, uniqExactIf(user_id, user_id != '') AS users ${from("errors", between(params, "ts", start, end))}`,
+		sql: `SELECT count() AS n, uniqExactIf(user, user != 0) AS users
+FROM ${resolved(params, `(SELECT ${PERSON} AS person ${from("errors", between(params, "ts", start, end))})`, [], as_of)}`,
 		read: ([row]) => ({ count: (row?.n as number | undefined) ?? 0, users: (row?.users as number | undefined) ?? 0 }),
 	};
 }
@@ -53,12 +60,14 @@ export function errorTotals({ start, end }: ErrorWindow): Question<ErrorTotals> 
 /** Groups of the window, the most frequent first, then by their keys. */
 export function errorGroups(window: ErrorWindow, keys: readonly ErrorKey[]): Question<ErrorGroup[]> {
 	const params = new Params();
-	const { start, end, previousStart } = window;
+	const { start, end, previousStart, as_of } = window;
 	const inWindow = `ts >= ${at(params, start)}`;
 	const columns = keys.map((_, i) => `k${i}`).join(", ");
-	const ranked = `SELECT ${keysAs(params, keys)}, countIf(${inWindow}) AS n, countIf(NOT (${inWindow})) AS before,
-	uniqExactIf(user_id, user_id != '' AND ${inWindow}) AS users, max(ts) AS last_ts, argMax(id, (ts, id)) AS last_id
-${from("errors", between(params, "ts", previousStart, end))}
+	const rows = `(SELECT ts, id AS error_id, ${keysAs(params, keys)}, ${PERSON} AS person ${from("errors", between(params, "ts", previousStart, end))})`;
+	const names = keys.map((_, i) => `k${i}`);
+	const ranked = `SELECT ${columns}, countIf(${inWindow}) AS n, countIf(NOT (${inWindow})) AS before,
+	uniqExactIf(user, user != 0 AND ${inWindow}) AS users, max(ts) AS last_ts, argMax(error_id, (ts, error_id)) AS last_id
+FROM ${resolved(params, rows, ["ts", "error_id", ...names], as_of)}
 GROUP BY ${columns} HAVING n > 0 ORDER BY n DESC, ${columns} LIMIT ${MAX_GROUPS}`;
 	return {
 		name: "error_groups",

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorAnalysisAnswer } from "../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { type Reads, startReads } from "../../tests/support/reads.ts";
-import { insertErrors, insertSeries, type TestError } from "../../tests/support/records.ts";
+import { insertErrors, insertEvents, insertSeries, type TestError } from "../../tests/support/records.ts";
 
 const NOW = Date.parse("2026-11-18T15:00:00Z");
 const HOUR = 3_600_000;
@@ -13,7 +13,7 @@ let database: TestDatabase;
 let reads: Reads;
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	const projects = ["random", "twin", "empty", "small", "users", "many", "context"];
+	const projects = ["random", "twin", "empty", "small", "users", "linked"];
 	reads = await startReads(database.client, { projects, now: NOW });
 });
 afterAll(() => database?.stop());
@@ -180,6 +180,22 @@ test("errors that name nobody say nothing about users; the rate is per 1,000 req
 		],
 	});
 	expect(answer.meta.missing).toContainEqual({ field: "affected_users", needs: "error with user_id" });
+});
+
+test("an anonymous id is the user it was linked to, also before, but only once that is known", async () => {
+	await insertErrors(database.client, "linked", [
+		{ ts: NOW - 3 * HOUR, error_type: "A", user_id: "anon 1" },
+		{ ts: NOW - 2, error_type: "A", user_id: "ünï" },
+		{ ts: NOW - 1, error_type: "B", user_id: "other" },
+	]);
+	const linked = { event: "user.linked", ts: NOW - HOUR, user_id: "ünï", properties: { anonymous_id: "anon 1" } };
+	await insertEvents(database.client, "linked", [linked]);
+	expect(await ask("linked")).toMatchObject({
+		affected_users: 2,
+		groups: [{ count: 2, affected_users: 1 }, { count: 1 }],
+	});
+	const before = new Date(NOW - HOUR).toISOString();
+	expect(await ask("linked", { as_of: before })).toMatchObject({ affected_users: 1, groups: [{ affected_users: 1 }] });
 });
 
 test("what is grouped by must be something that errors have", async () => {

@@ -70,7 +70,7 @@ async function errorAnalysis(asking: Asking, query: z.infer<typeof errorAnalysis
 	const first = sent.firstRecord();
 	assertLogsKept("Errors", Math.max(window.start, first ?? window.start), { now, reach });
 	const previousStart = precedingSpan(window).start;
-	const span: ErrorWindow = { start: window.start, end: window.end, previousStart };
+	const span: ErrorWindow = { start: window.start, end: window.end, previousStart, as_of: window.as_of };
 	const [totals, all, requests] = await Promise.all([
 		asker.ask(errorTotals(span)),
 		asker.ask(errorGroups(span, keys)),

@@ -10,6 +10,7 @@ import { type Needs, withMeta } from "../meta.ts";
 import { RetentionError } from "../plan/plan.ts";
 import { decimals, percentOf, ratio, significant } from "../rounding.ts";
 import type { Asking } from "../route.ts";
+import { RULES_VERSION } from "../rules.ts";
 import { precedingSpan } from "../time/period.ts";
 import { resolveWindow } from "../time/window.ts";
 
@@ -52,8 +53,8 @@ export async function kpiValue(
 	};
 	const methods = {
 		value: "sum of the numerator / sum of the denominator",
-		status: `rules, version ${KPI_RULES.version}`,
-		trend: `rules, version ${KPI_RULES.version}: stable within ${100 * KPI_RULES.stable_within} %`,
+		status: `rules, version ${RULES_VERSION}`,
+		trend: `rules, version ${RULES_VERSION}: stable within ${100 * KPI_RULES.stable_within} %`,
 	};
 	const evidence = { needs: needsOf(sent, numerator, denominator), sent };
 	return withMeta(answer, { window, data_through: sent.dataThrough("metric", "event"), methods }, evidence);
