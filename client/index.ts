@@ -19,6 +19,7 @@ export type {
 	MetricsAnswer,
 	NetworkAnswer,
 	NewKpi,
+	PerformanceAnswer,
 	ProfilingAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,

@@ -12,6 +12,7 @@ import type {
 	MetricsAnswer,
 	NetworkAnswer,
 	NewKpi,
+	PerformanceAnswer,
 	ProfilingAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,
@@ -27,6 +28,7 @@ import type {
 	KpiValueOptions,
 	MetricsOptions,
 	NetworkOptions,
+	PerformanceOptions,
 	ProfilingOptions,
 	QueryLogsOptions,
 	ResourceOptions,
@@ -64,6 +66,11 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/resources`. */
 	resourceUtilization(options: ResourceOptions = {}, call: CallOptions = {}): Promise<ResourcesAnswer> {
 		return this.#transport.get(`${BASE}/resources`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/performance`: score, bottlenecks, trends and capacity. */
+	performance(options: PerformanceOptions = {}, call: CallOptions = {}): Promise<PerformanceAnswer> {
+		return this.#transport.get(`${BASE}/performance`, { ...options }, call.signal);
 	}
 
 	/**

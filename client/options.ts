@@ -14,6 +14,7 @@ import type {
 	LogsQuery,
 	MetricsQuery,
 	NetworkQuery,
+	PerformanceQuery,
 	ProfilingQuery,
 	ResourcesQuery,
 	RevenueQuery,
@@ -41,7 +42,7 @@ type Options<Query> = {
 					? string | readonly string[]
 					: Name extends "explain" | "include_peer_details"
 						? boolean
-						: Name extends "limit" | "slow_query_ms"
+						: Name extends "limit" | "slow_query_ms" | "apdex_t_ms"
 							? number
 							: Query[Name])
 		| undefined;
@@ -51,6 +52,7 @@ export type HealthOptions = Options<HealthQuery>;
 export type MetricsOptions = Options<MetricsQuery>;
 export type ResourceOptions = Options<ResourcesQuery>;
 export type DatabaseOptions = Options<DatabasesQuery>;
+export type PerformanceOptions = Options<PerformanceQuery>;
 export type NetworkOptions = Options<NetworkQuery>;
 export type QueryLogsOptions = Options<LogsQuery>;
 export type ErrorAnalysisOptions = Options<ErrorAnalysisQuery>;

@@ -7,7 +7,7 @@ import {
 	systemPerformanceQuery,
 } from "../../schema/wire/index.ts";
 import { latencyOf } from "../common/latency.ts";
-import { CPU, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
+import { CPU, CPU_TIME, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
 import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
@@ -18,7 +18,7 @@ import { type Asking, read } from "../route.ts";
 import { resolveGrid } from "../time/window.ts";
 
 const NEEDS: Needs = {
-	"metrics[].cpu_usage": `metric ${CPU}`,
+	"metrics[].cpu_usage": [`metric ${CPU}`, `metric ${CPU_TIME}`],
 	"metrics[].memory_usage": `metric ${MEMORY}`,
 	"metrics[].disk_io_read": `metric ${DISK_IO}`,
 	"metrics[].disk_io_write": `metric ${DISK_IO}`,
@@ -33,7 +33,7 @@ const NEEDS: Needs = {
 	"metrics[].response_time_p95": HTTP_RECORDS,
 	"metrics[].response_time_p99": HTTP_RECORDS,
 	"metrics[].error_rate": HTTP_RECORDS,
-	"summary.avg_cpu": `metric ${CPU}`,
+	"summary.avg_cpu": [`metric ${CPU}`, `metric ${CPU_TIME}`],
 	"summary.max_memory": `metric ${MEMORY}`,
 	"summary.total_requests": HTTP_RECORDS,
 	"summary.avg_response_time": HTTP_RECORDS,

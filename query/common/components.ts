@@ -2,7 +2,7 @@
 import type { ComponentHealth } from "../../schema/wire/index.ts";
 import { CHECK } from "../measures/availability.ts";
 import { checkResults, components, type Evidence, overallState, type State, stateOf } from "../measures/components.ts";
-import { FILESYSTEM, GPU, usedShare, utilizationByComponent } from "../measures/hosts.ts";
+import { FILESYSTEM, GPU, saysUsed, usedShare, utilizationByComponent } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
 import { HEARTBEAT, type Nodes, nodes } from "../measures/nodes.ts";
 import { over, type Scope } from "../measures/scope.ts";
@@ -42,7 +42,7 @@ export async function systemState(asking: Asking, scope: Scope): Promise<SystemS
 		asker.ask(lastValues(scope, [FILESYSTEM, GPU])),
 		asker.ask(transactions(recent)),
 	]);
-	const freshGauges = fresh(gauges, scope.end);
+	const freshGauges = fresh(gauges, scope.end).filter(saysUsed);
 	const quiet = [...sent].filter(([, names]) => ![...names].some((name) => KNOWN.has(name)));
 	const others = await aliveOthers(asking, scope, new Set(quiet.flatMap(([, names]) => [...names])));
 	const found: Record<string, ComponentHealth> = {};

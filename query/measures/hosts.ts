@@ -5,15 +5,18 @@ import { planOf, type Scope } from "./scope.ts";
 import { HOST, named, ofComponent, seriesWhere } from "./series.ts";
 
 export const CPU = "system.cpu.utilization";
+/** Running totals of processors by mode: what used processors are told by where no utilisation is sent. */
+export const CPU_TIME = "system.cpu.time";
 export const MEMORY = "system.memory.utilization";
 export const DISK_IO = "system.disk.io";
 export const NETWORK_IO = "system.network.io";
 export const FILESYSTEM = "system.filesystem.utilization";
+export const FILESYSTEM_USAGE = "system.filesystem.usage";
 export const GPU = "gpu.utilization";
 
 /** Collectors that send a share for each mode of a processor: what is used is what is not idle. */
 const MODE = "if(tags['cpu.mode'] != '', tags['cpu.mode'], tags['state'])";
-export const IDLE = `name = '${CPU}' AND ${MODE} = 'idle'`;
+export const IDLE = `name IN ('${CPU}', '${CPU_TIME}') AND ${MODE} = 'idle'`;
 const MEMORY_STATE = "if(tags['system.memory.state'] != '', tags['system.memory.state'], tags['state'])";
 const FILESYSTEM_STATE = "if(tags['system.filesystem.state'] != '', tags['system.filesystem.state'], tags['state'])";
 /** Series that say how much is used, on `name` and `tags`. */
@@ -27,14 +30,17 @@ export interface Utilization {
 	readonly host_mean: number;
 	/** Mean of all samples. */
 	readonly sample_mean: number;
-	/** Largest single sample. */
-	readonly peak: number;
+	/** Largest single sample; null of running totals, which have none. */
+	readonly peak: number | null;
 }
 
-/** Utilisation by metric name and start of the bucket; a bucket without a sample is absent. */
+/**
+ * Utilisation by metric name and start of the bucket; a bucket without a sample is absent. Without any sample of processors it is
+ * what was not idle of their increasing times.
+ */
 export function utilization(scope: Scope): Question<Record<string, Map<number, Utilization>>> {
 	const params = new Params();
-	const names = [CPU, MEMORY];
+	const names = [CPU, MEMORY, CPU_TIME];
 	const rows = seriesRows(params, {
 		plan: planOf(scope),
 		buckets: scope.buckets,
@@ -42,21 +48,24 @@ export function utilization(scope: Scope): Question<Record<string, Map<number, U
 		columns: ["n", "sum", "min", "max"],
 	});
 	const component = scope.component === undefined ? "1" : ofComponent(params, scope.component);
+	// Of times the total is what was busy, and the seconds stand for the samples.
 	return {
 		name: "utilization",
 		params,
 		sql: `SELECT t, name, avg(total / samples) AS host_mean, sum(total) / sum(samples) AS sample_mean, max(top) AS peak
 FROM (
-	SELECT t, found.name AS name, host, sum(if(idle, n - sum, sum)) AS total, sum(n) AS samples, max(if(idle, 1 - min, max)) AS top
+	SELECT t, found.name AS name, host, sum(multiIf(timed, if(idle, 0, sum), idle, n - sum, sum)) AS total,
+		sum(if(timed, sum, toFloat64(n))) AS samples, maxOrNullIf(if(idle, 1 - min, max), NOT timed) AS top
 	FROM ${rows} AS found
-	INNER JOIN (SELECT DISTINCT series_id, ${HOST} AS host, (${IDLE}) AS idle
-		${from("series", `${named(params, names)} AND (${USED}) AND (${component})`)}) AS of USING (series_id)
-	GROUP BY t, name, host
+	INNER JOIN (SELECT DISTINCT series_id, ${HOST} AS host, (${IDLE}) AS idle, name = '${CPU_TIME}' AS timed
+		${from("series", `${named(params, names)} AND (${USED} OR name = '${CPU_TIME}') AND (${component})`)}) AS of USING (series_id)
+	GROUP BY t, name, host HAVING samples > 0
 ) GROUP BY t, name`,
 		read: (found) => {
-			const of: Record<string, Map<number, Utilization>> = Object.fromEntries(names.map((name) => [name, new Map()]));
-			for (const row of found) of[row.name as string]!.set(row.t as number, row as unknown as Utilization);
-			return of;
+			const of = new Map(names.map((name) => [name, new Map<number, Utilization>()]));
+			for (const row of found) of.get(row.name as string)!.set(row.t as number, row as unknown as Utilization);
+			const cpu = of.get(CPU)!;
+			return { [CPU]: cpu.size > 0 ? cpu : of.get(CPU_TIME)!, [MEMORY]: of.get(MEMORY)! };
 		},
 	};
 }
@@ -96,7 +105,8 @@ export function usedShare(last: {
 export function saysUsed(last: { readonly name: string; readonly tags: Readonly<Record<string, string>> }): boolean {
 	if (last.name === CPU) return ["", "idle"].includes(last.tags["cpu.mode"] || last.tags.state || "");
 	if (last.name === MEMORY) return ["", "used"].includes(last.tags["system.memory.state"] || last.tags.state || "");
-	return ["", "used"].includes(last.tags["system.filesystem.state"] || last.tags.state || "");
+	const isVolume = last.name === FILESYSTEM || last.name === FILESYSTEM_USAGE;
+	return !isVolume || ["", "used"].includes(last.tags["system.filesystem.state"] || last.tags.state || "");
 }
 
 /** Bytes moved. */

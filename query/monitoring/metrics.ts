@@ -11,7 +11,7 @@ import {
 import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
 import { latencyOf } from "../common/latency.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
-import { CPU, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
+import { CPU, CPU_TIME, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
 import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
@@ -32,7 +32,7 @@ const POINT_NEEDS: Readonly<Record<BuiltInMetric, NeededRecords>> = {
 	response_time_p95: HTTP_RECORDS,
 	response_time_p99: HTTP_RECORDS,
 	error_rate: HTTP_RECORDS,
-	cpu_utilization: `metric ${CPU}`,
+	cpu_utilization: [`metric ${CPU}`, `metric ${CPU_TIME}`],
 	memory_utilization: `metric ${MEMORY}`,
 	network_throughput_mbps: `metric ${NETWORK_IO}`,
 	active_users: { any: ["event"], with: "user_id" },

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { type PerformanceAnswer, performanceAnswer, performanceQuery } from "../../schema/wire/index.ts";
 import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
-import { GAUGES, utilizationByUnit } from "../measures/saturation.ts";
+import { GAUGES, QUEUE_WAIT, utilizationByUnit } from "../measures/saturation.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { apdexScore, performanceScore, type ScoredPart } from "../measures/score.ts";
 import { DB_CONNECTIONS } from "../measures/services.ts";
@@ -30,7 +30,7 @@ const NEEDS: Needs = {
 	"breakdown.availability.score": AVAILABILITY_RECORDS,
 	"breakdown.saturation.value": GAUGE_RECORDS,
 	"breakdown.saturation.score": GAUGE_RECORDS,
-	bottlenecks: [...GAUGE_RECORDS, `metric ${DB_CONNECTIONS}`],
+	bottlenecks: [...GAUGE_RECORDS, `metric ${DB_CONNECTIONS}`, `metric ${QUEUE_WAIT}`],
 	...Object.fromEntries(
 		["response_time", "throughput"].flatMap((trend) =>
 			["direction", "change_percentage", "p_value"].map((field) => [`trends.${trend}.${field}`, HTTP_RECORDS]),

@@ -7,7 +7,17 @@ import {
 	resourcesQuery,
 	TIMEFRAMES,
 } from "../../schema/wire/index.ts";
-import { CPU, FILESYSTEM, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
+import {
+	CPU,
+	CPU_TIME,
+	FILESYSTEM,
+	FILESYSTEM_USAGE,
+	MEMORY,
+	moved,
+	NETWORK_IO,
+	saysUsed,
+	utilization,
+} from "../measures/hosts.ts";
 import { type LastValue, lastValues } from "../measures/last-values.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
@@ -16,12 +26,11 @@ import { percentOf, significant } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
-export const FILESYSTEM_USAGE = "system.filesystem.usage";
 export const FILESYSTEM_LIMIT = "system.filesystem.limit";
 export const LINK_CAPACITY = "network.link.capacity";
 
 const NEEDS: Needs = {
-	"cpu.avg_utilization": `metric ${CPU}`,
+	"cpu.avg_utilization": [`metric ${CPU}`, `metric ${CPU_TIME}`],
 	"cpu.max_utilization": `metric ${CPU}`,
 	"memory.avg_utilization": `metric ${MEMORY}`,
 	"memory.max_utilization": `metric ${MEMORY}`,
@@ -89,7 +98,7 @@ function sectionsOf(text: string | undefined): ReadonlySet<string> {
 }
 
 const bytesOf = (last: readonly LastValue[], name: string) =>
-	last.filter((value) => value.name === name).reduce((sum, { value }) => sum + value, 0);
+	last.filter((value) => value.name === name && saysUsed(value)).reduce((sum, { value }) => sum + value, 0);
 
 function storageMethod(last: readonly LastValue[]): string {
 	return bytesOf(last, FILESYSTEM_LIMIT) > 0 ? "sum of used / sum of capacity" : "mean over volumes";
@@ -98,7 +107,7 @@ function storageMethod(last: readonly LastValue[]): string {
 /** Used over capacity where both are sent, else the mean of what each volume says; of the last values in a day. */
 function storageOf(last: readonly LastValue[]): NonNullable<ResourcesAnswer["storage"]> {
 	const capacity = bytesOf(last, FILESYSTEM_LIMIT);
-	const volumes = last.filter(({ name }) => name === FILESYSTEM);
+	const volumes = last.filter((value) => value.name === FILESYSTEM && saysUsed(value));
 	const mean = volumes.length > 0 ? volumes.reduce((sum, { value }) => sum + value, 0) / volumes.length : null;
 	return {
 		utilization: percentOf(capacity > 0 ? bytesOf(last, FILESYSTEM_USAGE) / capacity : mean),

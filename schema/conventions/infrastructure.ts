@@ -54,6 +54,10 @@ export const INFRASTRUCTURE: readonly Family[] = [
 				...HOST,
 				text("cpu.mode", "With a series for each mode the used share is 1 − idle; state does as well"),
 			]),
+			metric("system.cpu.time", "cumulative", "s", "Time of the processors by mode, where no utilization is sent", [
+				...HOST,
+				text("cpu.mode", "idle or any other; state does as well", needed),
+			]),
 			metric("system.memory.utilization", "gauge", "1", "Used share of the memory", [
 				...HOST,
 				text("system.memory.state", "With a series for each state only used counts; state does as well"),
