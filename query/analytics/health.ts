@@ -4,6 +4,7 @@ import { RECENT_MS, systemState } from "../common/components.ts";
 import { databaseOf } from "../measures/databases.ts";
 import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
+import { MODEL_EVENT, modelService } from "../measures/models.ts";
 import { over, type Scope } from "../measures/scope.ts";
 import {
 	BREAKER_EVENT,
@@ -12,8 +13,6 @@ import {
 	DB_CONNECTIONS_MAX,
 	DB_DURATION,
 	databaseLatency,
-	MODEL_EVENT,
-	modelService,
 	PROCESS_EVENT,
 	processStarted,
 } from "../measures/services.ts";

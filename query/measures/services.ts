@@ -1,4 +1,4 @@
-/** Services the system stands on: databases, language models, circuit breakers, processes. */
+/** Services the system stands on: databases, circuit breakers, processes. */
 import { between, seriesRows } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { planOf, type Scope } from "./scope.ts";
@@ -7,7 +7,6 @@ import { named } from "./series.ts";
 export const DB_DURATION = "db.client.operation.duration";
 export const DB_CONNECTIONS = "db.client.connection.count";
 export const DB_CONNECTIONS_MAX = "db.client.connection.max";
-export const MODEL_EVENT = "model_inference_completed";
 export const BREAKER_EVENT = "circuit_breaker.state_changed";
 export const PROCESS_EVENT = "process.started";
 export const TRANSACTION_EVENT = "token.transaction";
@@ -21,34 +20,6 @@ export function databaseLatency(scope: Scope): Question<number | null> {
 		params,
 		sql: `SELECT 1000 * sum(sum) / sum(n) AS mean_ms FROM ${rows} HAVING sum(n) > 0`,
 		read: (found) => (found[0]?.mean_ms as number | undefined) ?? null,
-	};
-}
-
-export interface ModelService {
-	/** Of the latest successful request in a day. */
-	readonly model: string | null;
-	/** Mean over the last five minutes without timeouts and cancelled calls, milliseconds. */
-	readonly latency_ms: number | null;
-}
-
-const DAY_MS = 86_400_000;
-const RECENT_MS = 300_000;
-
-/** The language model backend at the end of the scope. */
-export function modelService(scope: Scope): Question<ModelService> {
-	const params = new Params();
-	const recent = between(params, "ts", scope.end - RECENT_MS, scope.end);
-	const timed = "numbers['latency_ms'] > 0 AND strings['error_type'] NOT IN ('timeout', 'cancelled')";
-	return {
-		name: "model_service",
-		params,
-		sql: `SELECT argMaxIf(strings['model'], ts, strings['success'] = 'true') AS model,
-	sumIf(numbers['latency_ms'], ${recent} AND ${timed}) / nullIf(countIf(${recent} AND ${timed}), 0) AS latency_ms
-${from("events", `event = '${MODEL_EVENT}' AND ${between(params, "ts", scope.end - DAY_MS, scope.end)}`)}`,
-		read: ([row]) => ({
-			model: (row?.model as string | undefined) || null,
-			latency_ms: (row?.latency_ms as number | null | undefined) ?? null,
-		}),
 	};
 }
 
