@@ -11,6 +11,7 @@ import { businessRevenueRead } from "./analytics/business-revenue.ts";
 import { federatedParticipantsRead } from "./analytics/federated/participants.ts";
 import { federatedPrivacyRead } from "./analytics/federated/privacy.ts";
 import { federatedTrainingRead } from "./analytics/federated/training.ts";
+import { aiPerformanceRead } from "./analytics/ai-performance.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
@@ -64,6 +65,7 @@ export const READS: readonly Read[] = [
 	businessRevenueRead,
 	businessCustomersRead,
 	federatedPrivacyRead,
+	aiPerformanceRead,
 ];
 
 /** All reading routes, to be mounted at the root. */

@@ -23,6 +23,8 @@ export const TENANT_TABLES = [
 	"event_counts_15m",
 	"feature_uses_15m",
 	"model_quarters",
+	"model_hours",
+	"model_days",
 ] as const;
 
 const SCOPE = "WHERE project = {project:String}";

@@ -1,9 +1,9 @@
--- Calls of language models per quarter of an hour UTC, of which the days of every zone consist. A call is timed when it was neither
--- cancelled nor ran into its timeout: what those took says how long somebody waited, not how long the model needs.
--- query/measures/models.ts says the same of the events at the edges of a window.
-CREATE TABLE IF NOT EXISTS {{local:model_quarters}} {{on_cluster}} (
+-- Calls of language models per hour UTC; days of a zone that divide an hour read that hour's events. A call is timed when it was
+-- neither cancelled nor ran into its timeout: those say how long somebody waited, not how fast the model is.
+-- query/measures/models.ts says the same of the events at the ends of a window.
+CREATE TABLE IF NOT EXISTS {{local:model_hours}} {{on_cluster}} (
 	project LowCardinality(String),
-	quarter DateTime('UTC') CODEC(Delta, ZSTD(1)),
+	hour DateTime('UTC') CODEC(Delta, ZSTD(1)),
 	model LowCardinality(String),
 	requests SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
 	cancelled SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
@@ -22,17 +22,17 @@ CREATE TABLE IF NOT EXISTS {{local:model_quarters}} {{on_cluster}} (
 	cpu_percent SimpleAggregateFunction(sum, Float64) CODEC(ZSTD(1))
 )
 ENGINE = {{engine:AggregatingMergeTree}}
-PARTITION BY toYYYYMM(quarter)
-ORDER BY (project, quarter, model)
-TTL quarter + toIntervalDay({{days:events}})
+PARTITION BY toYYYYMM(hour)
+ORDER BY (project, hour, model)
+TTL hour + toIntervalDay({{days:events}})
 SETTINGS {{dedup}}, fsync_after_insert = 1, ttl_only_drop_parts = 1, index_granularity = 256;
 
-{{distributed:model_quarters cityHash64(model)}}
+{{distributed:model_hours cityHash64(model)}}
 
 -- What is there already. Before the view, and emptied first, so that nothing counts twice when this runs again after a crash.
-TRUNCATE TABLE IF EXISTS {{local:model_quarters}} {{on_cluster}};
+TRUNCATE TABLE IF EXISTS {{local:model_hours}} {{on_cluster}};
 
-INSERT INTO {{db}}.model_quarters
+INSERT INTO {{db}}.model_hours
 WITH
 	strings['error_type'] AS error_type,
 	mapContains(numbers, 'latency_ms') AND numbers['latency_ms'] >= 0 AND error_type NOT IN ('timeout', 'cancelled') AS is_timed,
@@ -41,7 +41,7 @@ WITH
 	has_parts OR has_total OR mapContains(numbers, 'input_tokens') OR mapContains(numbers, 'output_tokens') AS is_metered,
 	if(has_parts OR NOT has_total, numbers['input_tokens'] + numbers['output_tokens'], numbers['tokens']) AS used_tokens
 SELECT
-	project, toStartOfInterval(toDateTime(ts, 'UTC'), toIntervalSecond(900), 'UTC') AS quarter, strings['model'] AS model,
+	project, toStartOfInterval(toDateTime(ts, 'UTC'), toIntervalHour(1), 'UTC') AS hour, strings['model'] AS model,
 	count() AS requests,
 	countIf(error_type = 'cancelled') AS cancelled,
 	countIf(error_type = 'timeout') AS timeouts,
@@ -62,10 +62,10 @@ SELECT
 	sum(numbers['cpu_percent']) AS cpu_percent
 FROM {{db}}.events
 WHERE event = 'model_inference_completed'
-GROUP BY project, quarter, model
+GROUP BY project, hour, model
 SETTINGS insert_deduplicate = 0, distributed_foreground_insert = 1;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.model_quarters_view {{on_cluster}} TO {{local:model_quarters}} AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.model_hours_view {{on_cluster}} TO {{local:model_hours}} AS
 WITH
 	strings['error_type'] AS error_type,
 	mapContains(numbers, 'latency_ms') AND numbers['latency_ms'] >= 0 AND error_type NOT IN ('timeout', 'cancelled') AS is_timed,
@@ -74,7 +74,7 @@ WITH
 	has_parts OR has_total OR mapContains(numbers, 'input_tokens') OR mapContains(numbers, 'output_tokens') AS is_metered,
 	if(has_parts OR NOT has_total, numbers['input_tokens'] + numbers['output_tokens'], numbers['tokens']) AS used_tokens
 SELECT
-	project, toStartOfInterval(toDateTime(ts, 'UTC'), toIntervalSecond(900), 'UTC') AS quarter, strings['model'] AS model,
+	project, toStartOfInterval(toDateTime(ts, 'UTC'), toIntervalHour(1), 'UTC') AS hour, strings['model'] AS model,
 	count() AS requests,
 	countIf(error_type = 'cancelled') AS cancelled,
 	countIf(error_type = 'timeout') AS timeouts,
@@ -95,4 +95,4 @@ SELECT
 	sum(numbers['cpu_percent']) AS cpu_percent
 FROM {{local:events}}
 WHERE event = 'model_inference_completed'
-GROUP BY project, quarter, model;
+GROUP BY project, hour, model;
