@@ -1,5 +1,7 @@
 // `client.analytics`: the routes of the analytics API as nested groups.
 import type {
+	AiConversationsAnswer,
+	AiPerformanceAnswer,
 	BusinessCustomersAnswer,
 	BusinessRevenueAnswer,
 	FederatedParticipantsAnswer,
@@ -13,6 +15,8 @@ import type {
 	UsageUsersAnswer,
 } from "../schema/wire/index.ts";
 import type {
+	AiConversationsOptions,
+	AiPerformanceOptions,
 	BusinessCustomersOptions,
 	BusinessRevenueOptions,
 	CallOptions,
@@ -29,12 +33,14 @@ import type { Transport } from "./transport.ts";
 export class Analytics {
 	readonly system: SystemAnalytics;
 	readonly usage: UsageAnalytics;
+	readonly ai: AiAnalytics;
 	readonly business: BusinessAnalytics;
 	readonly federated: FederatedAnalytics;
 
 	constructor(transport: Transport) {
 		this.system = new SystemAnalytics(transport);
 		this.usage = new UsageAnalytics(transport);
+		this.ai = new AiAnalytics(transport);
 		this.business = new BusinessAnalytics(transport);
 		this.federated = new FederatedAnalytics(transport);
 	}
@@ -64,6 +70,7 @@ class SystemAnalytics {
 }
 
 class UsageAnalytics {
+class AiAnalytics {
 	readonly #transport: Transport;
 
 	constructor(transport: Transport) {
@@ -83,6 +90,12 @@ class UsageAnalytics {
 	/** `GET /analytics/usage/features`. */
 	features(options: UsageFeaturesOptions = {}, call: CallOptions = {}): Promise<UsageFeaturesAnswer> {
 		return this.#transport.get("/analytics/usage/features", { ...options }, call.signal);
+	/** `GET /analytics/ai/performance`. */
+	performance(options: AiPerformanceOptions = {}, call: CallOptions = {}): Promise<AiPerformanceAnswer> {
+		return this.#transport.get("/analytics/ai/performance", { ...options }, call.signal);
+	/** `GET /analytics/ai/conversations`. */
+	conversations(options: AiConversationsOptions = {}, call: CallOptions = {}): Promise<AiConversationsAnswer> {
+		return this.#transport.get("/analytics/ai/conversations", { ...options }, call.signal);
 	}
 }
 

@@ -1,5 +1,7 @@
 export type {
 	BehaviorAnswer,
+	AiConversationsAnswer,
+	AiPerformanceAnswer,
 	BusinessAnswer,
 	BusinessCustomersAnswer,
 	BusinessRevenueAnswer,

@@ -2,6 +2,8 @@
 // values that a program has at hand.
 import type {
 	BehaviorQuery,
+	AiConversationsQuery,
+	AiPerformanceQuery,
 	BusinessCustomersQuery,
 	BusinessQuery,
 	BusinessRevenueQuery,
@@ -67,6 +69,8 @@ export type UserBehaviorOptions = Options<BehaviorQuery>;
 export type UsageOverviewOptions = Options<UsageOverviewQuery>;
 export type UsageUsersOptions = Options<UsageUsersQuery>;
 export type UsageFeaturesOptions = Options<UsageFeaturesQuery>;
+export type AiPerformanceOptions = Options<AiPerformanceQuery>;
+export type AiConversationsOptions = Options<AiConversationsQuery>;
 export type RevenueOptions = Options<RevenueQuery>;
 export type BusinessOptions = Options<BusinessQuery>;
 export type BusinessRevenueOptions = Options<BusinessRevenueQuery>;

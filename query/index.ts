@@ -6,12 +6,14 @@ import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
 import { parseQuery } from "../http/validate.ts";
 import { conventionsAnswer, rulesAnswer } from "../schema/wire/index.ts";
+import { conventionsAnswer } from "../schema/wire/index.ts";
+import { aiConversationsRead } from "./analytics/ai-conversations.ts";
+import { aiPerformanceRead } from "./analytics/ai-performance.ts";
 import { businessCustomersRead } from "./analytics/business-customers.ts";
 import { businessRevenueRead } from "./analytics/business-revenue.ts";
 import { federatedParticipantsRead } from "./analytics/federated/participants.ts";
 import { federatedPrivacyRead } from "./analytics/federated/privacy.ts";
 import { federatedTrainingRead } from "./analytics/federated/training.ts";
-import { aiPerformanceRead } from "./analytics/ai-performance.ts";
 import { systemHealthRead } from "./analytics/health.ts";
 import { systemLogsRead } from "./analytics/logs.ts";
 import { systemPerformanceRead } from "./analytics/performance.ts";
@@ -66,6 +68,7 @@ export const READS: readonly Read[] = [
 	businessCustomersRead,
 	federatedPrivacyRead,
 	aiPerformanceRead,
+	aiConversationsRead,
 ];
 
 /** All reading routes, to be mounted at the root. */

@@ -22,7 +22,6 @@ export const TENANT_TABLES = [
 	"session_hours",
 	"event_counts_15m",
 	"feature_uses_15m",
-	"model_quarters",
 	"model_hours",
 	"model_days",
 ] as const;

@@ -1,0 +1,180 @@
+/** Conversations that started within a window: how long they were, how they ended, what they were about. */
+import { at, between } from "../plan/scan.ts";
+import { from, Params, type Question } from "../sql.ts";
+import type { Span } from "../time/period.ts";
+import { MODEL_EVENT } from "./models.ts";
+import { FEEDBACK_EVENT, RATING } from "./ratings.ts";
+import type { Scope } from "./scope.ts";
+import type { Signals } from "./signals.ts";
+
+export const STARTED_EVENT = "conversation.started";
+export const ENDED_EVENT = "conversation.ended";
+export const MESSAGE_EVENT = "chat.message.sent";
+
+/** A conversation that was silent for so long is taken to be over. */
+const IDLE_MS = 1_800_000;
+
+/** Which records of a project tell of its conversations. */
+export interface ConversationRecords {
+	/** What starts one; without such records it is known by any record that names it. */
+	readonly started: typeof STARTED_EVENT | undefined;
+	/** Calls of models are messages only where no messages are sent. */
+	readonly message: typeof MESSAGE_EVENT | typeof MODEL_EVENT;
+}
+
+export function conversationRecords(sent: Signals): ConversationRecords {
+	return {
+		started: sent.hasEvent(STARTED_EVENT) ? STARTED_EVENT : undefined,
+		message: sent.hasEvent(MESSAGE_EVENT) || !sent.hasEvent(MODEL_EVENT) ? MESSAGE_EVENT : MODEL_EVENT,
+	};
+}
+
+/** Sums over conversations of one topic and one language. */
+export interface ConversationGroup {
+	/** `""` for none. */
+	readonly topic: string;
+	/** A BCP-47 tag as it was sent, or `""`. */
+	readonly language: string;
+	readonly conversations: number;
+	/** Ended, or idle for 30 minutes at the end of the scope. */
+	readonly closed: number;
+	/** Of those: their messages, those that have any, and the seconds from first to last message. */
+	readonly messages: number;
+	readonly with_messages: number;
+	readonly seconds: number;
+	readonly ended: number;
+	readonly completed: number;
+	/** Conversations whose latest rating is 1, 2, 3, 4, 5, rounded to these. */
+	readonly by_rating: readonly number[];
+	/** Of the ratings, not rounded. */
+	readonly rating_total: number;
+	readonly resolved: number;
+	readonly resolution_known: number;
+	/** By the label that the end of the conversation carries. */
+	readonly positive: number;
+	readonly neutral: number;
+	readonly negative: number;
+}
+
+const ID = "strings['conversation_id']";
+const RESOLVED = `multiIf(lower(strings['resolved']) = 'true', 1, lower(strings['resolved']) = 'false', 0,
+	mapContains(numbers, 'resolved'), numbers['resolved'] != 0, NULL)`;
+const LABELS = "('positive', 'neutral', 'negative')";
+/** A message whose author is not told is a user's. */
+export const BY_USER = "strings['role'] IN ('user', '')";
+
+/**
+ * Conversations by topic and language. Only records within the scope count, their ends and ratings too: what is said about a past
+ * window changes by late records only.
+ */
+export function conversationGroups(scope: Scope, records: ConversationRecords): Question<ConversationGroup[]> {
+	const params = new Params();
+	const end = params.add("Int64", scope.end - IDLE_MS);
+	// The label of the end comes first, that of the start next; then what the user of the conversation wrote most of.
+	const language = `multiIf(end_language != '', end_language, start_language != '', start_language,
+		tupleElement(arraySort(pair -> (-pair.2, pair.1), arrayZip(spoken.1, spoken.2))[1], 1))`;
+	return {
+		name: "conversations",
+		params,
+		sql: `SELECT if(end_topic != '', end_topic, start_topic) AS topic, ${language} AS language, count() AS conversations,
+	countIf(is_closed) AS closed, sumIf(messages, is_closed) AS messages, countIf(is_closed AND messages > 0) AS with_messages,
+	sumIf(dateDiff('millisecond', first_message, last_message), is_closed AND messages > 0) / 1000 AS seconds,
+	countIf(ends > 0) AS ended, countIf(outcome = 'completed') AS completed,
+	arrayMap(stars -> countEqual(groupArray(round(rating)), stars), [1, 2, 3, 4, 5]) AS by_rating, sum(rating) AS rating_total,
+	countIf(resolved = 1) AS resolved, count(resolved) AS resolution_known,
+	countIf(sentiment = 'positive') AS positive, countIf(sentiment = 'neutral') AS neutral, countIf(sentiment = 'negative') AS negative
+FROM (SELECT *, ends > 0 OR toUnixTimestamp64Milli(last_sign) <= ${end} AS is_closed FROM (${perConversation(params, scope, records)}))
+GROUP BY topic, language`,
+		read: (rows) =>
+			rows.map((row) => ({ ...(row as unknown as ConversationGroup), rating_total: Number(row.rating_total ?? 0) })),
+	};
+}
+
+/** One row a conversation that started within the scope. */
+function perConversation(params: Params, scope: Scope, { started, message }: ConversationRecords): string {
+	const names = [STARTED_EVENT, ENDED_EVENT, FEEDBACK_EVENT, message, ...(started === undefined ? [MODEL_EVENT] : [])];
+	const isRating = `event = '${FEEDBACK_EVENT}'`;
+	const where = `event IN ${params.add("Array(String)", [...new Set(names)])} AND ${between(params, "ts", scope.start, scope.end)}
+		AND if(${isRating}, strings['target_type'] = 'conversation', ${ID} != '')`;
+	const records = `SELECT event AS kind, (ts, id) AS moment, if(${isRating}, strings['target_id'], ${ID}) AS conversation,
+		strings['outcome'] AS outcome, strings['topic'] AS topic, strings['language'] AS language, lower(strings['sentiment']) AS label,
+		${RESOLVED} AS resolved, if(${isRating}, ${RATING}, NULL) AS rating, ${BY_USER} AS by_user ${from("events", where)}`;
+	const starts = `kind = '${STARTED_EVENT}'`;
+	const ends = `kind = '${ENDED_EVENT}'`;
+	const isMessage = `kind = '${message}'`;
+	const last = (column: string, of: string) => `argMaxIf(${column}, moment, ${of})`;
+	return `SELECT conversation, countIf(${ends}) AS ends, countIf(${isMessage}) AS messages,
+		minIf(moment.1, ${isMessage}) AS first_message, maxIf(moment.1, ${isMessage}) AS last_message,
+		maxIf(moment.1, kind != '${FEEDBACK_EVENT}') AS last_sign, ${last("outcome", ends)} AS outcome,
+		${last("topic", `${ends} AND topic != ''`)} AS end_topic, ${last("topic", `${starts} AND topic != ''`)} AS start_topic,
+		${last("language", `${ends} AND language != ''`)} AS end_language, ${last("language", `${starts} AND language != ''`)} AS start_language,
+		sumMapIf([language], [toInt64(1)], ${isMessage} AND by_user AND language != '') AS spoken,
+		${last("label", `${ends} AND label IN ${LABELS}`)} AS sentiment,
+		${last("resolved", ends)} AS resolved, ${last("rating", "rating IS NOT NULL")} AS rating
+	FROM (${records}) GROUP BY conversation
+	HAVING ${started === undefined ? `countIf(kind != '${FEEDBACK_EVENT}')` : `countIf(${starts})`} > 0`;
+}
+
+/** What messages of users say of their mood. */
+export interface MessageSentiment {
+	readonly messages: number;
+	readonly positive: number;
+	readonly neutral: number;
+	readonly negative: number;
+	/** How the labels were found, in alphabetical order; `client` for those that say nothing of it. */
+	readonly methods: readonly string[];
+	/** Messages with a number from −1 to 1. */
+	readonly compounds: number;
+}
+
+const COMPOUND = "sentiment_compound";
+
+/** Over all messages of users within the scope, in a conversation or not. */
+export function messageSentiment(scope: Scope): Question<MessageSentiment> {
+	const params = new Params();
+	const label = "lower(strings['sentiment'])";
+	return {
+		name: "message_sentiment",
+		params,
+		sql: `SELECT count() AS messages, countIf(${label} = 'positive') AS positive, countIf(${label} = 'neutral') AS neutral,
+	countIf(${label} = 'negative') AS negative, countIf(mapContains(numbers, '${COMPOUND}')) AS compounds,
+	arraySort(groupUniqArrayIf(if(strings['sentiment_method'] = '', 'client', strings['sentiment_method']), ${label} IN ${LABELS})) AS methods
+${from("events", `event = '${MESSAGE_EVENT}' AND ${BY_USER} AND ${between(params, "ts", scope.start, scope.end)}`)}`,
+		read: ([row]) => row as unknown as MessageSentiment,
+	};
+}
+
+/** How the mood of a window compares with that of the one before. */
+export interface SentimentShift {
+	readonly n: number;
+	readonly previous_n: number;
+	/** Means from −1 to 1; null without a message. */
+	readonly mean: number | null;
+	readonly previous_mean: number | null;
+	/** That the difference is chance, by Welch's test; null when there are too few messages or none differs from another. */
+	readonly p: number | null;
+}
+
+/** Over messages of users in the scope, and in the span before it. */
+export function sentimentShift(scope: Scope, previous: Span): Question<SentimentShift> {
+	const params = new Params();
+	const before = `ts < ${at(params, scope.start)}`;
+	const where = `event = '${MESSAGE_EVENT}' AND ${BY_USER} AND ${between(params, "ts", previous.start, scope.end)} AND mapContains(numbers, '${COMPOUND}')`;
+	return {
+		name: "sentiment_shift",
+		params,
+		sql: `SELECT countIf(NOT is_before) AS n, countIf(is_before) AS previous_n, avgIf(compound, NOT is_before) AS mean,
+	avgIf(compound, is_before) AS previous_mean, welchTTest(compound, is_before).2 AS p
+FROM (SELECT numbers['${COMPOUND}'] AS compound, ${before} AS is_before ${from("events", where)})`,
+		read: ([row]) => {
+			const number = (value: unknown) => (typeof value === "number" && Number.isFinite(value) ? value : null);
+			return {
+				n: Number(row?.n ?? 0),
+				previous_n: Number(row?.previous_n ?? 0),
+				mean: number(row?.mean),
+				previous_mean: number(row?.previous_mean),
+				p: number(row?.p),
+			};
+		},
+	};
+}
