@@ -77,11 +77,11 @@ export function conversationGroups(scope: Scope, records: ConversationRecords): 
 		name: "conversations",
 		params,
 		sql: `SELECT if(end_topic != '', end_topic, start_topic) AS topic, ${language} AS language, count() AS conversations,
-	countIf(is_closed) AS closed, sumIf(messages, is_closed) AS messages, countIf(is_closed AND messages > 0) AS with_messages,
-	sumIf(dateDiff('millisecond', first_message, last_message), is_closed AND messages > 0) / 1000 AS seconds,
-	countIf(ends > 0) AS ended, countIf(outcome = 'completed') AS completed,
-	arrayMap(stars -> countEqual(groupArray(round(rating)), stars), [1, 2, 3, 4, 5]) AS by_rating, sum(rating) AS rating_total,
-	countIf(resolved = 1) AS resolved, count(resolved) AS resolution_known,
+	countIf(is_closed) AS closed, sumIf(length, is_closed) AS messages, countIf(is_closed AND length > 0) AS with_messages,
+	sumIf(dateDiff('millisecond', first_message, last_message), is_closed AND length > 0) / 1000 AS seconds,
+	countIf(ends > 0) AS ended, countIf(last_outcome = 'completed') AS completed,
+	arrayMap(level -> countEqual(groupArray(floor(stars + 0.5)), level), [1, 2, 3, 4, 5]) AS by_rating, sum(stars) AS rating_total,
+	countIf(was_resolved = 1) AS resolved, count(was_resolved) AS resolution_known,
 	countIf(sentiment = 'positive') AS positive, countIf(sentiment = 'neutral') AS neutral, countIf(sentiment = 'negative') AS negative
 FROM (SELECT *, ends > 0 OR toUnixTimestamp64Milli(last_sign) <= ${end} AS is_closed FROM (${perConversation(params, scope, records)}))
 GROUP BY topic, language`,
@@ -103,14 +103,14 @@ function perConversation(params: Params, scope: Scope, { started, message }: Con
 	const ends = `kind = '${ENDED_EVENT}'`;
 	const isMessage = `kind = '${message}'`;
 	const last = (column: string, of: string) => `argMaxIf(${column}, moment, ${of})`;
-	return `SELECT conversation, countIf(${ends}) AS ends, countIf(${isMessage}) AS messages,
+	return `SELECT conversation, countIf(${ends}) AS ends, countIf(${isMessage}) AS length,
 		minIf(moment.1, ${isMessage}) AS first_message, maxIf(moment.1, ${isMessage}) AS last_message,
-		maxIf(moment.1, kind != '${FEEDBACK_EVENT}') AS last_sign, ${last("outcome", ends)} AS outcome,
+		maxIf(moment.1, kind != '${FEEDBACK_EVENT}') AS last_sign, ${last("outcome", ends)} AS last_outcome,
 		${last("topic", `${ends} AND topic != ''`)} AS end_topic, ${last("topic", `${starts} AND topic != ''`)} AS start_topic,
 		${last("language", `${ends} AND language != ''`)} AS end_language, ${last("language", `${starts} AND language != ''`)} AS start_language,
 		sumMapIf([language], [toInt64(1)], ${isMessage} AND by_user AND language != '') AS spoken,
 		${last("label", `${ends} AND label IN ${LABELS}`)} AS sentiment,
-		${last("resolved", ends)} AS resolved, ${last("rating", "rating IS NOT NULL")} AS rating
+		${last("resolved", ends)} AS was_resolved, ${last("rating", "rating IS NOT NULL")} AS stars
 	FROM (${records}) GROUP BY conversation
 	HAVING ${started === undefined ? `countIf(kind != '${FEEDBACK_EVENT}')` : `countIf(${starts})`} > 0`;
 }
