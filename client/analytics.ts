@@ -70,7 +70,6 @@ class SystemAnalytics {
 }
 
 class UsageAnalytics {
-class AiAnalytics {
 	readonly #transport: Transport;
 
 	constructor(transport: Transport) {
@@ -90,9 +89,21 @@ class AiAnalytics {
 	/** `GET /analytics/usage/features`. */
 	features(options: UsageFeaturesOptions = {}, call: CallOptions = {}): Promise<UsageFeaturesAnswer> {
 		return this.#transport.get("/analytics/usage/features", { ...options }, call.signal);
+	}
+}
+
+class AiAnalytics {
+	readonly #transport: Transport;
+
+	constructor(transport: Transport) {
+		this.#transport = transport;
+	}
+
 	/** `GET /analytics/ai/performance`. */
 	performance(options: AiPerformanceOptions = {}, call: CallOptions = {}): Promise<AiPerformanceAnswer> {
 		return this.#transport.get("/analytics/ai/performance", { ...options }, call.signal);
+	}
+
 	/** `GET /analytics/ai/conversations`. */
 	conversations(options: AiConversationsOptions = {}, call: CallOptions = {}): Promise<AiConversationsAnswer> {
 		return this.#transport.get("/analytics/ai/conversations", { ...options }, call.signal);

@@ -1,7 +1,7 @@
 export type {
-	BehaviorAnswer,
 	AiConversationsAnswer,
 	AiPerformanceAnswer,
+	BehaviorAnswer,
 	BusinessAnswer,
 	BusinessCustomersAnswer,
 	BusinessRevenueAnswer,

@@ -1,9 +1,9 @@
 // Options of the reading calls: the query parameters of the routes as `schema/wire` has them, in their spelling, with the
 // values that a program has at hand.
 import type {
-	BehaviorQuery,
 	AiConversationsQuery,
 	AiPerformanceQuery,
+	BehaviorQuery,
 	BusinessCustomersQuery,
 	BusinessQuery,
 	BusinessRevenueQuery,

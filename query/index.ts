@@ -6,7 +6,6 @@ import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
 import { parseQuery } from "../http/validate.ts";
 import { conventionsAnswer, rulesAnswer } from "../schema/wire/index.ts";
-import { conventionsAnswer } from "../schema/wire/index.ts";
 import { aiConversationsRead } from "./analytics/ai-conversations.ts";
 import { aiPerformanceRead } from "./analytics/ai-performance.ts";
 import { businessCustomersRead } from "./analytics/business-customers.ts";
