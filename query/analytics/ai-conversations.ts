@@ -6,13 +6,13 @@ import {
 	conversationGroups,
 	conversationRecords,
 	ENDED_EVENT,
-	MESSAGE_EVENT,
 	type MessageSentiment,
 	messageSentiment,
 	type SentimentShift,
 	STARTED_EVENT,
 	sentimentShift,
 } from "../measures/conversations.ts";
+import { CHAT_EVENT } from "../measures/counts.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { FEEDBACK_EVENT, MIN_RATINGS } from "../measures/ratings.ts";
 import type { Scope } from "../measures/scope.ts";
@@ -29,14 +29,14 @@ const UNCLASSIFIED = "unclassified";
 const NAMED_LANGUAGES = 10;
 
 const MESSAGES: NeededRecords = {
-	any: [`event ${MESSAGE_EVENT}`, `event ${MODEL_EVENT}`],
+	any: [`event ${CHAT_EVENT}`, `event ${MODEL_EVENT}`],
 	with: "conversation_id",
 };
 const RATED: NeededRecords = { any: [`event ${FEEDBACK_EVENT}`], with: "target_type conversation" };
-const MOOD: NeededRecords = { any: [`event ${ENDED_EVENT}`, `event ${MESSAGE_EVENT}`], with: "sentiment" };
+const MOOD: NeededRecords = { any: [`event ${ENDED_EVENT}`, `event ${CHAT_EVENT}`], with: "sentiment" };
 const NEEDS: Needs = {
 	"conversation_metrics.total_conversations": {
-		any: [`event ${STARTED_EVENT}`, `event ${MESSAGE_EVENT}`, `event ${MODEL_EVENT}`],
+		any: [`event ${STARTED_EVENT}`, `event ${CHAT_EVENT}`, `event ${MODEL_EVENT}`],
 		with: "conversation_id",
 	},
 	"conversation_metrics.avg_length": MESSAGES,
@@ -50,14 +50,14 @@ const NEEDS: Needs = {
 	"topic_analysis[].resolution_rate": { any: [`event ${ENDED_EVENT}`], with: "resolved" },
 	...Object.fromEntries(MOODS.map((mood) => [`sentiment_analysis.${mood}`, MOOD])),
 	"sentiment_analysis.trend": {
-		any: [`event ${MESSAGE_EVENT}`],
+		any: [`event ${CHAT_EVENT}`],
 		with: "sentiment_compound, in this window and the one before",
 	},
 	"sentiment_basis.of": MOOD,
 	"sentiment_basis.labelled": MOOD,
 	"sentiment_basis.coverage": MOOD,
 	language_usage: {
-		any: [`event ${ENDED_EVENT}`, `event ${STARTED_EVENT}`, `event ${MESSAGE_EVENT}`],
+		any: [`event ${ENDED_EVENT}`, `event ${STARTED_EVENT}`, `event ${CHAT_EVENT}`],
 		with: "language",
 	},
 };

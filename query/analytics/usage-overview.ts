@@ -16,8 +16,8 @@ import {
 	VOICE_EVENT,
 } from "../measures/counts.ts";
 import { FEATURE_USED, featureUse } from "../measures/features.ts";
+import { MODEL_EVENT } from "../measures/models.ts";
 import { userTotals } from "../measures/segments.ts";
-import { MODEL_EVENT } from "../measures/services.ts";
 import { SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";

@@ -4,6 +4,7 @@ import { peakDays, peakHours, shares } from "../common/patterns.ts";
 import { calendarDays, messagesOf, OF_SESSIONS, OF_USERS, over, retentionRates } from "../common/usage.ts";
 import { CHAT_EVENT, hoursOfUse } from "../measures/counts.ts";
 import { usersByRegion } from "../measures/geography.ts";
+import { MODEL_EVENT } from "../measures/models.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import {
 	type SegmentOptions,
@@ -13,7 +14,6 @@ import {
 	segmentTotals,
 	userTotals,
 } from "../measures/segments.ts";
-import { MODEL_EVENT } from "../measures/services.ts";
 import { meanDuration_s, SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";

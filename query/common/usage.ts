@@ -1,8 +1,8 @@
 /** What the routes about use share. */
 import { Temporal } from "temporal-polyfill";
 import { CHAT_EVENT } from "../measures/counts.ts";
+import { MODEL_EVENT } from "../measures/models.ts";
 import { RETENTION_DAYS, type RetentionOptions, retention } from "../measures/retention.ts";
-import { MODEL_EVENT } from "../measures/services.ts";
 import type { SessionTotals } from "../measures/sessions.ts";
 import type { Signals } from "../measures/signals.ts";
 import type { NeededRecords } from "../meta.ts";

@@ -2,6 +2,7 @@
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
+import { CHAT_EVENT } from "./counts.ts";
 import { MODEL_EVENT } from "./models.ts";
 import { FEEDBACK_EVENT, RATING } from "./ratings.ts";
 import type { Scope } from "./scope.ts";
@@ -9,7 +10,6 @@ import type { Signals } from "./signals.ts";
 
 export const STARTED_EVENT = "conversation.started";
 export const ENDED_EVENT = "conversation.ended";
-export const MESSAGE_EVENT = "chat.message.sent";
 
 /** A conversation that was silent for so long is taken to be over. */
 const IDLE_MS = 1_800_000;
@@ -19,13 +19,13 @@ export interface ConversationRecords {
 	/** What starts one; without such records it is known by any record that names it. */
 	readonly started: typeof STARTED_EVENT | undefined;
 	/** Calls of models are messages only where no messages are sent. */
-	readonly message: typeof MESSAGE_EVENT | typeof MODEL_EVENT;
+	readonly message: typeof CHAT_EVENT | typeof MODEL_EVENT;
 }
 
 export function conversationRecords(sent: Signals): ConversationRecords {
 	return {
 		started: sent.hasEvent(STARTED_EVENT) ? STARTED_EVENT : undefined,
-		message: sent.hasEvent(MESSAGE_EVENT) || !sent.hasEvent(MODEL_EVENT) ? MESSAGE_EVENT : MODEL_EVENT,
+		message: sent.hasEvent(CHAT_EVENT) || !sent.hasEvent(MODEL_EVENT) ? CHAT_EVENT : MODEL_EVENT,
 	};
 }
 
@@ -139,7 +139,7 @@ export function messageSentiment(scope: Scope): Question<MessageSentiment> {
 		sql: `SELECT count() AS messages, countIf(${label} = 'positive') AS positive, countIf(${label} = 'neutral') AS neutral,
 	countIf(${label} = 'negative') AS negative, countIf(mapContains(numbers, '${COMPOUND}')) AS compounds,
 	arraySort(groupUniqArrayIf(if(strings['sentiment_method'] = '', 'client', strings['sentiment_method']), ${label} IN ${LABELS})) AS methods
-${from("events", `event = '${MESSAGE_EVENT}' AND ${BY_USER} AND ${between(params, "ts", scope.start, scope.end)}`)}`,
+${from("events", `event = '${CHAT_EVENT}' AND ${BY_USER} AND ${between(params, "ts", scope.start, scope.end)}`)}`,
 		read: ([row]) => row as unknown as MessageSentiment,
 	};
 }
@@ -159,7 +159,7 @@ export interface SentimentShift {
 export function sentimentShift(scope: Scope, previous: Span): Question<SentimentShift> {
 	const params = new Params();
 	const before = `ts < ${at(params, scope.start)}`;
-	const where = `event = '${MESSAGE_EVENT}' AND ${BY_USER} AND ${between(params, "ts", previous.start, scope.end)} AND mapContains(numbers, '${COMPOUND}')`;
+	const where = `event = '${CHAT_EVENT}' AND ${BY_USER} AND ${between(params, "ts", previous.start, scope.end)} AND mapContains(numbers, '${COMPOUND}')`;
 	return {
 		name: "sentiment_shift",
 		params,

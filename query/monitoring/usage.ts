@@ -4,7 +4,7 @@ import { USAGE_TIMEFRAMES, type UsageAnswer, usageAnswer, usageQuery } from "../
 import { OF_SESSIONS, OF_USERS, over } from "../common/usage.ts";
 import { type BreakdownValue, breakdown, type Dimension } from "../measures/breakdown.ts";
 import { API_EVENT, eventCounts } from "../measures/counts.ts";
-import { MODEL_EVENT } from "../measures/services.ts";
+import { MODEL_EVENT } from "../measures/models.ts";
 import { meanDuration_s, SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { HTTP, HTTP_NAMES, totalOf, traffic } from "../measures/traffic.ts";
