@@ -342,6 +342,28 @@ test("reads ask the documented routes and keep the API's spelling", async () => 
 	expect(peer.requests.every(({ headers }) => headers.authorization === "Bearer tm_ingest_test")).toBe(true);
 });
 
+test("federated analytics and the network are read by the API's names", async () => {
+	const client = connect();
+	for (const name of ["training", "participants", "privacy"])
+		peer.answers.set(`/analytics/federated/${name}`, { name });
+	peer.answers.set("/v1/monitoring/network", { avg_latency: 12 });
+	const start = new Date(0);
+	expect(await client.analytics.federated.training({ start, end: 86_400 })).toEqual({ name: "training" });
+	expect(await client.analytics.federated.participants({ timezone: "Asia/Kathmandu" })).toEqual({
+		name: "participants",
+	});
+	expect(await client.analytics.federated.privacy()).toEqual({ name: "privacy" });
+	expect(await client.monitoring.networkMetrics({ timeframe: "1h", include_peer_details: true })).toEqual({
+		avg_latency: 12,
+	});
+	expect(peer.requests.map(({ url }) => url)).toEqual([
+		"/analytics/federated/training?start=1970-01-01T00%3A00%3A00.000Z&end=86400",
+		"/analytics/federated/participants?timezone=Asia%2FKathmandu",
+		"/analytics/federated/privacy",
+		"/v1/monitoring/network?timeframe=1h&include_peer_details=true",
+	]);
+});
+
 test.each([
 	[400, "ValidationError"],
 	[401, "AuthenticationError"],

@@ -55,7 +55,8 @@ export function contributors(scope: Scope): Question<Contributor[]> {
 	const isCosine = "lower(strings['contribution_method']) LIKE '%cosine%'";
 	const bytes = `if(isNull(${UP}) AND isNull(${DOWN}), NULL, ifNull(${UP}, 0) + ifNull(${DOWN}, 0))`;
 	const seconds = numberOf("transfer_seconds");
-	const inRound = "OVER (PARTITION BY session_id, round)";
+	// A number sorts in half the time of a text and a number.
+	const inRound = "OVER (PARTITION BY cityHash64(session_id, round))";
 	return {
 		name: "federated.contributors",
 		params,
