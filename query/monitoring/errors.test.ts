@@ -1,5 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { migrations } from "../../schema/migrate.ts";
+import { render } from "../../schema/render.ts";
+import { retentionDays } from "../../schema/retention.ts";
 import { errorAnalysisAnswer } from "../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { type Reads, startReads } from "../../tests/support/reads.ts";
@@ -13,7 +16,7 @@ let database: TestDatabase;
 let reads: Reads;
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	const projects = ["random", "twin", "empty", "small", "users", "linked"];
+	const projects = ["random", "twin", "empty", "small", "users", "linked", "old"];
 	reads = await startReads(database.client, { projects, now: NOW });
 });
 afterAll(() => database?.stop());
@@ -196,6 +199,44 @@ test("an anonymous id is the user it was linked to, also before, but only once t
 	});
 	const before = new Date(NOW - HOUR).toISOString();
 	expect(await ask("linked", { as_of: before })).toMatchObject({ affected_users: 1, groups: [{ affected_users: 1 }] });
+});
+
+test("what is no longer kept is refused where there was something, and compares with nothing", async () => {
+	const options = { projects: ["old", "young"], now: NOW, retention: { ...NO_EXPIRY, logs_days: 40 } };
+	const short = await startReads(database.client, options);
+	const DAY = 24 * HOUR;
+	const both = [
+		{ ts: NOW - 39 * DAY, error_type: "A" },
+		{ ts: NOW - DAY, error_type: "A" },
+	];
+	await insertErrors(database.client, "young", both);
+	await insertErrors(database.client, "old", [...both, { ts: NOW - 100 * DAY, error_type: "A" }]);
+	const start = new Date(NOW - 50 * DAY).toISOString();
+	expect(await short.get("old", PATH, { start })).toMatchObject({
+		status: 400,
+		body: { details: { parameter: "start", provided: start, reason: expect.stringContaining("40 days") } },
+	});
+	expect((await short.get("young", PATH, { start })).body.total_errors).toBe(2);
+	const compared = { timeframe: "30d" };
+	expect((await short.get("old", PATH, compared)).body.groups).toMatchObject([{ count: 1, trend_percentage: null }]);
+	expect((await ask("old", compared)).groups).toMatchObject([{ count: 1, trend_percentage: 0 }]);
+});
+
+test("errors that were there before the table of first times are in it, and however often it is filled", async () => {
+	const { client } = database;
+	const template = migrations().find(({ name }) => name === "error_first_seen")!.text;
+	const [, , fill] = render(template, { database: "tidemark", days: retentionDays(NO_EXPIRY) });
+	const content = async () => {
+		const query = `SELECT project, error_type, component, severity, issue_id, min(first_seen) AS first FROM error_first_seen
+			GROUP BY ALL ORDER BY ALL`;
+		return (await client.query({ query, format: "JSONEachRow" })).json();
+	};
+	const before = await content();
+	await client.command({ query: "TRUNCATE TABLE error_first_seen" });
+	for (let again = 0; again < 2; again++) {
+		await client.command({ query: fill! });
+		expect(await content()).toEqual(before);
+	}
 });
 
 test("what is grouped by must be something that errors have", async () => {

@@ -12,6 +12,7 @@ import { kpiRoutes } from "../../query/monitoring/kpis.ts";
 import { Queries } from "../../query/run.ts";
 import { AuditLog } from "../../schema/audit.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
+import type { Retention } from "../../schema/retention.ts";
 import { NO_EXPIRY } from "./database.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are compared by member, and each test names the members it means.
@@ -31,8 +32,9 @@ export interface Reads {
 /** One lock only: what keeps projects apart in these tests is the predicate in the SQL. */
 export async function startReads(
 	client: ClickHouse,
-	{ projects, now }: { readonly projects: readonly string[]; readonly now: number },
+	options: { readonly projects: readonly string[]; readonly now: number; readonly retention?: Retention },
 ): Promise<Reads> {
+	const { projects, now, retention = NO_EXPIRY } = options;
 	const keys = new KeyStore({ client });
 	const secrets = new Map<string, string>();
 	for (const project of projects) {
@@ -43,7 +45,7 @@ export async function startReads(
 	const requireRole = createAuth({ keys, limiter: new LocalRateLimiter() });
 	const app = new Hono<AppEnv>().onError(errorHandler((error) => console.error(error)));
 	const queries = new Queries({ client, secondLock: false });
-	const deps = { queries, reach: reachOf(NO_EXPIRY), requireRole, now: () => now };
+	const deps = { queries, reach: reachOf(retention), requireRole, now: () => now };
 	app.route("/", queryRoutes(deps));
 	app.route("/", kpiRoutes({ ...deps, client, audit: new AuditLog(client) }));
 	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
