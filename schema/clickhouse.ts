@@ -1,6 +1,6 @@
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 
-export { ClickHouseError, SettingsMap } from "@clickhouse/client";
+export { ClickHouseError, SettingsMap, TupleParam } from "@clickhouse/client";
 export type ClickHouse = ClickHouseClient;
 
 export interface ClickHouseOptions {

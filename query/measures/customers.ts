@@ -38,13 +38,15 @@ export function customers(money: Money, { start, end }: Span): Question<Customer
 	return {
 		name: "customers",
 		params,
-		sql: `SELECT customer, argMaxIf(segment, (at, segment), segment != '') AS said, ${FLIPS}, ${losses(s, e)} AS lost,
-	countIf(${paysAt(s)}) AS active_start, sumIf(monthly, ${paysAt(s)}) AS mrr_start, ${planAt(s)} AS plan_start,
-	countIf(${paysAt(e)}) AS active_end, sumIf(monthly, ${paysAt(e)}) AS mrr_end, ${planAt(e)} AS plan_end,
-	argMaxIf(was_plan, (at, was_plan), NOT paying AND was_paying AND at >= ${s}) AS plan_lost,
-	countIf(${paysAt(e)} AND leaving) AS ending
-FROM ${episodes(params, money)}
-GROUP BY customer HAVING active_start > 0 OR active_end > 0 OR lost > 0`,
+		sql: `SELECT * EXCEPT flips, ${losses("flips", s, e)} AS lost FROM (
+	SELECT customer, argMaxIf(segment, (at, segment), segment != '') AS said, ${FLIPS} AS flips,
+		countIf(${paysAt(s)}) AS active_start, sumIf(monthly, ${paysAt(s)}) AS mrr_start, ${planAt(s)} AS plan_start,
+		countIf(${paysAt(e)}) AS active_end, sumIf(monthly, ${paysAt(e)}) AS mrr_end, ${planAt(e)} AS plan_end,
+		argMaxIf(was_plan, (at, was_plan), NOT paying AND was_paying AND at >= ${s}) AS plan_lost,
+		countIf(${paysAt(e)} AND leaving) AS ending
+	FROM ${episodes(params, money)}
+	GROUP BY customer
+) WHERE active_start > 0 OR active_end > 0 OR lost > 0`,
 		read: (rows) =>
 			rows.map((row) => {
 				const [customer, lost, active] = [row.customer as string, row.lost as number, row.active_end as number];

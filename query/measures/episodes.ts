@@ -56,33 +56,26 @@ export function episodes(params: Params, money: Money): string {
 		],
 		predicate: `kind IN ${params.add("Array(String)", SUBSCRIPTION_EVENTS)} AND subject != ''`,
 	});
-	return `(
-	SELECT customer, segment, started, leaving, at, until, paying, monthly, priced, plan, unit,
-		was_paying, was_monthly, was_plan, paid_before > 0 OR comes_back AS returns
-	FROM (
-		SELECT subject,
-			argMaxIf(account_id, (ms, id), account_id != '') AS account,
-			if(account = '', concat(char(0), subject), account) AS customer,
+	// Level by level: an alias that is used again within its own level is analysed again each time, which took longer than to run.
+	const histories = `SELECT subject, argMaxIf(account_id, (ms, id), account_id != '') AS account,
 			argMaxIf(segment, (ms, id), segment != '') AS segment,
 			min(if(kind = '${SUBSCRIPTION_STARTED}', ms, ${FOREVER})) AS started,
 			arraySort(groupArray((ms, id, starts, kind NOT IN ('${CANCELED}', '${TRIAL_STARTED}'), kind = '${REACTIVATED}',
-				if(price = 0, 0, price * rate), priced, toString(plan), toString(unit)))) AS history,
-			history[-1].3 >= ${end} AS leaving,
-			arrayFilter((state, next) -> state.3 < ${end} AND (state.3 = state.1 OR state.3 < next),
-				history, arrayPushBack(arrayPopFront(history.1), ${FOREVER})) AS states
+				if(price = 0, 0, price * rate), priced, toString(plan), toString(unit)))) AS history
 		FROM ${rows}
-		GROUP BY subject
-	)
-	ARRAY JOIN
-		states.3 AS at, arrayPushBack(arrayPopFront(states.3), ${FOREVER}) AS until,
-		states.4 AS paying, arrayPushFront(arrayPopBack(states.4), 0) AS was_paying,
-		arrayPushFront(arrayPopBack(arrayCumSum(states.4)), 0) AS paid_before,
-		states.5 AS comes_back,
-		states.6 AS monthly, arrayPushFront(arrayPopBack(states.6), 0) AS was_monthly,
-		states.7 AS priced,
-		states.8 AS plan, arrayPushFront(arrayPopBack(states.8), '') AS was_plan,
-		states.9 AS unit
-)`;
+		GROUP BY subject`;
+	const states = `SELECT if(account = '', concat(char(0), subject), account) AS customer, segment, started,
+			history[-1].3 >= ${end} AS leaving,
+			arrayFilter((state, next) -> state.3 < ${end} AND (state.3 = state.1 OR next.1 = 0 OR state.3 < next.1),
+				history, arrayShiftLeft(history, 1)) AS states
+		FROM (${histories})`;
+	const pairs = `SELECT customer, segment, started, leaving, now, was, next, paid
+		FROM (${states})
+		ARRAY JOIN states AS now, arrayShiftRight(states, 1) AS was, arrayShiftLeft(states, 1) AS next, arrayCumSum(states.4) AS paid`;
+	return `(SELECT customer, segment, started, leaving, now.3 AS at, if(next.1 = 0, ${FOREVER}, next.3) AS until,
+		now.4 AS paying, now.6 AS monthly, now.7 AS priced, now.8 AS plan, now.9 AS unit,
+		was.4 AS was_paying, was.6 AS was_monthly, was.8 AS was_plan, now.5 OR paid > now.4 AS returns
+	FROM (${pairs}))`;
 }
 
 /** Whether a state is the one just before an instant, and pays. */
@@ -94,9 +87,9 @@ export function paysAt(instant: string): string {
  * When the number of a customer's paying subscriptions changed, in the order of time, and by how much; of one instant what begins
  * comes first, so that a subscription that replaces another leaves no gap.
  */
-export const FLIPS = `arraySort(groupArrayIf((at, was_paying, toInt32(paying) - toInt32(was_paying)), paying != was_paying)) AS flips`;
+export const FLIPS = `arraySort(groupArrayIf((at, was_paying, toInt32(paying) - toInt32(was_paying)), paying != was_paying))`;
 
-/** How often the last paying subscription of a customer ended in `[start, end)`. */
-export function losses(start: string, end: string): string {
-	return `arrayCount((time, paying) -> paying = 0 AND time >= ${start} AND time < ${end}, flips.1, arrayCumSum(flips.3))`;
+/** How often the last paying subscription of a customer ended in `[start, end)`. @param flips column of {@link FLIPS} */
+export function losses(flips: string, start: string, end: string): string {
+	return `arrayCount((time, paying) -> paying = 0 AND time >= ${start} AND time < ${end}, ${flips}.1, arrayCumSum(${flips}.3))`;
 }

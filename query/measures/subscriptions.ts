@@ -1,4 +1,5 @@
 /** How many subscribe, what they pay a month, and how that changes. */
+import { TupleParam } from "../../schema/clickhouse.ts";
 import { Params, type Question, type Row } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import { episodes, FLIPS, losses, paysAt } from "./episodes.ts";
@@ -46,91 +47,79 @@ export interface Subscriptions {
 	readonly unrated: readonly string[];
 }
 
+/** What a span's sums are, in their order; the first two of an instant, the others of what changed within. */
+const SUMS = [
+	...["mrr_start", "mrr_end", "active_start", "active_end"],
+	...["new_mrr", "expansion_mrr", "contraction_mrr", "churned_mrr", "reactivation_mrr"],
+	...["new", "churned", "reactivated"],
+] as const;
+const COUNTS = ["customers_start", "customers_end", "customers_lost", "customers_new"] as const;
+
+/** What a change is: each is one, so that they add up. Without a rate it is neither more nor less, and makes both unknown. */
+const MOVEMENT = `multiIf(paying AND NOT was_paying, if(returns, 'reactivation', 'new'), was_paying AND NOT paying, 'churned',
+		NOT paying OR monthly = was_monthly, '', monthly > was_monthly, 'expansion', monthly < was_monthly, 'contraction', 'unknown')`;
+
 /** The subscriptions of a project over spans; `money.end` is the end of the last. */
 export function subscriptions(money: Money, spans: readonly Span[]): Question<Subscriptions> {
 	const params = new Params();
-	const ms = (value: number) => params.add("Int64", value);
-	const ofCustomer: string[] = [];
-	const total: string[] = [];
-	for (const [i, { start, end }] of spans.entries()) {
-		const [s, e] = [ms(start), ms(end)];
-		const inside = `at >= ${s} AND at < ${e}`;
-		for (const [name, value] of Object.entries({
-			[`mrr_start_${i}`]: `sumIf(monthly, ${paysAt(s)})`,
-			[`mrr_end_${i}`]: `sumIf(monthly, ${paysAt(e)})`,
-			[`active_start_${i}`]: `countIf(${paysAt(s)})`,
-			[`active_end_${i}`]: `countIf(${paysAt(e)})`,
-			...Object.fromEntries(
-				Object.entries(MOVEMENTS).flatMap(([movement, { when, amount }]) => [
-					[`${movement}_mrr_${i}`, `sumIf(${amount}, ${inside} AND ${when})`],
-					[`${movement}_n_${i}`, `countIf(${inside} AND ${when})`],
-				]),
-			),
-		})) {
-			ofCustomer.push(`${value} AS c_${name}`);
-			total.push(`sum(c_${name}) AS ${name}`);
-		}
-		total.push(
-			`countIf(c_active_start_${i} > 0) AS customers_start_${i}`,
-			`countIf(c_active_end_${i} > 0) AS customers_end_${i}`,
-			`sum(${losses(s, e)}) AS customers_lost_${i}`,
-			`countIf(first_started >= ${s} AND first_started < ${e}) AS customers_new_${i}`,
-		);
-	}
-	const last = ms(money.end);
+	const asked = params.add(
+		"Array(Tuple(Int64, Int64))",
+		spans.map(({ start, end }) => new TupleParam([start, end])),
+	);
+	const last = params.add("Int64", money.end);
+	const [atStart, atEnd] = [paysAt("span.1"), paysAt("span.2")];
+	const amount = (kinds: string, value: string) => `if(movement IN (${kinds}), ${value}, 0.)`;
+	const moved = [
+		amount("'new'", "monthly"),
+		amount("'expansion', 'unknown'", "monthly - was_monthly"),
+		amount("'contraction', 'unknown'", "was_monthly - monthly"),
+		amount("'churned'", "was_monthly"),
+		amount("'reactivation'", "monthly"),
+		...["new", "churned", "reactivation"].map((kind) => `toFloat64(movement = '${kind}')`),
+	];
+	const none = moved.map(() => "0.").join(", ");
+	const ofSpan = `arrayConcat(
+			[if(${atStart}, monthly, 0.), if(${atEnd}, monthly, 0.), toFloat64(${atStart}), toFloat64(${atEnd})],
+			if(at >= span.1 AND at < span.2, [${moved.join(", ")}], [${none}]))`;
+	// Positions of active_start and active_end among the sums of a span.
+	const active = (i: string, position: number) => `toFloat64(sums[(${i} - 1) * ${SUMS.length} + ${position}] > 0)`;
 	return {
 		name: "subscriptions",
 		params,
-		sql: `SELECT ${total.join(",\n\t")},
-	sumMap(c_by_plan) AS by_plan, sum(c_unpriced) AS unpriced, groupUniqArrayArray(10)(c_unrated) AS unrated
+		sql: `SELECT sumForEach(sums) AS sums, sumForEach(customers) AS customers,
+	sumMap(plans) AS by_plan, sum(no_price) AS unpriced, groupUniqArrayArray(10)(no_rate) AS unrated
 FROM (
-	SELECT customer, ${FLIPS}, min(started) AS first_started,
-	${ofCustomer.join(",\n\t")},
-	sumMapIf(map(if(plan = '', 'unknown', plan), toUInt64(1)), ${paysAt(last)}) AS c_by_plan,
-	countIf(${paysAt(last)} AND NOT priced) AS c_unpriced,
-	groupUniqArrayIf(10)(unit, isNaN(monthly)) AS c_unrated
-	FROM ${episodes(params, money)}
-	GROUP BY customer
+	SELECT sums, plans, no_price, no_rate, arrayFlatten(arrayMap((span, i) -> [
+		${active("i", 3)}, ${active("i", 4)}, toFloat64(${losses("flips", "span.1", "span.2")}),
+		toFloat64(first_started >= span.1 AND first_started < span.2)], ${asked}, arrayEnumerate(${asked}))) AS customers
+	FROM (
+		SELECT customer, ${FLIPS} AS flips, min(started) AS first_started,
+			sumForEach(arrayFlatten(arrayMap(span -> ${ofSpan}, ${asked}))) AS sums,
+			sumMapIf(map(if(plan = '', 'unknown', plan), toUInt64(1)), ${paysAt(last)}) AS plans,
+			countIf(${paysAt(last)} AND NOT priced) AS no_price, groupUniqArrayIf(10)(unit, isNaN(monthly)) AS no_rate
+		FROM (SELECT *, ${MOVEMENT} AS movement FROM ${episodes(params, money)})
+		GROUP BY customer
+	)
 )`,
 		read: ([row]) => readSubscriptions(row ?? {}, spans.length),
 	};
 }
 
 function readSubscriptions(row: Row, spans: number): Subscriptions {
-	const number = (name: string) => (row[name] as number | null | undefined) ?? 0;
-	// NaN, which stands for "no rate", is null in JSON.
-	const money = (name: string) => (row[name] === undefined ? 0 : (row[name] as number | null));
+	// NaN, which stands for "no rate", is null in JSON. Nothing is 0.
+	const listed = (name: string, at: number) => {
+		const values = row[name] as (number | null)[] | undefined;
+		return values === undefined || values.length === 0 ? 0 : values[at]!;
+	};
+	const named = (names: readonly string[], from: string, i: number) =>
+		Object.fromEntries(names.map((name, k) => [name, listed(from, i * names.length + k)]));
 	return {
-		spans: Array.from({ length: spans }, (_, i) => ({
-			mrr_start: money(`mrr_start_${i}`),
-			mrr_end: money(`mrr_end_${i}`),
-			active_start: number(`active_start_${i}`),
-			active_end: number(`active_end_${i}`),
-			new_mrr: money(`new_mrr_${i}`),
-			expansion_mrr: money(`expansion_mrr_${i}`),
-			contraction_mrr: money(`contraction_mrr_${i}`),
-			churned_mrr: money(`churned_mrr_${i}`),
-			reactivation_mrr: money(`reactivation_mrr_${i}`),
-			new: number(`new_n_${i}`),
-			churned: number(`churned_n_${i}`),
-			reactivated: number(`reactivation_n_${i}`),
-			customers_start: number(`customers_start_${i}`),
-			customers_end: number(`customers_end_${i}`),
-			customers_lost: number(`customers_lost_${i}`),
-			customers_new: number(`customers_new_${i}`),
-		})),
+		spans: Array.from(
+			{ length: spans },
+			(_, i) => ({ ...named(SUMS, "sums", i), ...named(COUNTS, "customers", i) }) as unknown as Subscribed,
+		),
 		by_plan: (row.by_plan as Record<string, number> | undefined) ?? {},
-		unpriced: number("unpriced"),
+		unpriced: (row.unpriced as number | undefined) ?? 0,
 		unrated: (row.unrated as string[] | undefined) ?? [],
 	};
 }
-
-/** What a change of a subscription is, and what it moves. Each is one of them, so that they add up to the change. */
-const MOVEMENTS: Readonly<Record<string, { readonly when: string; readonly amount: string }>> = {
-	new: { when: "paying AND NOT was_paying AND NOT returns", amount: "monthly" },
-	reactivation: { when: "paying AND NOT was_paying AND returns", amount: "monthly" },
-	// Not `>`: what has no rate is neither more nor less, and belongs to both, which makes both unknown.
-	expansion: { when: "paying AND was_paying AND NOT monthly <= was_monthly", amount: "monthly - was_monthly" },
-	contraction: { when: "paying AND was_paying AND NOT monthly >= was_monthly", amount: "was_monthly - monthly" },
-	churned: { when: "NOT paying AND was_paying", amount: "was_monthly" },
-};
