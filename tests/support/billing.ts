@@ -103,7 +103,18 @@ export function monthly(
 ): number {
 	const { amount, quantity = 1, discount = 0, interval, interval_count = 1 } = p as Record<string, number>;
 	const price = (amount! * quantity * (1 - discount) * A_MONTH[interval!]!) / interval_count;
-	return price === 0 ? 0 : price * rateOf(rates, String(p.currency).toUpperCase(), currency, ts, zone);
+	return convert({ ts, properties: p }, price, rates, currency, zone);
+}
+
+/** An amount of a record in a currency. */
+export function convert(
+	{ ts, properties }: Pick<TestEvent, "ts" | "properties">,
+	amount: number,
+	rates: readonly TestEvent[],
+	currency: string,
+	zone: string,
+): number {
+	return amount === 0 ? 0 : amount * rateOf(rates, String(properties!.currency).toUpperCase(), currency, ts, zone);
 }
 
 const endsAt = ({ ts, properties }: Change) =>
