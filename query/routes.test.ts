@@ -455,7 +455,7 @@ describe("a project that sent nothing", () => {
 		});
 		expect(metrics.meta.missing).toContainEqual({
 			field: "data_points[].cpu_utilization",
-			needs: "metric system.cpu.utilization",
+			needs: "metric system.cpu.utilization or metric system.cpu.time",
 		});
 		expect(metrics.meta).toMatchObject({ data_through: null, coverage: 0 });
 
@@ -488,8 +488,8 @@ describe("a project that sent nothing", () => {
 
 describe("a project that sent nothing is told, for every field without a value, what to send", () => {
 	const REQUIRED: Readonly<Record<string, string>> = { "/v1/monitoring/profiling": "?operation=any" };
-	// Not evidence: where the next page begins, and alerts, which are made here.
-	const IS_NO_RECORD = new Set(["next_cursor", "alerts"]);
+	// Not evidence: where the next page begins, alerts, which are made here, and what was not asked to be broken down.
+	const IS_NO_RECORD = new Set(["next_cursor", "alerts", "breakdown"]);
 
 	test.each(READS.map(({ path }) => path))("%s", async (path) => {
 		const { status, body } = await get(path + (REQUIRED[path] ?? ""), "empty analytics_viewer");

@@ -4,7 +4,7 @@ import { z } from "zod";
 export const rulesAnswer = z.object({
 	version: z.number().int().describe("Rises with every change of a threshold or a text."),
 	rules: z
-		.record(z.string(), z.record(z.string(), z.unknown()))
+		.record(z.string(), z.unknown())
 		.describe("Tables by what they decide; shares are ratios from 0 to 1 unless the name says percentage."),
 });
 export type RulesAnswer = z.infer<typeof rulesAnswer>;
