@@ -80,7 +80,11 @@ async function network({ asker, now, reach }: Asking, query: z.infer<typeof netw
 			},
 			source: planOf(scope).main,
 		},
-		{ needs: NEEDS, sent },
+		{
+			// Made of two records: the one that is there is not missed.
+			needs: sent.hasMetric(LINK_CAPACITY) ? { ...NEEDS, bandwidth_utilization: `metric ${NETWORK_IO}` } : NEEDS,
+			sent,
+		},
 	);
 }
 

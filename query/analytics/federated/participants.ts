@@ -82,6 +82,11 @@ async function federatedParticipants(
 	const known = new Map(registered.map((node) => [node.participant_id, node]));
 	const contributing = new Map(updating.map((node) => [node.participant_id, node]));
 	const qualities = new Map(quality.map((node) => [node.participant_id, node.quality]));
+	const toServer = new Map(
+		(latency ?? [])
+			.filter(({ a, b }) => a === FL_SERVER || b === FL_SERVER)
+			.map(({ a, b, median_ms }) => [a === FL_SERVER ? b : a, median_ms]),
+	);
 	const medians = (latency ?? []).map(({ median_ms }) => median_ms);
 	const ids = [...new Set([...known.keys(), ...contributing.keys()])].filter((id) => id !== FL_SERVER).sort();
 	const nodes = [...known.keys()].filter((id) => id !== FL_SERVER);
@@ -102,7 +107,7 @@ async function federatedParticipants(
 					contribution_method: scaled !== null ? ("scaled" as const) : cosine !== null ? ("cosine" as const) : null,
 					reliability_score: work === undefined || work.told === 0 ? null : ratio(work.ok / work.selected),
 					data_quality_score: ratio(qualities.get(participant_id)),
-					communication_latency_ms: milliseconds(latencyOf(latency, participant_id, FL_SERVER)),
+					communication_latency_ms: milliseconds(toServer.get(participant_id)),
 					bandwidth_mbps: significant(work?.bandwidth_mbps),
 					uptime_percentage: percentOf(alive?.get(participant_id)),
 				};
@@ -169,10 +174,6 @@ function clustersOf(
 }
 
 const sumOf = (moved: readonly ClusterBytes[]) => moved.reduce((sum, { bytes }) => sum + bytes, 0);
-
-function latencyOf(latency: readonly Pair[] | undefined, a: string, b: string): number | undefined {
-	return latency?.find((pair) => (pair.a === a && pair.b === b) || (pair.a === b && pair.b === a))?.median_ms;
-}
 
 function meanOf(values: readonly number[]): number | null {
 	return values.length === 0 ? null : values.reduce((a, b) => a + b, 0) / values.length;

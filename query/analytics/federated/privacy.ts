@@ -43,7 +43,7 @@ const NEEDS: Needs = {
 	[`${DP}.privacy_budget_used`]: { any: [RELEASE], with: "noise_multiplier" },
 	[`${DP}.epsilon_spent`]: { any: [RELEASE], with: "noise_multiplier" },
 	[`${DP}.releases`]: RELEASE,
-	"privacy_metrics.secure_aggregation.enabled": [`event ${FL.round}`, SECURE],
+	"privacy_metrics.secure_aggregation.enabled": SECURE,
 	"privacy_metrics.secure_aggregation.key_exchanges": EXCHANGE,
 	"privacy_metrics.secure_aggregation.failed_exchanges": EXCHANGE,
 	"privacy_metrics.secure_aggregation.encryption_overhead": { any: [SECURE], with: "plain_seconds" },
@@ -54,8 +54,8 @@ const NEEDS: Needs = {
 		any: [`event ${FL.report}`],
 		with: "features_available",
 	},
-	"risk_assessment.membership_inference_risk": [ATTACK, RELEASE],
-	"risk_assessment.membership_inference_method": [ATTACK, RELEASE],
+	"risk_assessment.membership_inference_risk": { any: [ATTACK], with: "advantage" },
+	"risk_assessment.membership_inference_method": { any: [ATTACK], with: "advantage" },
 	"risk_assessment.model_inversion_risk": { any: [ATTACK], with: "accuracy" },
 	"risk_assessment.property_inference_risk": { any: [ATTACK], with: "accuracy" },
 	"risk_assessment.overall_risk_score": { any: [ATTACK], with: "advantage" },
@@ -152,8 +152,20 @@ async function federatedPrivacy(
 				"risk_assessment.overall_risk_score": "1 - product of (1 - advantage) of the evaluated attacks",
 			},
 		},
-		{ needs: NEEDS, sent },
+		{ needs: needsOf(sent), sent },
 	);
+}
+
+/** Fields that are made of two records: the one that is there is not missed. */
+function needsOf(sent: Signals): Needs {
+	const budget = { any: [CONFIG], with: "target_delta" };
+	return {
+		...NEEDS,
+		...(sent.hasEvent(FL.secure) ? { "privacy_metrics.secure_aggregation.enabled": `event ${FL.round}` } : {}),
+		...(sent.hasEvent(FL.release) && !sent.hasEvent(FL.config)
+			? { [`${DP}.privacy_budget_used`]: budget, [`${DP}.epsilon_spent`]: budget, [`${DP}.releases`]: budget }
+			: {}),
+	};
 }
 
 /** What was spent, or why it cannot be said. Nothing released by a project that sends releases is 0. */

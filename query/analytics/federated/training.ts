@@ -24,7 +24,7 @@ const NEEDS: Needs = {
 	"training_sessions[].completed_at": ENDED,
 	"training_sessions[].duration_minutes": ENDED,
 	"training_sessions[].participants.total": UPDATE,
-	"training_sessions[].participants.active": [UPDATE],
+	"training_sessions[].participants.active": UPDATE,
 	"training_sessions[].participants.dropped": UPDATE,
 	"training_sessions[].rounds": ROUND,
 	"training_sessions[].convergence.achieved": { any: [ROUND], with: "accuracy" },
@@ -90,8 +90,17 @@ async function federatedTraining(
 				"training_sessions[].status": "stalled after 6 median round times, at least an hour, without a round or an end",
 			},
 		},
-		{ needs: NEEDS, sent },
+		{ needs: needsOf(sent), sent },
 	);
+}
+
+/** Fields that are made of two records: the one that is there is not missed. */
+function needsOf(sent: Signals): Needs {
+	return {
+		...NEEDS,
+		...(sent.hasEvent(FL.update) ? { "training_sessions[].participants.active": ROUND } : {}),
+		...(sent.hasEvent(FL.ended) ? { "aggregated_metrics.avg_participants": UPDATE } : {}),
+	};
 }
 
 interface Outcome {

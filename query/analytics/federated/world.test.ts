@@ -16,11 +16,17 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const AT = "/analytics/federated";
 
+const FAMILIES = [
+	...["fl.round.completed", "fl.client.update", "fl.session.ended", "fl.client.registered", "node.heartbeat"],
+	"fl.secagg.round",
+];
+const removed = new Set<string>();
+
 let database: TestDatabase;
 let reads: Reads;
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	const projects = ["world", "twin"];
+	const projects = ["world", "twin", ...FAMILIES.map((name) => `without ${name}`)];
 	reads = await startReads(database.client, { projects, now: NOW });
 });
 afterAll(() => database?.stop());
@@ -378,6 +384,36 @@ describe("a random world, late, shuffled, and with a twin that sends the same na
 		const reports = named("fl.client.data_report", window.start, window.end);
 		const rate = sum(reports.map((report) => number(report, "features_selected"))) / (20 * reports.length);
 		near(found.data_minimization.feature_selection_rate, reports.length === 0 ? null : rate, 5e-5, "features");
+	});
+
+	test.each([
+		["fl.round.completed", `${AT}/training`, ["training_sessions[].rounds", "training_sessions[].participants.active"]],
+		[
+			"fl.client.update",
+			`${AT}/training`,
+			["training_sessions[].participants.total", "aggregated_metrics.avg_participants"],
+		],
+		["fl.session.ended", `${AT}/training`, ["training_sessions[].completed_at", "aggregated_metrics.success_rate"]],
+		["fl.client.registered", `${AT}/participants`, ["network_topology.total_nodes", "participants[].organization"]],
+		["node.heartbeat", `${AT}/participants`, ["network_topology.active_nodes", "participants[].uptime_percentage"]],
+		["fl.secagg.round", `${AT}/privacy`, ["privacy_metrics.secure_aggregation.enabled"]],
+		["fl.round.completed", `${AT}/privacy`, ["privacy_metrics.secure_aggregation.enabled"]],
+	])("without any %s, %s misses %j", async (name, path, fields) => {
+		const project = `without ${name}`;
+		if (!removed.has(project)) {
+			removed.add(project);
+			const rest = events.filter(({ event }) => event !== name);
+			await insertEvents(
+				database.client,
+				project,
+				rest.map(({ event, ts, p }) => ({ event, ts, properties: p })),
+			);
+		}
+		const { meta } = await ask(project, path);
+		const missing = meta.missing.map(({ field }: { field: string }) => field);
+		for (const field of fields) expect(missing).toContain(field);
+		const whole = (await ask("world", path)).meta.missing.map(({ field }: { field: string }) => field);
+		for (const field of fields) expect(whole).not.toContain(field);
 	});
 
 	test("the network's latency is of all pings that came back, its loss of all packets, of each node from either end", async () => {
