@@ -28,7 +28,15 @@ export interface Hours {
 	readonly starts: readonly number[];
 }
 
-/** Only minutes (`t`, epoch seconds) of these hours. */
+const WEEK_MS = 7 * 86_400_000;
+
+/** Quantiles are of the means of minutes; of longer windows than a week of five minutes, or a fleet's minutes fill the memory. */
+function moments(scope: Scope): Buckets {
+	const step = scope.end - scope.start > WEEK_MS ? "5m" : "1m";
+	return bucketsOver(scope.start, scope.end, step, "UTC");
+}
+
+/** Only moments (`t`, epoch seconds) of these hours. */
 function within(params: Params, hours: Hours | undefined): string {
 	if (!hours) return "1";
 	return `${bucketOf(params, hours.buckets, "toDateTime(t, 'UTC')")} IN ${params.add("Array(UInt32)", hours.starts)}`;
@@ -55,18 +63,18 @@ export interface UnitUtilization {
 	readonly component: string;
 	readonly host: string;
 	readonly device: string;
-	/** 0.95 quantile of the minutes' means, a ratio. */
+	/** 0.95 quantile of the moments' means, a ratio. */
 	readonly p95: number;
 }
 
 /**
- * How full each host, volume and graphics processor was in all but its five fullest percent of minutes. Values are taken to four
+ * How full each host, volume and graphics processor was in all but its fullest five percent of the time. Values are taken to four
  * decimals, so that the memory of an exact quantile stays bounded.
- * @throws RetentionError when minutes are no longer kept
+ * @throws RetentionError when the tier of the moments is no longer kept
  */
 export function utilizationByUnit(scope: Scope, hours?: Hours): Question<UnitUtilization[]> {
 	const params = new Params();
-	const buckets = bucketsOver(scope.start, scope.end, "1m", "UTC");
+	const buckets = moments(scope);
 	const rows = seriesRows(params, {
 		plan: planOf({ ...scope, buckets }),
 		buckets,
@@ -132,14 +140,14 @@ export interface PoolUse {
 	readonly database: string;
 	/** `""` for none. */
 	readonly component: string;
-	/** 0.95 quantile of connections in use, of minutes. */
+	/** 0.95 quantile of connections in use. */
 	readonly p95: number;
 }
 
-/** @throws RetentionError when minutes are no longer kept */
+/** @throws RetentionError when the tier of the moments is no longer kept */
 export function poolUse(scope: Scope, hours?: Hours): Question<PoolUse[]> {
 	const params = new Params();
-	const buckets = bucketsOver(scope.start, scope.end, "1m", "UTC");
+	const buckets = moments(scope);
 	const rows = seriesRows(params, {
 		plan: planOf({ ...scope, buckets }),
 		buckets,

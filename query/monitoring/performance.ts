@@ -107,9 +107,12 @@ async function performanceOf(asking: Asking, query: z.infer<typeof performanceQu
 		methods: {
 			performance_score: `weighted mean of the parts that are known, of the last 24 hours; rules, version ${RULES_VERSION}`,
 			"breakdown.latency.value": apdex.reason ?? `Apdex of raw points, T = ${query.apdex_t_ms} ms`,
-			bottlenecks: bottlenecks.reason ?? "0.95 quantile of minutes' means in the quarter of hours with most requests",
+			bottlenecks:
+				bottlenecks.reason ??
+				"0.95 quantile in the quarter of hours with most requests, of means of a minute, over a week of five",
 			trends: trends.reason ?? "two-sided Mann–Whitney test on hourly values",
-			"capacity_analysis.current_utilization": units.reason ?? "0.95 quantile of minutes' means, the fullest resource",
+			"capacity_analysis.current_utilization":
+				units.reason ?? "0.95 quantile of means of a minute, the fullest resource",
 			"capacity_analysis.projected_capacity_limit": projected.reason ?? "Theil–Sen on daily peaks of 90 days",
 			...availability.methods,
 		},
