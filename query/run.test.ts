@@ -50,6 +50,26 @@ test("every table with a project is under the guard, but for those that stores o
 	expect(tables.sort()).toEqual([...TENANT_TABLES, "audit_log", "definitions", "requests"].sort());
 });
 
+test("a question whose answer nobody waits for any more may fail without ending the process", async () => {
+	const unhandled: unknown[] = [];
+	const note = (error: unknown) => unhandled.push(error);
+	process.on("unhandledRejection", note);
+	try {
+		const asker = new Queries({ client: database.client }).of("other");
+		const never = (): never => {
+			throw new RangeError("not kept");
+		};
+		// As routes ask: the second question fails while it is made, after the first one was put.
+		const both = async () => Promise.all([asker.ask(question("SELECT throwIf(1)")), never()]);
+		await expect(both()).rejects.toThrow("not kept");
+		await expect(asker.ask(question("SELECT throwIf(1)"))).rejects.toThrow();
+		await new Promise((done) => setImmediate(done));
+		expect(unhandled).toEqual([]);
+	} finally {
+		process.off("unhandledRejection", note);
+	}
+});
+
 test("writing is refused", async () => {
 	await expect(
 		new Queries({ client: database.client }).of("other").ask(question("DROP TABLE schema_migrations")),

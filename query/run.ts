@@ -116,7 +116,14 @@ export class Asker {
 	}
 
 	/** @throws ApiError 422 over a limit, 503 when ClickHouse is away */
-	async ask<T>(question: Question<T>): Promise<T> {
+	ask<T>(question: Question<T>): Promise<T> {
+		const answer = this.#answerTo(question);
+		// One of several questions that was never put leaves the others without anybody who waits: that must not end the process.
+		answer.catch(() => undefined);
+		return answer;
+	}
+
+	async #answerTo<T>(question: Question<T>): Promise<T> {
 		const { rows, explained } = await this.#run(question);
 		this.explained.push(explained);
 		return question.read(rows);

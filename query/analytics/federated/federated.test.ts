@@ -1,4 +1,11 @@
+import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createAuth } from "../../../http/auth.ts";
+import type { AppEnv } from "../../../http/env.ts";
+import { errorHandler } from "../../../http/errors.ts";
+import { KeyStore } from "../../../http/keys.ts";
+import { LocalRateLimiter } from "../../../http/rate-limit.ts";
+import { DEFAULT_RETENTION } from "../../../schema/retention.ts";
 import {
 	federatedParticipantsAnswer,
 	federatedPrivacyAnswer,
@@ -8,6 +15,9 @@ import {
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../../tests/support/database.ts";
 import { type Reads, startReads } from "../../../tests/support/reads.ts";
 import { insertEvents, insertSeries, type TestEvent } from "../../../tests/support/records.ts";
+import { queryRoutes } from "../../index.ts";
+import { reachOf } from "../../measures/scope.ts";
+import { Queries } from "../../run.ts";
 
 const NOW = Date.parse("2026-11-18T15:00:00Z");
 const MINUTE = 60_000;
@@ -313,5 +323,26 @@ describe("edges", () => {
 			Object.fromEntries(new URLSearchParams(path.split("?")[1])),
 		);
 		expect([status, body.details.parameter]).toEqual([400, parameter]);
+	});
+
+	test("medians of pairs that are no longer kept are null and say so, details of peers are refused; the rest is answered", async () => {
+		const { client } = database;
+		const store = new KeyStore({ client });
+		const { secret } = await store.create({ project: "edges", name: "short", roles: ["analytics_viewer"] });
+		const requireRole = createAuth({ keys: store, limiter: new LocalRateLimiter() });
+		const deps = { queries: new Queries({ client }), reach: reachOf(DEFAULT_RETENTION), requireRole, now: () => NOW };
+		const short = new Hono<AppEnv>().onError(errorHandler((error) => console.error(error)));
+		short.route("/", queryRoutes(deps));
+		const window = `start=2026-06-01&end=${NOW}`;
+		const get = (path: string) => short.request(`${path}${window}`, { headers: { "X-API-Key": secret } });
+		const answer = await get(`${AT}/participants?`);
+		expect(answer.status).toBe(200);
+		const { network_topology: found, meta } = federatedParticipantsAnswer.parse(await answer.json());
+		expect(found.connectivity_matrix).toEqual({ avg_latency: null, max_latency: null, reliability: 0 });
+		expect(meta.methods["network_topology.connectivity_matrix.avg_latency"]).toMatch(/no longer kept/);
+		expect((await get("/v1/monitoring/network?")).status).toBe(200);
+		const refused = await get("/v1/monitoring/network?include_peer_details=true&");
+		expect(refused.status).toBe(400);
+		expect(await refused.json()).toMatchObject({ details: { reason: expect.stringMatching(/Raw points.*90 days/) } });
 	});
 });
