@@ -303,6 +303,31 @@ test("a program that ends with the server away ends all the same, and says so on
 	]);
 });
 
+test("databases are met by a loop over the answer, and meta is there without being one of them", async () => {
+	const client = connect();
+	peer.answers.set("/v1/monitoring/databases", {
+		primary: { avg_query_time: 9 },
+		cache: { avg_query_time: 1 },
+		meta: { tier: "1h" },
+	});
+	peer.answers.set("/v1/monitoring/performance", { performance_score: 94.5 });
+	const databases = await client.monitoring.databaseMetrics({
+		databases: ["primary", "cache"],
+		timeframe: "24h",
+		slow_query_ms: 200,
+	});
+	expect(Object.entries(databases).map(([name, { avg_query_time }]) => [name, avg_query_time])).toEqual([
+		["primary", 9],
+		["cache", 1],
+	]);
+	expect(databases.meta).toEqual({ tier: "1h" });
+	expect(await client.monitoring.performance({ apdex_t_ms: 300 })).toEqual({ performance_score: 94.5 });
+	expect(peer.requests.map(({ url }) => url)).toEqual([
+		"/v1/monitoring/databases?databases=primary%2Ccache&timeframe=24h&slow_query_ms=200",
+		"/v1/monitoring/performance?apdex_t_ms=300",
+	]);
+});
+
 test("reads ask the documented routes and keep the API's spelling", async () => {
 	const client = connect();
 	peer.answers.set("/v1/monitoring/health", { status: "healthy", response_time_ms: 45 });

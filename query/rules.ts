@@ -1,5 +1,6 @@
 /** Every label of an answer (a state, a severity, a trend, a recommendation) comes from these tables, never from free text. */
 import { SLOW_QUERY_MS } from "../schema/wire/index.ts";
+import { SENTIMENT_RULES } from "./analytics/ai-conversations.ts";
 import { KPI_RULES } from "./kpi-rules.ts";
 import { BOTTLENECK_RULES } from "./measures/bottlenecks.ts";
 import { CAPACITY_RULES } from "./measures/capacity.ts";
@@ -29,6 +30,7 @@ export function ruleTables(components: ComponentRules = DEFAULT_RULES): Readonly
 		kpis: KPI_RULES,
 		federated_training: TRAINING_RULES,
 		attack_risk: RISK_BANDS,
+		sentiment_trend: SENTIMENT_RULES,
 		segments: SEGMENT_RULES,
 		onboarding: ONBOARDING_RULES,
 		regions: COUNTRY_REGIONS,

@@ -218,14 +218,13 @@ function moodOf(all: Sums, messages: MessageSentiment) {
 	};
 }
 
-/** A change of the mean compound that is called one. */
-const MIN_SHIFT = 0.02;
-const MAX_CHANCE = 0.05;
+/** A change of the mean compound that is called one: how far at least, and how likely by chance at most. */
+export const SENTIMENT_RULES = { minimum_shift: 0.02, p_value: 0.05 } as const;
 
 function trendOf({ mean, previous_mean, p }: SentimentShift): "improving" | "declining" | "stable" | null {
 	if (mean === null || previous_mean === null) return null;
 	const shift = mean - previous_mean;
-	if (p === null || p >= MAX_CHANCE || Math.abs(shift) < MIN_SHIFT) return "stable";
+	if (p === null || p >= SENTIMENT_RULES.p_value || Math.abs(shift) < SENTIMENT_RULES.minimum_shift) return "stable";
 	return shift > 0 ? "improving" : "declining";
 }
 

@@ -34,6 +34,10 @@ export const databasesAnswer = z
 	.catchall(databaseMetrics)
 	.describe("A member for each database. One called meta or explain is answered as database:meta, database:explain.");
 export type DatabasesQuery = z.input<typeof databasesQuery>;
+/**
+ * A database by its name, and `meta`, which has the members of a database in its type alone: so `Object.entries` of the answer that
+ * the SDK gives, where `meta` is not enumerable, is of databases.
+ */
 export type DatabasesAnswer = Readonly<Record<string, DatabaseMetrics>> & {
-	readonly meta: z.infer<typeof meta>;
+	readonly meta: DatabaseMetrics & z.infer<typeof meta>;
 };

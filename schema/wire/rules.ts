@@ -7,4 +7,3 @@ export const rulesAnswer = z.object({
 		.record(z.string(), z.unknown())
 		.describe("Tables by what they decide; shares are ratios from 0 to 1 unless the name says percentage."),
 });
-export type RulesAnswer = z.infer<typeof rulesAnswer>;
