@@ -1,6 +1,7 @@
 /** The figures to reach, each as a ratio of two measurements of one run, and whether they were. */
 import type { LoadResult, PeerResult } from "./load.ts";
 import type { QueryResult } from "./query.ts";
+import type { ReadsResult } from "./reads/reads.ts";
 import type { Workload } from "./workload.ts";
 
 export interface Figure {
@@ -15,9 +16,10 @@ export interface Figure {
 export interface Measured {
 	readonly loads: readonly LoadResult[];
 	readonly query?: QueryResult | undefined;
+	readonly reads?: ReadsResult | undefined;
 }
 
-export function figuresOf({ loads, query }: Measured): Figure[] {
+export function figuresOf({ loads, query, reads }: Measured): Figure[] {
 	const load = (workload: Workload) => loads.find((result) => result.workload === workload);
 	const peer = (workload: Workload, name: string): PeerResult | undefined =>
 		load(workload)?.peers.find((result) => result.name === name);
@@ -49,6 +51,10 @@ export function figuresOf({ loads, query }: Measured): Figure[] {
 		atMost("bytes on disk a raw point ÷ InfluxDB's", 0.7, influx && ourBytes && ourBytes / influx.disk_bytes_per_row),
 		atMost("memory of the ingest process under full load, MB", 400, memory),
 		atMost("30 days of hourly percentiles over 100 series ÷ from raw", 0.3, query?.percentiles_ratio),
+		...(reads?.reads ?? []).flatMap(({ what, exact }) =>
+			exact === undefined ? [] : [atMost(`answer ÷ from raw rows, ${what}`, exact.at_most, exact.ratio)],
+		),
+		atMost("slowest reading route, ms", 1_000, reads && Math.max(...reads.reads.map(({ ms }) => ms.median))),
 	];
 }
 

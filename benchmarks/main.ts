@@ -10,6 +10,8 @@ import { type Options, parseOptions } from "./options.ts";
 import { endChildren } from "./processes.ts";
 import { printHotSpots } from "./profile.ts";
 import { runQueries } from "./query.ts";
+import type { Volume } from "./reads/fill.ts";
+import { runReads } from "./reads/reads.ts";
 import { printed, type Report } from "./report.ts";
 import { Server } from "./server.ts";
 import { runSketches } from "./sketch.ts";
@@ -39,12 +41,13 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 	const server = await Server.start(folder, profileDir);
 	const runs: LoadRun[] = [];
 	const small = { repeats: quick ? 3 : 15, folder, seed, report };
-	let measured: Pick<Report, "machine" | "query" | "sketches">;
+	let measured: Pick<Report, "machine" | "query" | "reads" | "sketches">;
 	try {
 		for (const workload of workloads) runs.push(await runLoad(server, loadOptions(workload)));
 		measured = {
 			machine: machine((await server.sql("SELECT version()")).trim()),
 			query: parts.has("query") ? await runQueries(server, { ...small, points: options.queryPoints }) : undefined,
+			reads: parts.has("reads") ? await runReads(server, { ...small, volume: volumeOf(options.readShare) }) : undefined,
 			sketches: parts.has("sketch") ? await runSketches(server, { ...small, points: options.sketchPoints }) : undefined,
 		};
 	} finally {
@@ -54,7 +57,11 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 		for (const { result, windows } of runs) printHotSpots(join(profileDir!, file), result.workload, windows, report);
 	}
 	const loads = runs.map(({ result }) => result);
-	return { ...measured, loads, figures: figuresOf({ loads, query: measured.query }) };
+	return { ...measured, loads, figures: figuresOf({ loads, query: measured.query, reads: measured.reads }) };
+}
+
+function volumeOf(share: number): Volume {
+	return { points: 10_000_000 * share, events: 2_000_000 * share, logs: 2_000_000 * share };
 }
 
 function loadOptions(workload: Workload): LoadOptions {

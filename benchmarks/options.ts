@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { WORKLOADS, type Workload } from "./workload.ts";
 
-const PARTS = [...WORKLOADS, "query", "sketch", "peers"] as const;
+const PARTS = [...WORKLOADS, "query", "reads", "sketch", "peers"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -19,6 +19,8 @@ export interface Options {
 	readonly folder: string | undefined;
 	readonly out: string | undefined;
 	readonly queryPoints: number;
+	/** Share of the full volume that reading routes are timed on. */
+	readonly readShare: number;
 	readonly sketchPoints: number;
 	rows(workload: Workload): number;
 	rowsPerRequest(workload: Workload): number;
@@ -70,7 +72,7 @@ export function parseOptions(argv: readonly string[]): Options {
 		out?: string;
 	}>();
 	const quick = given.quick ?? false;
-	const parts = new Set<Part>(given.only ?? [...WORKLOADS, "query"]);
+	const parts = new Set<Part>(given.only ?? [...WORKLOADS, "query", "reads"]);
 	if (given.peers) parts.add("peers");
 	return {
 		...{ quick, parts, seed: given.seed, connections: given.connections, pointsPerSeries: given.seriesPoints },
@@ -81,6 +83,7 @@ export function parseOptions(argv: readonly string[]): Options {
 		most_ms: quick ? 10_000 : 60_000,
 		settle_ms: (quick ? 0 : given.settle) * 1_000,
 		queryPoints: given.rows ?? (quick ? 200_000 : 10_000_000),
+		readShare: quick ? 0.01 : 1,
 		sketchPoints: given.rows ?? (quick ? 200_000 : 3_000_000),
 		...{ folder: given.folder, out: given.out },
 		rows: (workload) => given.rows ?? (quick ? QUICK_ROWS : ROWS)[workload],

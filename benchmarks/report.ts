@@ -3,6 +3,7 @@ import type { Figure } from "./figures.ts";
 import type { LoadResult } from "./load.ts";
 import type { Machine } from "./machine.ts";
 import type { QueryResult } from "./query.ts";
+import type { ReadsResult } from "./reads/reads.ts";
 import type { SketchResult } from "./sketch.ts";
 import type { Spread } from "./statistics.ts";
 
@@ -10,13 +11,14 @@ export interface Report {
 	readonly machine: Machine;
 	readonly loads: readonly LoadResult[];
 	readonly query?: QueryResult | undefined;
+	readonly reads?: ReadsResult | undefined;
 	readonly sketches?: readonly SketchResult[] | undefined;
 	readonly figures: readonly Figure[];
 }
 
 type Cell = string | number;
 
-export function printed({ machine, loads, query, sketches, figures }: Report): string {
+export function printed({ machine, loads, query, reads, sketches, figures }: Report): string {
 	const parts = [
 		`${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB; ${machine.system}; Node ${machine.node}; ClickHouse ${machine.clickhouse}`,
 	];
@@ -66,6 +68,7 @@ export function printed({ machine, loads, query, sketches, figures }: Report): s
 			),
 		);
 	}
+	if (reads) parts.push(readsTable(reads));
 	if (sketches) parts.push(sketchTable(sketches));
 	parts.push(
 		table(
@@ -123,6 +126,20 @@ function diskTable(loads: readonly LoadResult[]): string {
 		loads.map(({ workload, disk_bytes_per_row: disk, engine_settled_cpu_us, floor_main_cpu_us }) => [
 			...[workload, disk.raw.toFixed(2), disk.raw_merged.toFixed(2), disk.all.toFixed(2), disk.all_merged.toFixed(2)],
 			...[fixed(engine_settled_cpu_us), fixed(floor_main_cpu_us)],
+		]),
+	);
+}
+
+function readsTable({ volume, days, reads }: ReadsResult): string {
+	const millions = (rows: number) => (rows / 1e6).toString();
+	return table(
+		[
+			`reading routes over ${millions(volume.points)} M points, ${millions(volume.events)} M events, ${millions(volume.logs)} M logs of ${days} days`,
+			...["median ms", "max", "with a tenth", "rows read", "with a tenth", "questions", "CPU ms", "from raw rows ms", "÷"],
+		],
+		reads.map(({ what, ms, tenth_ms, rows_read, tenth_rows_read, questions, cpu_ms, exact }) => [
+			...[what, ms.median.toFixed(1), ms.max.toFixed(1), tenth_ms.median.toFixed(1), rows_read, tenth_rows_read],
+			...[questions, cpu_ms.toFixed(1), exact ? exact.ms.median.toFixed(1) : "–", exact ? exact.ratio.toFixed(2) : "–"],
 		]),
 	);
 }

@@ -76,10 +76,9 @@ const SESSION = [
 const EVENTS_A_CUSTOMER = 400;
 
 const STATEMENTS = {
-	points: ({ to_ms, seed, until }: Stretch, from: number, rows: number) => {
+	points: ({ to_ms, seed }: Stretch, from: number, rows: number) => {
 		// Spread over the whole time, whichever stretch they are of.
 		const at = `${to_ms} - (cityHash64(number, ${seed}) % ${DAYS * DAY_MS}) - 1`;
-		void until;
 		return `INSERT INTO points (project, name, component, kind, series_id, ts, value)
 SELECT ${PROJECT}, '${HTTP}', concat('component-', toString(s % 10)), 'distribution', cityHash64(s), ${time(at)},
 	${logNormal(seed, "number", 0.05, 0.6)}

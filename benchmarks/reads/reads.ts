@@ -1,0 +1,131 @@
+/** Every reading route on a small and on a tenfold volume, and some of their answers computed from raw rows in the same run. */
+import { READS } from "../../query/index.ts";
+import { cpuMs } from "../processes.ts";
+import type { Server } from "../server.ts";
+import { type Spread, spread } from "../statistics.ts";
+import { comparedReads } from "./exact.ts";
+import { DAYS, fillReads, type Volume } from "./fill.ts";
+
+export interface ReadTime {
+	readonly what: string;
+	readonly path: string;
+	readonly ms: Spread;
+	/** With a tenth of the data. */
+	readonly tenth_ms: Spread;
+	/** Of all questions of the answer together. */
+	readonly rows_read: number;
+	readonly tenth_rows_read: number;
+	readonly questions: number;
+	/** CPU of engine and program together, an answer. */
+	readonly cpu_ms: number;
+	/** The same answer from raw rows, where it is compared. */
+	readonly exact?: { readonly ms: Spread; readonly cpu_ms: number; readonly ratio: number; readonly at_most: number };
+}
+
+export interface ReadsResult {
+	readonly volume: Volume;
+	readonly days: number;
+	readonly reads: readonly ReadTime[];
+}
+
+export interface ReadsOptions {
+	readonly volume: Volume;
+	readonly repeats: number;
+	readonly seed: number;
+	readonly report: (line: string) => void;
+}
+
+const DAY_MS = 86_400_000;
+const NONE: Volume = { points: 0, events: 0, logs: 0 };
+/** Neither on an hour nor on a quarter of one: edges are read as on any other day. */
+const OFF_BOUNDARY_MS = 433_000;
+
+export async function runReads(server: Server, { volume, repeats, seed, report }: ReadsOptions): Promise<ReadsResult> {
+	await server.truncate();
+	const to_ms = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+	const as_of = to_ms - OFF_BOUNDARY_MS;
+	const asked = questionsOf(as_of);
+	const tenth = { points: volume.points / 10, events: volume.events / 10, logs: volume.logs / 10 };
+	const fill = async (done: Volume, until: Volume) => {
+		const started = performance.now();
+		await fillReads(server, { done, until, to_ms, seed });
+		report(`reads: filled to ${until.events} events in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
+	};
+	await fill(NONE, tenth);
+	const before: Measured[] = [];
+	for (const { path } of asked) before.push(await measured(server, path, repeats));
+	await fill(tenth, volume);
+	const reads: ReadTime[] = [];
+	for (const [i, { what, path, compared }] of asked.entries()) {
+		const { ms, cpu_ms, rows_read, questions } = await measured(server, path, repeats);
+		const exact = compared && (await timed(server, repeats, () => all(server, compared.exact)));
+		const read: ReadTime = {
+			...{ what, path, ms, cpu_ms, rows_read, questions },
+			...{ tenth_ms: before[i]!.ms, tenth_rows_read: before[i]!.rows_read },
+			...(exact && { exact: { ...exact, ratio: ms.median / exact.ms.median, at_most: compared.at_most } }),
+		};
+		reads.push(read);
+		const beside = exact ? `, from raw rows ${exact.ms.median.toFixed(0)} ms` : "";
+		report(`reads: ${what}: ${ms.median.toFixed(0)} ms, ${rows_read} rows${beside}`);
+	}
+	return { volume, days: DAYS, reads };
+}
+
+/** The compared ones first, then every other route with its defaults. */
+function questionsOf(as_of: number) {
+	const compared = comparedReads(as_of).map((one) => ({ what: one.figure, path: one.path, compared: one }));
+	const asOf = `as_of=${new Date(as_of).toISOString()}`;
+	const others = READS.filter(({ path }) => !WITHOUT_TELEMETRY.has(path)).map(({ path }) => ({
+		what: path,
+		path: `${path}?${MORE[path] ?? ""}${asOf}`,
+		compared: undefined,
+	}));
+	return [...compared, ...others];
+}
+
+const WITHOUT_TELEMETRY = new Set(["/v1/monitoring/conventions", "/v1/monitoring/rules"]);
+const MORE: Readonly<Record<string, string>> = { "/v1/monitoring/profiling": "operation=none&" };
+
+interface Measured {
+	readonly ms: Spread;
+	readonly cpu_ms: number;
+	readonly rows_read: number;
+	readonly questions: number;
+}
+
+async function measured(server: Server, path: string, repeats: number): Promise<Measured> {
+	const ask = async (suffix = "") => {
+		const response = await fetch(`${server.url}${path}${suffix}`, { headers: server.headers });
+		const text = await response.text();
+		if (response.status !== 200) throw new Error(`${path} answered ${response.status}: ${text.slice(0, 300)}`);
+		return text;
+	};
+	const explained = JSON.parse(await ask("&explain=true")) as { explain: { queries: { rows_read: number }[] } };
+	const { queries } = explained.explain;
+	return {
+		...(await timed(server, repeats, () => ask())),
+		rows_read: queries.reduce((sum, { rows_read }) => sum + rows_read, 0),
+		questions: queries.length,
+	};
+}
+
+async function all(server: Server, statements: readonly string[]): Promise<void> {
+	await Promise.all(statements.map((sql) => server.sql(sql, { use_query_condition_cache: 0 })));
+}
+
+async function timed(
+	server: Server,
+	repeats: number,
+	run: () => Promise<unknown>,
+): Promise<{ ms: Spread; cpu_ms: number }> {
+	await run();
+	const ms: number[] = [];
+	const cpu = () => cpuMs(server.pid) + cpuMs(server.engine.pid);
+	const before = cpu();
+	for (let i = 0; i < repeats; i++) {
+		const started = performance.now();
+		await run();
+		ms.push(performance.now() - started);
+	}
+	return { ms: spread(ms), cpu_ms: (cpu() - before) / repeats };
+}
