@@ -135,7 +135,17 @@ function readsTable({ volume, days, reads }: ReadsResult): string {
 	return table(
 		[
 			`reading routes over ${millions(volume.points)} M points, ${millions(volume.events)} M events, ${millions(volume.logs)} M logs of ${days} days`,
-			...["median ms", "max", "with a tenth", "rows read", "with a tenth", "questions", "CPU ms", "from raw rows ms", "÷"],
+			...[
+				"median ms",
+				"max",
+				"with a tenth",
+				"rows read",
+				"with a tenth",
+				"questions",
+				"CPU ms",
+				"from raw rows ms",
+				"÷",
+			],
 		],
 		reads.map(({ what, ms, tenth_ms, rows_read, tenth_rows_read, questions, cpu_ms, exact }) => [
 			...[what, ms.median.toFixed(1), ms.max.toFixed(1), tenth_ms.median.toFixed(1), rows_read, tenth_rows_read],

@@ -117,7 +117,10 @@ FROM points WHERE ${own} AND name = '${HTTP}' AND ${since(days)} GROUP BY hour O
 					[monthStart, as_of],
 					[lastMonth, monthStart],
 				].map(
-					([from, to]) => `SELECT strings['currency'] AS currency, sumIf(numbers['amount'] - numbers['tax'], event = 'invoice.paid') - sumIf(numbers['amount'], event = 'payment.refunded')
+					([
+						from,
+						to,
+					]) => `SELECT strings['currency'] AS currency, sumIf(numbers['amount'] - numbers['tax'], event = 'invoice.paid') - sumIf(numbers['amount'], event = 'payment.refunded')
 				FROM events WHERE ${own} AND event IN ('invoice.paid', 'payment.refunded') AND ${span(from!, to!)} GROUP BY currency`,
 				),
 				`SELECT strings['meter'] AS meter, sum(numbers['quantity']), sum(numbers['amount'])
