@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -34,6 +35,16 @@ test.each(READS.map(({ path }) => path))("every field of %s has a record behind 
 	expect(response.status, JSON.stringify(body)).toBe(200);
 	const missing = (body.meta?.missing ?? []).map(({ field }: { field: string }) => field);
 	expect(missing).toEqual(NEVER[path] ?? []);
+});
+
+const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
+const examples = readdirSync(EXAMPLES, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".mjs"));
+
+test.each(examples)("the example %s prints numbers", async (file) => {
+	const env = { ...process.env, TIDEMARK_KEY: key, TIDEMARK_URL: server.url };
+	const { stdout } = await run(process.execPath, [EXAMPLES + file], { env });
+	expect(stdout).toMatch(/\d/);
+	expect(stdout).not.toMatch(/undefined|NaN/);
 });
 
 test("a project that has records is not filled a second time", async () => {

@@ -1,0 +1,8 @@
+// Revenue and subscriptions of this month.
+import { Client } from "tidemark";
+
+// TIDEMARK_KEY is a key of the project; TIDEMARK_URL is only needed when it is not http://127.0.0.1:8000.
+const client = new Client({ apiKey: process.env.TIDEMARK_KEY, baseUrl: process.env.TIDEMARK_URL });
+
+const { revenue, subscriptions, usage_monetization } = await client.analytics.business.revenue();
+console.log(revenue, subscriptions, usage_monetization);

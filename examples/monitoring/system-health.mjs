@@ -1,0 +1,10 @@
+// Check overall system health.
+import { Client } from "tidemark";
+
+// TIDEMARK_KEY is a key of the project; TIDEMARK_URL is only needed when it is not http://127.0.0.1:8000.
+const client = new Client({ apiKey: process.env.TIDEMARK_KEY, baseUrl: process.env.TIDEMARK_URL });
+
+const health = await client.monitoring.systemHealth();
+console.log(`System Status: ${health.status}`);
+console.log(`Uptime: ${health.uptime_percentage}%`);
+console.log(`Response Time: ${health.avg_response_time}ms`);
