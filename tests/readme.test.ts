@@ -43,7 +43,8 @@ describe("the README", () => {
 			// One JSON answer after the other, when the block is about routes.
 			if (code.includes("/v1/ingest/")) expect(stdout).not.toMatch(/"rejected":\[\{/);
 		},
-		60_000,
+		// One of them fills a whole project.
+		180_000,
 	);
 
 	it("shows the machine's own numbers in the first answers", async () => {
