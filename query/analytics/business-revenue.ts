@@ -70,14 +70,16 @@ async function businessRevenue(
 	const since = { sent, previousStart: month.previousWhole.start };
 	const recurring = recurringOf(subscribed, sent);
 	const lifetime = lifetimeValue(flowed.spans[0]!, inMonth);
+	const isUnrated = (i: number) => netRevenue(flowed.spans[i]!) === null;
 	const counted = (n: number) => (recurring.subscribed ? n : null);
 	const meter = (name: string) => {
-		if (!flowed.meters.has(name)) return { quantity: null, price: null };
+		if (!flowed.meters.has(name)) return { quantity: null, price: null, unrated: false };
 		const used = flowed.spans[0]!.usage.get(name);
-		const [quantity, amount] = [used?.quantity ?? 0, used?.amount ?? null];
+		const [quantity, amount] = used ? [used.quantity, used.amount] : [0, 0];
 		return {
 			quantity: decimals(quantity, 2),
 			price: quantity > 0 && amount !== null ? significant(amount / quantity) : null,
+			unrated: amount === null,
 		};
 	};
 	const requests = meter(METERS.ai_requests_billable);
@@ -109,21 +111,22 @@ async function businessRevenue(
 		currency: money.currency,
 	};
 	const unrated = [...new Set([...subscribed.unrated, ...flowed.unrated])];
-	const amounts = {
-		"revenue.current_month": answer.revenue.current_month,
-		...(covered ? { "revenue.previous_month": answer.revenue.previous_month } : {}),
-		"revenue.yearly_recurring": answer.revenue.yearly_recurring,
-		"revenue.customer_lifetime_value": answer.revenue.customer_lifetime_value,
-		"usage_monetization.revenue_per_request": answer.usage_monetization.revenue_per_request,
-		"usage_monetization.revenue_per_hour": answer.usage_monetization.revenue_per_hour,
-	};
 	return withMeta(
 		answer,
 		{
 			window: month,
 			data_through: sent.dataThrough("event"),
 			missing: [
-				...missingRates(amounts, unrated),
+				...missingRates({
+					"revenue.current_month": isUnrated(0),
+					"revenue.previous_month": isUnrated(1),
+					"revenue.growth_rate": isUnrated(0) || isUnrated(1),
+					"revenue.growth_rate_to_date": isUnrated(0) || isUnrated(2),
+					"revenue.yearly_recurring": inMonth.mrr_end === null,
+					"revenue.customer_lifetime_value": lifetime.unrated,
+					"usage_monetization.revenue_per_request": requests.unrated,
+					"usage_monetization.revenue_per_hour": hours.unrated,
+				}),
 				...recurring.missing(["revenue.yearly_recurring", "revenue.customer_lifetime_value"]),
 				...unmetered(sent.hasEvent(USAGE_BILLED), flowed.meters),
 			],

@@ -43,13 +43,7 @@ export function currencyMethod(money: Money, unrated: readonly string[]): string
 	return unrated.length === 0 ? base : `${base}; no rate from ${unrated.toSorted().join(", ")} to ${money.currency}`;
 }
 
-/** The fields that are null for want of a rate. @param fields dotted paths and values of the fields made of amounts */
-export function missingRates(
-	fields: Readonly<Record<string, number | null>>,
-	unrated: readonly string[],
-): Meta["missing"] {
-	if (unrated.length === 0) return [];
-	return Object.entries(fields).flatMap(([field, value]) =>
-		value === null ? [{ field, needs: `event ${FX_RATE}` }] : [],
-	);
+/** The fields that are null for want of a rate. @param fields by dotted path, whether an amount of theirs has none */
+export function missingRates(fields: Readonly<Record<string, boolean>>): Meta["missing"] {
+	return Object.entries(fields).flatMap(([field, unrated]) => (unrated ? [{ field, needs: `event ${FX_RATE}` }] : []));
 }

@@ -109,9 +109,12 @@ export function costOf({ costs }: SpanFlows, ...categories: readonly string[]): 
 	return found.reduce<number | null>((sum, { amount }) => (sum === null || amount === null ? null : sum + amount), 0);
 }
 
+/** Categories of what it costs to win a customer. */
+export const ACQUISITION = ["sales", "marketing"] as const;
+
 /** Sales and marketing cost of a span over the customers won in it; null without either. */
 export function acquisitionCost(span: SpanFlows, { customers_new }: Subscribed): number | null {
-	const cost = costOf(span, "sales", "marketing");
+	const cost = costOf(span, ...ACQUISITION);
 	return cost === undefined || cost === null || customers_new === 0 ? null : cost / customers_new;
 }
 
@@ -124,6 +127,8 @@ export interface Lifetime {
 	readonly value: number | null;
 	/** How it was made, or why there is none. */
 	readonly method: string;
+	/** Whether a rate of exchange is all that it lacks. */
+	readonly unrated: boolean;
 }
 
 /**
@@ -133,18 +138,19 @@ export interface Lifetime {
  * @param churn subscriptions over the month of the churn, which ends with the window
  */
 export function lifetimeValue(window: SpanFlows, churn: Subscribed): Lifetime {
-	const none = (method: string): Lifetime => ({ value: null, method });
+	const none = (method: string, unrated = false): Lifetime => ({ value: null, method: `none: ${method}`, unrated });
 	if (churn.customers_start < MIN_CUSTOMERS) {
-		return none(`none: ${churn.customers_start} customers at the start of the month, ${MIN_CUSTOMERS} are needed`);
+		return none(`${churn.customers_start} customers at the start of the month, ${MIN_CUSTOMERS} are needed`);
 	}
 	const rate = churnRate(churn);
-	if (!rate) return none("none: nobody left");
-	if (churn.customers_end === 0 || churn.mrr_end === null) return none("none: no recurring revenue is known");
+	if (!rate) return none("nobody left");
+	if (churn.customers_end === 0) return none("nobody pays");
+	const [cogs, net] = [costOf(window, "cogs"), netRevenue(window)];
+	if (churn.mrr_end === null || cogs === null || (cogs !== undefined && net === null))
+		return none("a rate is missing", true);
 	const monthly = churn.mrr_end / churn.customers_end;
-	const cogs = costOf(window, "cogs");
-	if (cogs === undefined)
-		return { value: monthly / rate, method: "basis revenue: no cost of the category cogs in the window" };
-	const net = netRevenue(window);
-	if (cogs === null || net === null || net <= 0) return none("none: no net revenue that cogs could be compared with");
-	return { value: (monthly * (1 - cogs / net)) / rate, method: "basis margin: 1 - cogs / net revenue of the window" };
+	const value = (amount: number, method: string): Lifetime => ({ value: amount / rate, method, unrated: false });
+	if (cogs === undefined) return value(monthly, "basis revenue: no cost of the category cogs in the window");
+	if (net === null || net <= 0) return none("no net revenue that cogs could be compared with");
+	return value(monthly * (1 - cogs / net), "basis margin: 1 - cogs / net revenue of the window");
 }

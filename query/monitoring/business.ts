@@ -92,17 +92,18 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 			metric === "monthly_active_users" || metric === "feature_adoption_rate" ? monthBefore.start : before.start;
 		answer[metric] = compared(pairs[metric](), { sent, previousStart: start }, ROUNDED[metric]);
 	}
-	const revenue = answer.revenue_per_user;
+	const isUnrated = (i: number) => flowed !== undefined && netRevenue(flowed.spans[i]!) === null;
 	const unrated = flowed?.unrated ?? [];
 	return withMeta(
 		answer,
 		{
 			window,
 			data_through: sent.dataThrough("event"),
-			missing: missingRates(
-				revenue ? { "revenue_per_user.value": revenue.value, "revenue_per_user.previous": revenue.previous } : {},
-				unrated,
-			),
+			missing: missingRates({
+				"revenue_per_user.value": isUnrated(0),
+				"revenue_per_user.previous": isUnrated(1),
+				"revenue_per_user.change_percentage": isUnrated(0) || isUnrated(1),
+			}),
 			methods: Object.fromEntries(
 				Object.entries({
 					...METHODS,

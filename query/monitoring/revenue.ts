@@ -10,7 +10,16 @@ import {
 	SUBSCRIPTIONS,
 } from "../common/money.ts";
 import { SUBSCRIPTION_STARTED } from "../measures/episodes.ts";
-import { acquisitionCost, COST_RECORDED, churnRate, flows, lifetimeValue, netRevenue } from "../measures/revenue.ts";
+import {
+	ACQUISITION,
+	acquisitionCost,
+	COST_RECORDED,
+	churnRate,
+	costOf,
+	flows,
+	lifetimeValue,
+	netRevenue,
+} from "../measures/revenue.ts";
 import { signals } from "../measures/signals.ts";
 import { subscriptions } from "../measures/subscriptions.ts";
 import { distinctUsers } from "../measures/users.ts";
@@ -57,7 +66,8 @@ async function revenue(asking: Asking, query: z.infer<typeof revenueQuery>): Pro
 	const recurring = recurringOf(subscribed, sent);
 	const net = isPaid(sent) ? netRevenue(flow) : null;
 	const lifetime = lifetimeValue(flow, inMonth);
-	const amounts = {
+	const answer = {
+		...{ timeframe: window.timeframe, currency: money.currency },
 		mrr: recurring.money(inWindow.mrr_end),
 		arr: recurring.money(inWindow.mrr_end === null ? null : inWindow.mrr_end * 12),
 		cac: decimals(acquisitionCost(flow, inWindow), 2),
@@ -68,15 +78,23 @@ async function revenue(asking: Asking, query: z.infer<typeof revenueQuery>): Pro
 		contraction_mrr: recurring.money(inWindow.contraction_mrr),
 		churned_mrr: recurring.money(inWindow.churned_mrr),
 		reactivation_mrr: recurring.money(inWindow.reactivation_mrr),
+		churn_rate: ratio(churnRate(inWindow)),
 	};
 	const unrated = [...new Set([...subscribed.unrated, ...flowed.unrated])];
 	return withMeta(
-		{ timeframe: window.timeframe, currency: money.currency, ...amounts, churn_rate: ratio(churnRate(inWindow)) },
+		answer,
 		{
 			window,
 			data_through: sent.dataThrough("event"),
 			missing: [
-				...missingRates(amounts, unrated),
+				...missingRates({
+					mrr: inWindow.mrr_end === null,
+					arr: inWindow.mrr_end === null,
+					cac: costOf(flow, ...ACQUISITION) === null,
+					ltv: lifetime.unrated,
+					arpu: netRevenue(flow) === null,
+					...Object.fromEntries(MOVEMENTS.map((name) => [name, inWindow[name] === null])),
+				}),
 				...recurring.missing(["mrr", "arr", "ltv", ...MOVEMENTS]),
 				...(recurring.subscribed ? [] : [{ field: "cac", needs: `event ${SUBSCRIPTION_STARTED}` }]),
 			],

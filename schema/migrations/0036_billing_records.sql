@@ -30,70 +30,78 @@ TRUNCATE TABLE IF EXISTS {{local:billing_records}} {{on_cluster}};
 
 INSERT INTO {{everywhere:billing_records}} (
 	project, kind, ts, id, subject, account_id, label, segment, currency, amount, tax, quantity, discount, interval_unit, interval_count, effective)
-WITH
-	name -> if(mapContains(numbers, name), numbers[name], toFloat64OrNull(strings[name])) AS number_of,
-	name -> if(mapContains(strings, name), strings[name], if(mapContains(numbers, name), toString(numbers[name]), '')) AS text_of,
-	coalesce(nullIf(text_of('effective_at'), ''), nullIf(text_of('effective_date'), ''), text_of('cancel_at')) AS sent_effective,
-	toFloat64OrZero(sent_effective) AS epoch,
-	multiIf(epoch < 1e11, epoch * 1000, epoch < 1e14, epoch, epoch < 1e17, epoch / 1e3, epoch / 1e6) AS epoch_ms,
-	if(epoch_ms > 0 AND epoch_ms < 4102444800000, fromUnixTimestamp64Milli(toInt64(epoch_ms), 'UTC'),
-		coalesce(parseDateTime64BestEffortOrNull(sent_effective, 3, 'UTC'), ts)) AS effective_at
 SELECT
 	project, event AS kind, ts, id,
-	if(startsWith(event, 'subscription.'), if(text_of('subscription_id') != '', text_of('subscription_id'), account_id), '') AS subject,
+	multiIf(
+		NOT startsWith(event, 'subscription.'), '',
+		strings['subscription_id'] != '', strings['subscription_id'],
+		mapContains(numbers, 'subscription_id'), toString(numbers['subscription_id']),
+		account_id) AS subject,
 	account_id,
 	multiIf(
-		startsWith(event, 'subscription.'), text_of('plan'),
-		event = 'usage.billed', text_of('meter'),
-		event = 'cost.recorded', lower(text_of('category')),
-		event = 'fx.rate', upper(text_of('quote')),
+		event = 'usage.billed', strings['meter'],
+		event = 'cost.recorded', lower(strings['category']),
+		event = 'fx.rate', upper(strings['quote']),
+		startsWith(event, 'subscription.'), strings['plan'],
 		'') AS label,
-	if(text_of('segment') != '', text_of('segment'), text_of('account.segment')) AS segment,
-	upper(if(event = 'fx.rate', strings['base'], strings['currency'])) AS currency,
-	if(event = 'fx.rate', number_of('rate'), number_of('amount')) AS amount,
-	coalesce(number_of('tax'), 0) AS tax,
-	number_of('quantity') AS quantity,
-	coalesce(number_of('discount'), 0) AS discount,
+	firstNonDefault(strings['segment'], strings['account.segment']) AS segment,
+	upper(strings[if(event = 'fx.rate', 'base', 'currency')]) AS currency,
+	if(mapContains(numbers, price), numbers[price], toFloat64OrNull(strings[price])) AS amount,
+	firstNonDefault(numbers['tax'], toFloat64OrZero(strings['tax'])) AS tax,
+	if(mapContains(numbers, 'quantity'), numbers['quantity'], toFloat64OrNull(strings['quantity'])) AS quantity,
+	firstNonDefault(numbers['discount'], toFloat64OrZero(strings['discount'])) AS discount,
 	lower(strings['interval']) AS interval_unit,
-	coalesce(number_of('interval_count'), 1) AS interval_count,
-	if(event = 'subscription.canceled', greatest(ts, effective_at), ts) AS effective
-FROM {{everywhere:events}}
-WHERE event IN (
-	'subscription.started', 'subscription.changed', 'subscription.renewed', 'subscription.canceled', 'subscription.reactivated',
-	'subscription.trial_started', 'invoice.paid', 'payment.failed', 'payment.refunded', 'usage.billed',
-	'cost.recorded', 'fx.rate')
+	firstNonDefault(numbers['interval_count'], toFloat64OrZero(strings['interval_count']), 1.) AS interval_count,
+	if(event != 'subscription.canceled', ts, greatest(ts, multiIf(
+		epoch = 0, coalesce(parseDateTime64BestEffortOrNull(sent_date, 3, 'UTC'), ts),
+		epoch > 0 AND epoch < 4102444800, fromUnixTimestamp64Milli(toInt64(epoch * 1000), 'UTC'),
+		epoch > 1e11 AND epoch < 4102444800000, fromUnixTimestamp64Milli(toInt64(epoch), 'UTC'),
+		ts))) AS effective
+FROM (
+	SELECT *, if(event = 'fx.rate', 'rate', 'amount') AS price,
+		firstNonDefault(strings['effective_at'], strings['effective_date'], strings['cancel_at']) AS sent_date,
+		firstNonDefault(numbers['effective_at'], numbers['effective_date'], numbers['cancel_at'], toFloat64OrZero(sent_date)) AS epoch
+	FROM {{everywhere:events}}
+	WHERE event IN (
+		'subscription.started', 'subscription.changed', 'subscription.renewed', 'subscription.canceled', 'subscription.reactivated',
+		'subscription.trial_started', 'invoice.paid', 'payment.failed', 'payment.refunded', 'usage.billed', 'cost.recorded', 'fx.rate')
+)
 SETTINGS insert_deduplicate = 0, distributed_foreground_insert = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.billing_records_view {{on_cluster}} TO {{local:billing_records}} AS
-WITH
-	name -> if(mapContains(numbers, name), numbers[name], toFloat64OrNull(strings[name])) AS number_of,
-	name -> if(mapContains(strings, name), strings[name], if(mapContains(numbers, name), toString(numbers[name]), '')) AS text_of,
-	coalesce(nullIf(text_of('effective_at'), ''), nullIf(text_of('effective_date'), ''), text_of('cancel_at')) AS sent_effective,
-	toFloat64OrZero(sent_effective) AS epoch,
-	multiIf(epoch < 1e11, epoch * 1000, epoch < 1e14, epoch, epoch < 1e17, epoch / 1e3, epoch / 1e6) AS epoch_ms,
-	if(epoch_ms > 0 AND epoch_ms < 4102444800000, fromUnixTimestamp64Milli(toInt64(epoch_ms), 'UTC'),
-		coalesce(parseDateTime64BestEffortOrNull(sent_effective, 3, 'UTC'), ts)) AS effective_at
 SELECT
 	project, event AS kind, ts, id,
-	if(startsWith(event, 'subscription.'), if(text_of('subscription_id') != '', text_of('subscription_id'), account_id), '') AS subject,
+	multiIf(
+		NOT startsWith(event, 'subscription.'), '',
+		strings['subscription_id'] != '', strings['subscription_id'],
+		mapContains(numbers, 'subscription_id'), toString(numbers['subscription_id']),
+		account_id) AS subject,
 	account_id,
 	multiIf(
-		startsWith(event, 'subscription.'), text_of('plan'),
-		event = 'usage.billed', text_of('meter'),
-		event = 'cost.recorded', lower(text_of('category')),
-		event = 'fx.rate', upper(text_of('quote')),
+		event = 'usage.billed', strings['meter'],
+		event = 'cost.recorded', lower(strings['category']),
+		event = 'fx.rate', upper(strings['quote']),
+		startsWith(event, 'subscription.'), strings['plan'],
 		'') AS label,
-	if(text_of('segment') != '', text_of('segment'), text_of('account.segment')) AS segment,
-	upper(if(event = 'fx.rate', strings['base'], strings['currency'])) AS currency,
-	if(event = 'fx.rate', number_of('rate'), number_of('amount')) AS amount,
-	coalesce(number_of('tax'), 0) AS tax,
-	number_of('quantity') AS quantity,
-	coalesce(number_of('discount'), 0) AS discount,
+	firstNonDefault(strings['segment'], strings['account.segment']) AS segment,
+	upper(strings[if(event = 'fx.rate', 'base', 'currency')]) AS currency,
+	if(mapContains(numbers, price), numbers[price], toFloat64OrNull(strings[price])) AS amount,
+	firstNonDefault(numbers['tax'], toFloat64OrZero(strings['tax'])) AS tax,
+	if(mapContains(numbers, 'quantity'), numbers['quantity'], toFloat64OrNull(strings['quantity'])) AS quantity,
+	firstNonDefault(numbers['discount'], toFloat64OrZero(strings['discount'])) AS discount,
 	lower(strings['interval']) AS interval_unit,
-	coalesce(number_of('interval_count'), 1) AS interval_count,
-	if(event = 'subscription.canceled', greatest(ts, effective_at), ts) AS effective
-FROM {{local:events}}
-WHERE event IN (
-	'subscription.started', 'subscription.changed', 'subscription.renewed', 'subscription.canceled', 'subscription.reactivated',
-	'subscription.trial_started', 'invoice.paid', 'payment.failed', 'payment.refunded', 'usage.billed',
-	'cost.recorded', 'fx.rate');
+	firstNonDefault(numbers['interval_count'], toFloat64OrZero(strings['interval_count']), 1.) AS interval_count,
+	if(event != 'subscription.canceled', ts, greatest(ts, multiIf(
+		epoch = 0, coalesce(parseDateTime64BestEffortOrNull(sent_date, 3, 'UTC'), ts),
+		epoch > 0 AND epoch < 4102444800, fromUnixTimestamp64Milli(toInt64(epoch * 1000), 'UTC'),
+		epoch > 1e11 AND epoch < 4102444800000, fromUnixTimestamp64Milli(toInt64(epoch), 'UTC'),
+		ts))) AS effective
+FROM (
+	SELECT *, if(event = 'fx.rate', 'rate', 'amount') AS price,
+		firstNonDefault(strings['effective_at'], strings['effective_date'], strings['cancel_at']) AS sent_date,
+		firstNonDefault(numbers['effective_at'], numbers['effective_date'], numbers['cancel_at'], toFloat64OrZero(sent_date)) AS epoch
+	FROM {{local:events}}
+	WHERE event IN (
+		'subscription.started', 'subscription.changed', 'subscription.renewed', 'subscription.canceled', 'subscription.reactivated',
+		'subscription.trial_started', 'invoice.paid', 'payment.failed', 'payment.refunded', 'usage.billed', 'cost.recorded', 'fx.rate')
+);
