@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { acceptedNames, conventionKind, FAMILIES, recordKey } from "../schema/conventions/index.ts";
 import { conventionsAnswer } from "../schema/wire/index.ts";
+import { mentions } from "./conventions.ts";
 import { CONVENTIONS, READS } from "./index.ts";
 import { partsOf } from "./meta.ts";
 
@@ -24,7 +25,7 @@ test("every record that a field needs is in the conventions, with the attribute 
 					if (ANY.has(record)) return attribute === undefined ? [`${path} ${field}: any ${record}`] : [];
 					const found = find(record);
 					if (found === undefined) return [`${path} ${field}: ${record}`];
-					const has = attribute === undefined || found.attributes.some(({ name }) => name === attribute);
+					const has = attribute === undefined || found.attributes.some(({ name }) => mentions(attribute, name));
 					return has ? [] : [`${path} ${field}: ${record} with ${attribute}`];
 				}),
 			);
@@ -58,4 +59,11 @@ test("a metric without a kind has that of the conventions, also under its other 
 
 test("the list is what its schema says", () => {
 	expect(conventionsAnswer.parse(CONVENTIONS)).toEqual(CONVENTIONS);
+});
+test("every record of the conventions fills a field, or says why it fills none", () => {
+	const idle = CONVENTIONS.families
+		.flatMap(({ records }) => records)
+		.filter(({ fills, fills_nothing }) => fills.length > 0 === (fills_nothing !== null))
+		.map(({ signal, name }) => `${signal} ${name}`);
+	expect(idle).toEqual([]);
 });

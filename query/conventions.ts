@@ -42,6 +42,11 @@ function fills(record: RecordConvention, need: ReturnType<typeof partsOf>[number
 	return (
 		need.attribute !== undefined &&
 		need.records.includes(record.signal) &&
-		record.attributes.some(({ name }) => name === need.attribute)
+		record.attributes.some(({ name }) => mentions(need.attribute!, name))
 	);
+}
+
+/** Whether what a record must carry is, among others, this attribute. */
+export function mentions(attributes: string, name: string): boolean {
+	return attributes.split(/[^\w.]+/).includes(name);
 }

@@ -54,8 +54,14 @@ const NEEDS: Needs = {
 	},
 	"models[].resource_usage.avg_tokens_per_request": carrying("input_tokens and output_tokens, or tokens"),
 	"models[].resource_usage.total_tokens_processed": carrying("input_tokens and output_tokens, or tokens"),
-	"models[].resource_usage.avg_memory_mb": carrying(`memory_mb, or metric ${PROCESS_MEMORY} with the tag model`),
-	"models[].resource_usage.avg_cpu_percent": carrying(`cpu_percent, or metric ${PROCESS_CPU} with the tag model`),
+	"models[].resource_usage.avg_memory_mb": {
+		any: [`event ${MODEL_EVENT}`, `metric ${PROCESS_MEMORY}`],
+		with: "memory_mb, or the tag model",
+	},
+	"models[].resource_usage.avg_cpu_percent": {
+		any: [`event ${MODEL_EVENT}`, `metric ${PROCESS_CPU}`],
+		with: "cpu_percent, or the tag model",
+	},
 	"trends.request_volume": `event ${MODEL_EVENT}`,
 	"trends.response_times": `event ${MODEL_EVENT}`,
 };

@@ -11,7 +11,7 @@ import type { Asking } from "../route.ts";
 import type { Span } from "../time/period.ts";
 
 /** Any event with a user will do. */
-export const OF_USERS: NeededRecords = { any: ["event session.started"], with: "user_id" };
+export const OF_USERS = { any: ["event session.started", "event"], with: "user_id" } as const satisfies NeededRecords;
 export const OF_SESSIONS: NeededRecords = { any: ["event session.started"], with: "session_id and user_id" };
 
 /** Messages of sessions: chat messages, or model events in a project that never sent one. Null when it sent neither. */

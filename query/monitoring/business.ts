@@ -9,6 +9,7 @@ import {
 	businessQuery,
 } from "../../schema/wire/index.ts";
 import { currencyMethod, isPaid, missingRates, moneyOf, PAYMENTS, SUBSCRIPTIONS } from "../common/money.ts";
+import { OF_USERS } from "../common/usage.ts";
 import { growth } from "../growth.ts";
 import { SUBSCRIPTION_EVENTS } from "../measures/episodes.ts";
 import { FEATURE_USED, featureUsers } from "../measures/features.ts";
@@ -27,10 +28,10 @@ import { resolveWindow, TIMEFRAME_SECONDS } from "../time/window.ts";
 const MONTH_MS = TIMEFRAME_SECONDS["30d"] * 1_000;
 
 const RECORDS: Readonly<Record<BusinessMetric, Needs[string]>> = {
-	monthly_active_users: { any: ["event"], with: "user_id" },
-	revenue_per_user: PAYMENTS,
+	monthly_active_users: OF_USERS,
+	revenue_per_user: { all: [PAYMENTS, OF_USERS] },
 	churn_rate: SUBSCRIPTIONS,
-	feature_adoption_rate: `event ${FEATURE_USED}`,
+	feature_adoption_rate: { all: [`event ${FEATURE_USED}`, OF_USERS] },
 	support_ticket_volume: `event ${TICKET_OPENED}`,
 };
 const NEEDS: Needs = Object.fromEntries(

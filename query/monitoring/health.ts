@@ -5,6 +5,7 @@ import { RECENT_MS, systemState } from "../common/components.ts";
 import { CHECK } from "../measures/availability.ts";
 import { HEARTBEAT } from "../measures/nodes.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
+import { TRANSACTION_EVENT } from "../measures/services.ts";
 import { signals } from "../measures/signals.ts";
 import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
 import { type Needs, withMeta } from "../meta.ts";
@@ -23,7 +24,10 @@ const NEEDS: Needs = {
 	total_requests_24h: HTTP_RECORDS,
 	error_rate_24h: HTTP_RECORDS,
 	active_nodes: `event ${HEARTBEAT}`,
-	components: { any: [...HTTP_RECORDS, `event ${CHECK}`, `event ${HEARTBEAT}`], with: "component" },
+	components: {
+		any: ["metric", `event ${CHECK}`, `event ${HEARTBEAT}`, `event ${TRANSACTION_EVENT}`],
+		with: "component",
+	},
 };
 
 /** `GET /v1/monitoring/health` */

@@ -10,6 +10,7 @@ import {
 } from "../../schema/wire/index.ts";
 import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
 import { latencyOf } from "../common/latency.ts";
+import { OF_USERS } from "../common/usage.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
 import { CPU, CPU_TIME, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
@@ -35,7 +36,7 @@ const POINT_NEEDS: Readonly<Record<BuiltInMetric, NeededRecords>> = {
 	cpu_utilization: [`metric ${CPU}`, `metric ${CPU_TIME}`],
 	memory_utilization: `metric ${MEMORY}`,
 	network_throughput_mbps: `metric ${NETWORK_IO}`,
-	active_users: { any: ["event"], with: "user_id" },
+	active_users: OF_USERS,
 };
 const NEEDS: Needs = {
 	...Object.fromEntries(Object.entries(POINT_NEEDS).map(([name, records]) => [`data_points[].${name}`, records])),

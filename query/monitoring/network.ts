@@ -16,7 +16,7 @@ import { LINK_CAPACITY, networkOf } from "./resources.ts";
 const PINGS = `metric ${PING}`;
 const NEEDS: Needs = {
 	avg_latency: PINGS,
-	bandwidth_utilization: `metric ${LINK_CAPACITY}`,
+	bandwidth_utilization: { all: [`metric ${NETWORK_IO}`, `metric ${LINK_CAPACITY}`] },
 	packet_loss_rate: { any: [PINGS], with: "sent" },
 	peer_details: PINGS,
 	"peer_details[].rtt_p50_ms": PINGS,
@@ -80,11 +80,7 @@ async function network({ asker, now, reach }: Asking, query: z.infer<typeof netw
 			},
 			source: planOf(scope).main,
 		},
-		{
-			// Made of two records: the one that is there is not missed.
-			needs: sent.hasMetric(LINK_CAPACITY) ? { ...NEEDS, bandwidth_utilization: `metric ${NETWORK_IO}` } : NEEDS,
-			sent,
-		},
+		{ needs: NEEDS, sent },
 	);
 }
 

@@ -36,7 +36,7 @@ const NEEDS: Needs = {
 	"memory.max_utilization": `metric ${MEMORY}`,
 	"storage.utilization": [`metric ${FILESYSTEM}`, `metric ${FILESYSTEM_LIMIT}`],
 	"storage.volumes": `metric ${FILESYSTEM}`,
-	"network.utilization": `metric ${LINK_CAPACITY}`,
+	"network.utilization": { all: [`metric ${NETWORK_IO}`, `metric ${LINK_CAPACITY}`] },
 	"network.throughput_mbps": `metric ${NETWORK_IO}`,
 	"network.capacity_mbps": `metric ${LINK_CAPACITY}`,
 };

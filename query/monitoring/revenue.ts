@@ -9,6 +9,7 @@ import {
 	recurringOf,
 	SUBSCRIPTIONS,
 } from "../common/money.ts";
+import { OF_USERS } from "../common/usage.ts";
 import { SUBSCRIPTION_STARTED } from "../measures/episodes.ts";
 import {
 	ACQUISITION,
@@ -33,9 +34,9 @@ const MOVEMENTS = ["new_mrr", "expansion_mrr", "contraction_mrr", "churned_mrr",
 const NEEDS: Needs = {
 	mrr: SUBSCRIPTIONS,
 	arr: SUBSCRIPTIONS,
-	cac: `event ${COST_RECORDED}`,
+	cac: { all: [`event ${COST_RECORDED}`, SUBSCRIPTIONS] },
 	ltv: SUBSCRIPTIONS,
-	arpu: PAYMENTS,
+	arpu: { all: [PAYMENTS, OF_USERS] },
 	churn_rate: SUBSCRIPTIONS,
 	...Object.fromEntries(MOVEMENTS.map((name) => [name, SUBSCRIPTIONS])),
 };

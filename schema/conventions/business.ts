@@ -65,11 +65,14 @@ export const BUSINESS: readonly Family[] = [
 				number("amount", "How much", { ...needed, unit: "currency" }),
 				CURRENCY,
 			]),
-			event("fx.rate", "An exchange rate from now on: 1 base is rate quote", [
-				text("base", "ISO 4217", needed),
-				text("quote", "ISO 4217", needed),
-				number("rate", "Of the day", needed),
-			]),
+			event(
+				"fx.rate",
+				"An exchange rate from now on: 1 base is rate quote",
+				[text("base", "ISO 4217", needed), text("quote", "ISO 4217", needed), number("rate", "Of the day", needed)],
+				{
+					fills_nothing: "Needed where amounts are in several currencies, by every field of money",
+				},
+			),
 		],
 	},
 	{

@@ -33,7 +33,12 @@ export const PRODUCT: readonly Family[] = [
 				...PERSON,
 				text("role", "Who wrote it", { values: ["user", "assistant"] }),
 				CONVERSATION,
-				text("sentiment", "Mood of the message", { values: ["positive", "neutral", "negative"] }),
+				text("sentiment", "Mood of the message; absent, told from its text", {
+					values: ["positive", "neutral", "negative"],
+				}),
+				number("sentiment_compound", "Mood from −1 to 1; absent, told from the text"),
+				text("language", "BCP 47 tag; absent, told from the text"),
+				text("content", "What was written; read for mood and language, kept only if the settings say so"),
 			]),
 			event("document.created", "A document was made", PERSON),
 			event("collaboration.started", "People begin to work together", PERSON),

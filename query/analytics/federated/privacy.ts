@@ -13,7 +13,7 @@ import {
 import { FL } from "../../measures/federated/records.ts";
 import type { Scope } from "../../measures/scope.ts";
 import { type Signals, signals } from "../../measures/signals.ts";
-import { type Needs, withMeta } from "../../meta.ts";
+import { type NeededRecords, type Needs, withMeta } from "../../meta.ts";
 import { type Spent, samplingRate, spent } from "../../privacy/accountant.ts";
 import { CONTROLS, type ControlStatus, type Profile, verdict } from "../../privacy/controls.ts";
 import {
@@ -35,15 +35,16 @@ const EXCHANGE = `event ${FL.exchange}`;
 const UPDATE = `event ${FL.update}`;
 const ATTACK = `event ${FL.attack}`;
 const DP = "privacy_metrics.differential_privacy";
+const SPENT: NeededRecords = { all: [{ any: [RELEASE], with: "noise_multiplier" }, CONFIG] };
 const NEEDS: Needs = {
 	[`${DP}.epsilon`]: { any: [CONFIG], with: "max_epsilon" },
 	[`${DP}.delta`]: { any: [CONFIG], with: "target_delta" },
 	[`${DP}.noise_level`]: { any: [RELEASE], with: "clipping_norm" },
 	[`${DP}.noise_multiplier`]: { any: [RELEASE], with: "noise_multiplier" },
-	[`${DP}.privacy_budget_used`]: { any: [RELEASE], with: "noise_multiplier" },
-	[`${DP}.epsilon_spent`]: { any: [RELEASE], with: "noise_multiplier" },
-	[`${DP}.releases`]: RELEASE,
-	"privacy_metrics.secure_aggregation.enabled": SECURE,
+	[`${DP}.privacy_budget_used`]: SPENT,
+	[`${DP}.epsilon_spent`]: SPENT,
+	[`${DP}.releases`]: { all: [RELEASE, CONFIG] },
+	"privacy_metrics.secure_aggregation.enabled": { all: [SECURE, `event ${FL.round}`] },
 	"privacy_metrics.secure_aggregation.key_exchanges": EXCHANGE,
 	"privacy_metrics.secure_aggregation.failed_exchanges": EXCHANGE,
 	"privacy_metrics.secure_aggregation.encryption_overhead": { any: [SECURE], with: "plain_seconds" },
@@ -152,20 +153,8 @@ async function federatedPrivacy(
 				"risk_assessment.overall_risk_score": "1 - product of (1 - advantage) of the evaluated attacks",
 			},
 		},
-		{ needs: needsOf(sent), sent },
+		{ needs: NEEDS, sent },
 	);
-}
-
-/** Fields that are made of two records: the one that is there is not missed. */
-function needsOf(sent: Signals): Needs {
-	const budget = { any: [CONFIG], with: "target_delta" };
-	return {
-		...NEEDS,
-		...(sent.hasEvent(FL.secure) ? { "privacy_metrics.secure_aggregation.enabled": `event ${FL.round}` } : {}),
-		...(sent.hasEvent(FL.release) && !sent.hasEvent(FL.config)
-			? { [`${DP}.privacy_budget_used`]: budget, [`${DP}.epsilon_spent`]: budget, [`${DP}.releases`]: budget }
-			: {}),
-	};
 }
 
 /** What was spent, or why it cannot be said. Nothing released by a project that sends releases is 0. */

@@ -10,7 +10,7 @@ import {
 	trainingSessions,
 } from "../../measures/federated/training.ts";
 import { type Signals, signals } from "../../measures/signals.ts";
-import { type Needs, withMeta } from "../../meta.ts";
+import { type NeededRecords, type Needs, withMeta } from "../../meta.ts";
 import { decimals, ratio, significant } from "../../rounding.ts";
 import { type Asking, read } from "../../route.ts";
 import { resolveWindow } from "../../time/window.ts";
@@ -18,27 +18,33 @@ import { resolveWindow } from "../../time/window.ts";
 const UPDATE = `event ${FL.update}`;
 const ROUND = `event ${FL.round}`;
 const ENDED = [`event ${FL.ended}`];
+const IMPROVEMENT: NeededRecords = {
+	all: [
+		{ any: [`event ${FL.started}`], with: "baseline_value" },
+		{ any: [ROUND], with: "accuracy" },
+	],
+};
 const NEEDS: Needs = {
 	training_sessions: `event ${FL.started}`,
 	"training_sessions[].model": { any: [`event ${FL.started}`], with: "model" },
 	"training_sessions[].completed_at": ENDED,
 	"training_sessions[].duration_minutes": ENDED,
 	"training_sessions[].participants.total": UPDATE,
-	"training_sessions[].participants.active": UPDATE,
+	"training_sessions[].participants.active": { all: [UPDATE, ROUND] },
 	"training_sessions[].participants.dropped": UPDATE,
 	"training_sessions[].rounds": ROUND,
 	"training_sessions[].convergence.achieved": { any: [ROUND], with: "accuracy" },
 	"training_sessions[].convergence.reason": { any: [ROUND], with: "accuracy" },
 	"training_sessions[].convergence.final_accuracy": { any: [ROUND], with: "accuracy" },
-	"training_sessions[].convergence.improvement": { any: [`event ${FL.started}`], with: "baseline_value" },
+	"training_sessions[].convergence.improvement": IMPROVEMENT,
 	"training_sessions[].resource_usage.total_compute_hours": { any: [UPDATE], with: "compute_seconds" },
 	"training_sessions[].resource_usage.avg_bandwidth_mbps": { any: [UPDATE], with: "bytes_up" },
 	"training_sessions[].resource_usage.data_transferred_gb": { any: [UPDATE], with: "bytes_up" },
 	"aggregated_metrics.total_sessions": `event ${FL.started}`,
-	"aggregated_metrics.avg_participants": ENDED,
+	"aggregated_metrics.avg_participants": { all: [ENDED, UPDATE] },
 	"aggregated_metrics.avg_duration_hours": ENDED,
 	"aggregated_metrics.success_rate": ENDED,
-	"aggregated_metrics.avg_improvement": { any: [`event ${FL.started}`], with: "baseline_value" },
+	"aggregated_metrics.avg_improvement": IMPROVEMENT,
 	"aggregated_metrics.sessions_with_improvement": `event ${FL.started}`,
 };
 
@@ -90,17 +96,8 @@ async function federatedTraining(
 				"training_sessions[].status": "stalled after 6 median round times, at least an hour, without a round or an end",
 			},
 		},
-		{ needs: needsOf(sent), sent },
+		{ needs: NEEDS, sent },
 	);
-}
-
-/** Fields that are made of two records: the one that is there is not missed. */
-function needsOf(sent: Signals): Needs {
-	return {
-		...NEEDS,
-		...(sent.hasEvent(FL.update) ? { "training_sessions[].participants.active": ROUND } : {}),
-		...(sent.hasEvent(FL.ended) ? { "aggregated_metrics.avg_participants": UPDATE } : {}),
-	};
 }
 
 interface Outcome {
