@@ -32,7 +32,8 @@ export function demoCommand(settings: () => Settings, clientOf: (settings: Setti
 			const all = settings();
 			const baseUrl = options.url ?? clientOf(all).url;
 			const kept_ms = Math.min(all.metricsRetentionMs, all.logsRetentionMs, all.eventsRetentionMs);
-			const days = Math.min(DAYS, Math.floor(kept_ms / DAY_MS));
+			// Whole days and today; what is compared with the 30 days before needs all of them.
+			const days = Math.min(DAYS, Math.floor(kept_ms / DAY_MS) - 1) + 1;
 			await withClickHouse(all, (client) => fill(client, baseUrl, days, options));
 		});
 }
@@ -48,7 +49,7 @@ async function fill(client: ClickHouse, baseUrl: string, days: number, { project
 		onDay: (done, sent) => bar.update(done, sent),
 	}).finally(() => bar.stop());
 	const lines = [
-		`${records.toLocaleString("en")} points, events and other records of ${days} days are in the project ${project}.`,
+		`${records.toLocaleString("en")} points, events and other records of ${days - 1} days and today are in the project ${project}.`,
 		`  key  ${secret}  (shown this once; it reads and sends in this project only)`,
 		`  try  curl -s -H 'X-API-Key: ${secret}' '${baseUrl}/analytics/usage/overview?timeframe=month'`,
 	];

@@ -66,7 +66,7 @@ function* training(day: Day, event: Event): Iterable<BatchRecord> {
 	for (let server_round = 1; server_round <= done; server_round++) {
 		const end = start + server_round * ROUND_MS;
 		let failed = 0;
-		for (const { participant_id } of PARTICIPANTS) {
+		for (const { participant_id, cluster_id } of PARTICIPANTS) {
 			const ok = !random.chance(0.03);
 			if (!ok) failed++;
 			const bytes_up_raw = random.whole(6e7, 9e7);
@@ -84,6 +84,7 @@ function* training(day: Day, event: Event): Iterable<BatchRecord> {
 							...{ bytes_up: Math.round(bytes_up_raw * 0.2), bytes_up_raw, bytes_down: random.whole(2e7, 4e7) },
 							...{ transfer_seconds: random.whole(10, 40), contribution: digits(random.between(0.2, 1), 3) },
 							contribution_method: "shapley",
+							peer_cluster: random.chance(0.85) ? cluster_id : "us_east",
 						}
 					: {}),
 			});
