@@ -137,9 +137,10 @@ type Happens = (event: string, properties?: Record<string, unknown>, after_s?: n
 
 function* conversation(random: Random, conversation_id: string, happens: Happens): Iterable<BatchRecord> {
 	yield happens("conversation.started", { conversation_id });
+	const mood = moodOf(random);
 	const [model, , median_ms] = random.weighted(MODELS.map((choice) => [choice, choice[1]] as const));
 	for (let turn = random.whole(1, 6); turn > 0; turn--) {
-		yield happens("chat.message.sent", { conversation_id, role: "user" }, 30);
+		yield happens("chat.message.sent", { conversation_id, role: "user", ...mood }, 30);
 		const error_type = random.weighted([
 			[undefined, 970],
 			["timeout", 10],
@@ -186,16 +187,9 @@ function* conversation(random: Random, conversation_id: string, happens: Happens
 		["abandoned", 14],
 		["escalated", 6],
 	] as const);
-	const sentiment = random.weighted([
-		["positive", 60],
-		["neutral", 28],
-		["negative", 12],
-	] as const);
-	const compound =
-		sentiment === "positive" ? random.between(0.1, 0.9) : sentiment === "negative" ? -random.between(0.1, 0.9) : 0;
 	yield happens("conversation.ended", {
-		...{ conversation_id, outcome, resolved: outcome === "completed", sentiment },
-		...{ sentiment_compound: Number(compound.toFixed(3)), language: random.weighted(LANGUAGES) },
+		...{ conversation_id, outcome, resolved: outcome === "completed" },
+		...{ sentiment: mood.sentiment, language: random.weighted(LANGUAGES) },
 		...(topic === undefined ? {} : { topic }),
 	});
 	if (random.chance(0.3)) {
@@ -208,4 +202,16 @@ function* conversation(random: Random, conversation_id: string, happens: Happens
 		] as const);
 		yield happens("feedback.submitted", { target_type: "conversation", target_id: conversation_id, rating, scale: 5 });
 	}
+}
+
+/** A mood and its compound, from −1 to 1. */
+function moodOf(random: Random): { sentiment: string; sentiment_compound: number } {
+	const sentiment = random.weighted([
+		["positive", 60],
+		["neutral", 28],
+		["negative", 12],
+	] as const);
+	const compound =
+		sentiment === "positive" ? random.between(0.1, 0.9) : sentiment === "negative" ? -random.between(0.1, 0.9) : 0;
+	return { sentiment, sentiment_compound: Number(compound.toFixed(3)) };
 }
