@@ -18,7 +18,8 @@ import { decimals, largestRemainder, ratio } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
 
-const ACTIVE = { any: ["event"], with: "account_id" };
+/** Both: accounts that pay, and what they do. */
+const ACTIVE = { all: [SUBSCRIPTIONS, { any: ["event"], with: "account_id" }] };
 const NEEDS: Needs = {
 	customer_segments: SUBSCRIPTIONS,
 	"customer_segments[].satisfaction_score": [`event ${FEEDBACK_EVENT}`, `event ${TICKET_RATED}`],
@@ -131,9 +132,6 @@ async function businessCustomers(
 					: ["revenue_percentage", "avg_monthly_value", "growth_rate"].map((name) => ({
 							...{ field: `customer_segments[].${name}`, needs: `event ${FX_RATE}` },
 						}))),
-				...(all.length > 0 || used.size === 0
-					? []
-					: ["customer_health", "usage_patterns", "accounts"].map((field) => ({ field, needs: SUBSCRIPTIONS[0]! }))),
 			],
 			methods: {
 				currency: currencyMethod(money, []),

@@ -10,7 +10,6 @@ import {
 	SUBSCRIPTIONS,
 } from "../common/money.ts";
 import { OF_USERS } from "../common/usage.ts";
-import { SUBSCRIPTION_STARTED } from "../measures/episodes.ts";
 import {
 	ACQUISITION,
 	acquisitionCost,
@@ -97,7 +96,6 @@ async function revenue(asking: Asking, query: z.infer<typeof revenueQuery>): Pro
 					...Object.fromEntries(MOVEMENTS.map((name) => [name, inWindow[name] === null])),
 				}),
 				...recurring.missing(["mrr", "arr", "ltv", ...MOVEMENTS]),
-				...(recurring.subscribed ? [] : [{ field: "cac", needs: `event ${SUBSCRIPTION_STARTED}` }]),
 			],
 			methods: {
 				currency: currencyMethod(money, unrated),
