@@ -31,9 +31,9 @@ const NEEDS: Needs = {
 	"features[].adoption_rate": OF_USERS,
 	"features[].satisfaction_score": `event ${FEEDBACK_EVENT}`,
 	"features[].response_rate": OF_USERS,
-	"features[].trends.daily_change": { any: [FEATURE], with: "feature, over 2 days" },
-	"features[].trends.weekly_change": { any: [FEATURE], with: "feature, over 14 days" },
-	"features[].trends.monthly_change": { any: [FEATURE], with: "feature, over 60 days" },
+	"features[].trends.daily_change": { any: [FEATURE], with: "feature" },
+	"features[].trends.weekly_change": { any: [FEATURE], with: "feature" },
+	"features[].trends.monthly_change": { any: [FEATURE], with: "feature" },
 	...Object.fromEntries(
 		[FUNNEL, `${FUNNEL}.ordered`].flatMap((funnel) => [
 			[`${funnel}.signup`, SIGN_UP],

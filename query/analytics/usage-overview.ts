@@ -5,7 +5,7 @@ import {
 	usageOverviewAnswer,
 	usageOverviewQuery,
 } from "../../schema/wire/index.ts";
-import { OF_SESSIONS, OF_USERS } from "../common/usage.ts";
+import { OF_USERS } from "../common/usage.ts";
 import { growth } from "../growth.ts";
 import {
 	CHAT_EVENT,
@@ -29,7 +29,7 @@ const TOP = 10;
 
 const NEEDS: Needs = {
 	"totals.unique_users": OF_USERS,
-	"totals.total_sessions": OF_SESSIONS,
+	"totals.total_sessions": OF_USERS,
 	"totals.chat_messages": `event ${CHAT_EVENT}`,
 	"totals.by_role": `event ${CHAT_EVENT}`,
 	"totals.ai_requests": `event ${MODEL_EVENT}`,
@@ -37,7 +37,7 @@ const NEEDS: Needs = {
 	"totals.collaborations": `event ${COLLABORATION_EVENT}`,
 	"totals.voice_sessions": `event ${VOICE_EVENT}`,
 	"growth.users_growth": OF_USERS,
-	"growth.sessions_growth": OF_SESSIONS,
+	"growth.sessions_growth": OF_USERS,
 	"growth.messages_growth": `event ${CHAT_EVENT}`,
 	top_features: `event ${FEATURE_USED}`,
 };

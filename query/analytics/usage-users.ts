@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { USERS_TIMEFRAMES, type UsageUsersAnswer, usageUsersAnswer, usageUsersQuery } from "../../schema/wire/index.ts";
 import { peakDays, peakHours, shares } from "../common/patterns.ts";
-import { calendarDays, messagesOf, OF_SESSIONS, OF_USERS, over, retentionRates } from "../common/usage.ts";
+import { calendarDays, messagesOf, OF_USERS, over, retentionRates } from "../common/usage.ts";
 import { CHAT_EVENT, hoursOfUse } from "../measures/counts.ts";
 import { usersByRegion } from "../measures/geography.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
@@ -26,23 +26,23 @@ const NEEDS: Needs = {
 	"user_metrics.active_users": OF_USERS,
 	"user_metrics.new_users": OF_USERS,
 	"user_metrics.returning_users": OF_USERS,
-	"user_metrics.churned_users": { any: ["event session.started"], with: "user_id, over the whole period before" },
-	"engagement.avg_session_duration": OF_SESSIONS,
-	"engagement.single_event_share": OF_SESSIONS,
+	"user_metrics.churned_users": OF_USERS,
+	"engagement.avg_session_duration": OF_USERS,
+	"engagement.single_event_share": OF_USERS,
 	"engagement.avg_sessions_per_user": OF_USERS,
 	"engagement.avg_messages_per_session": {
 		any: [`event ${CHAT_EVENT}`, `event ${MODEL_EVENT}`],
 		with: "session_id",
 	},
-	"engagement.retention_rate.day_1": { any: ["event session.started"], with: "user_id, from 2 days ago on" },
-	"engagement.retention_rate.day_7": { any: ["event session.started"], with: "user_id, from 8 days ago on" },
-	"engagement.retention_rate.day_30": { any: ["event session.started"], with: "user_id, from 31 days ago on" },
+	"engagement.retention_rate.day_1": OF_USERS,
+	"engagement.retention_rate.day_7": OF_USERS,
+	"engagement.retention_rate.day_30": OF_USERS,
 	user_segments: OF_USERS,
-	"activity_patterns.peak_hours": { any: ["event session.started"], with: "user_id, over 7 days" },
-	"activity_patterns.peak_days": { any: ["event session.started"], with: "user_id, over 14 days" },
+	"activity_patterns.peak_hours": OF_USERS,
+	"activity_patterns.peak_days": OF_USERS,
 	"activity_patterns.geographic_distribution": {
 		any: ["event session.started"],
-		with: "user_id and geo.country.iso_code",
+		with: "geo.country.iso_code",
 	},
 };
 

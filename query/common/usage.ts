@@ -10,9 +10,8 @@ import { ratio } from "../rounding.ts";
 import type { Asking } from "../route.ts";
 import type { Span } from "../time/period.ts";
 
-/** Any event with a user will do. */
+/** Any event with a user will do, for sessions too: without session ids they are told apart by silence. */
 export const OF_USERS = { any: ["event session.started", "event"], with: "user_id" } as const satisfies NeededRecords;
-export const OF_SESSIONS: NeededRecords = { any: ["event session.started"], with: "session_id and user_id" };
 
 /** Messages of sessions: chat messages, or model events in a project that never sent one. Null when it sent neither. */
 export function messagesOf(sessions: SessionTotals, sent: Signals): number | null {

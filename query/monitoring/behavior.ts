@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
 import { BEHAVIOR_METRICS, type BehaviorAnswer, behaviorAnswer, behaviorQuery } from "../../schema/wire/index.ts";
-import { calendarDays, OF_SESSIONS, OF_USERS, over, retentionRates } from "../common/usage.ts";
+import { calendarDays, OF_USERS, over, retentionRates } from "../common/usage.ts";
 import { FEATURE_USED, featureAdoption } from "../measures/features.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import { everybody, type Segment, segmentMembers, userTotals } from "../measures/segments.ts";
@@ -18,16 +18,16 @@ const DAY_MS = 86_400_000;
 
 const NEEDS: Needs = {
 	users: OF_USERS,
-	"retention.day_1": { any: ["event session.started"], with: "user_id, from 2 days ago on" },
-	"retention.day_7": { any: ["event session.started"], with: "user_id, from 8 days ago on" },
-	"retention.day_30": { any: ["event session.started"], with: "user_id, from 31 days ago on" },
+	"retention.day_1": OF_USERS,
+	"retention.day_7": OF_USERS,
+	"retention.day_30": OF_USERS,
 	"engagement.dau": OF_USERS,
 	"engagement.wau": OF_USERS,
 	"engagement.mau": OF_USERS,
 	"engagement.stickiness": OF_USERS,
 	"engagement.sessions_per_user": OF_USERS,
-	"engagement.events_per_session": OF_SESSIONS,
-	feature_adoption: { any: [`event ${FEATURE_USED}`], with: "feature and user_id" },
+	"engagement.events_per_session": OF_USERS,
+	feature_adoption: { any: [`event ${FEATURE_USED}`], with: "feature" },
 };
 
 /** `GET /v1/monitoring/behavior` */

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
 import { USAGE_TIMEFRAMES, type UsageAnswer, usageAnswer, usageQuery } from "../../schema/wire/index.ts";
-import { OF_SESSIONS, OF_USERS, over } from "../common/usage.ts";
+import { OF_USERS, over } from "../common/usage.ts";
 import { type BreakdownValue, breakdown, type Dimension } from "../measures/breakdown.ts";
 import { API_EVENT, eventCounts } from "../measures/counts.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
@@ -19,8 +19,8 @@ const MAX_DIMENSIONS = 10;
 const NEEDS: Needs = {
 	total_api_calls: [`metric ${HTTP}`, `event ${API_EVENT}`],
 	unique_users: OF_USERS,
-	avg_session_duration: OF_SESSIONS,
-	single_event_share: OF_SESSIONS,
+	avg_session_duration: OF_USERS,
+	single_event_share: OF_USERS,
 };
 
 /** `GET /v1/monitoring/usage` */
@@ -58,12 +58,16 @@ async function usage({ asker, now, reach }: Asking, query: z.infer<typeof usageQ
 		unique_users: known > 0 ? users : null,
 		avg_session_duration: decimals(meanDuration_s(sessions), 1),
 		single_event_share: ratio(over(sessions.single, sessions.sessions)),
-		breakdown: Object.fromEntries(
-			dimensions.map((dimension) => [
-				dimension.attribute,
-				membersOf(dimension, values.get(dimension.attribute) ?? [], users),
-			]),
-		),
+		...(dimensions.length === 0
+			? {}
+			: {
+					breakdown: Object.fromEntries(
+						dimensions.map((dimension) => [
+							dimension.attribute,
+							membersOf(dimension, values.get(dimension.attribute) ?? [], users),
+						]),
+					),
+				}),
 	};
 	const { meta, ...rest } = withMeta(
 		answer,

@@ -157,8 +157,9 @@ export const usageAnswer = z.object({
 				}),
 			),
 		)
+		.optional()
 		.describe(
-			"By attribute: the 50 greatest values, the others together (other), events and users without one (unknown).",
+			"By attribute of breakdown_by: the 50 greatest values, the others together (other), events and users without one (unknown).",
 		),
 	...asked,
 });
