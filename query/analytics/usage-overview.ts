@@ -59,11 +59,13 @@ async function usageOverview(
 	const period = resolvePeriod(query, { timeframes: OVERVIEW_TIMEFRAMES, defaultTimeframe: "month", now });
 	const { as_of, previous } = period;
 	const [sent, kind] = await Promise.all([asker.ask(signals(as_of)), asker.ask(sessionKind(as_of))]);
+	// Where growth is none anyway, the period before is not asked about.
+	const isCovered = (sent.firstRecord() ?? Number.POSITIVE_INFINITY) <= previous.start;
 	const names = [CHAT_EVENT, MODEL_EVENT, DOCUMENT_EVENT, COLLABORATION_EVENT, VOICE_EVENT];
 	const [users, sessions, before, counts, countsBefore, roles, features] = await Promise.all([
 		asker.ask(userTotals(period)),
 		asker.ask(sessionTotals(period, kind)),
-		asker.ask(sessionTotals({ ...previous, as_of }, kind)),
+		isCovered ? asker.ask(sessionTotals({ ...previous, as_of }, kind)) : undefined,
 		asker.ask(eventCounts(period, names)),
 		asker.ask(eventCounts(previous, [CHAT_EVENT])),
 		asker.ask(chatsByRole(period)),
@@ -92,7 +94,7 @@ async function usageOverview(
 		},
 		growth: {
 			users_growth: grown(hasUsers ? users.active : null, users.previous),
-			sessions_growth: grown(hasUsers ? sessions.sessions : null, before.sessions),
+			sessions_growth: grown(hasUsers ? sessions.sessions : null, before?.sessions ?? 0),
 			messages_growth: grown(counted(CHAT_EVENT), countsBefore.get(CHAT_EVENT) ?? 0),
 		},
 		top_features: features.slice(0, TOP).map((feature) => ({

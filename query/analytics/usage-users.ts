@@ -12,9 +12,9 @@ import {
 	SIGN_UP_EVENT,
 	segmentMembers,
 	segmentTotals,
-	userTotals,
+	togetherOf,
 } from "../measures/segments.ts";
-import { meanDuration_s, SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
+import { meanDuration_s, SESSION_METHODS, sessionKind } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { decimals, percentOf, ratio } from "../rounding.ts";
@@ -65,15 +65,15 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 	const days = calendarDays(period, timezone);
 	const options: SegmentOptions = { scope: period, timezone, days, sessions: kind };
 	const members = query.segment === undefined ? undefined : segmentMembers(options, query.segment);
-	const [users, sessions, retention_rate, segments, hours, regions] = await Promise.all([
-		asker.ask(userTotals(period, members)),
-		asker.ask(sessionTotals(period, kind, members)),
-		retentionRates(asker, { as_of, timezone, mode: query.retention_mode, members }),
+	const [all, retention_rate, hours, regions] = await Promise.all([
 		asker.ask(segmentTotals(options)),
+		retentionRates(asker, { as_of, timezone, mode: query.retention_mode, members }),
 		asker.ask(hoursOfUse(period, timezone, members)),
 		asker.ask(usersByRegion(period, members)),
 	]);
-	const hasUsers = segments.length > 0 || users.seen > 0;
+	const segments = all.filter(({ segment }) => query.segment === undefined || segment === query.segment);
+	const users = togetherOf(segments);
+	const hasUsers = all.length > 0;
 	const known = (n: number) => (hasUsers ? n : null);
 	const signsUp = sent.hasEvent(SIGN_UP_EVENT);
 	const total = signsUp ? users.existing : users.seen;
@@ -92,21 +92,25 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 			provisional: period.whole.end > as_of,
 		},
 		engagement: {
-			avg_session_duration: decimals(meanDuration_s(sessions), 1),
-			single_event_share: ratio(over(sessions.single, sessions.sessions)),
-			avg_sessions_per_user: decimals(over(sessions.sessions, users.active), 2),
-			avg_messages_per_session: decimals(over(messagesOf(sessions, sent), sessions.sessions), 2),
+			avg_session_duration: decimals(meanDuration_s(users), 1),
+			single_event_share: ratio(over(users.single, users.sessions)),
+			avg_sessions_per_user: decimals(over(users.sessions, users.active), 2),
+			avg_messages_per_session: decimals(over(messagesOf(users, sent), users.sessions), 2),
 			retention_rate,
 		},
-		user_segments: segments
-			.filter(({ segment }) => query.segment === undefined || segment === query.segment)
-			.map((segment) => ({
-				segment: `${segment.segment}_users` as const,
-				count: segment.users,
-				percentage: percentOf(over(segment.users, total)),
-				avg_daily_sessions: decimals(over(segment.sessions, segment.users * days), 2),
-				characteristics: characteristics(segment),
-			})),
+		user_segments: segments.flatMap((segment) =>
+			segment.segment === undefined
+				? []
+				: [
+						{
+							segment: `${segment.segment}_users` as const,
+							count: segment.users,
+							percentage: percentOf(over(segment.users, total)),
+							avg_daily_sessions: decimals(over(segment.sessions, segment.users * days), 2),
+							characteristics: characteristics(segment),
+						},
+					],
+		),
 		activity_patterns: {
 			peak_hours: hasUsers && history_days >= 7 ? peakHours(hours.byHour) : null,
 			peak_days: hasUsers && history_days >= 14 ? peakDays(hours.byWeekday, period) : null,

@@ -29,20 +29,24 @@ export function breakdown(
 	dimensions: readonly Dimension[],
 ): Question<Map<string, BreakdownValue[]>> {
 	const params = new Params();
-	const members = dimensions.map(({ attribute, calls }) => {
+	const columns = dimensions.map(({ attribute, calls }, i) => {
 		const name = params.add("String", attribute);
 		const value =
 			attribute === "account_id"
 				? "account_id"
 				: `if(strings[${name}] != '', strings[${name}], if(mapContains(numbers, ${name}), toString(numbers[${name}]), ''))`;
-		const isCall = calls === undefined ? "toUInt8(0)" : `toUInt8(event = ${params.add("String", calls)})`;
-		return `(${name}, ${value}, ${isCall})`;
+		const isCall = calls === undefined ? "toUInt64(0)" : `toUInt64(event = ${params.add("String", calls)})`;
+		return { name, value: `${value} AS v${i}`, sum: `sum(${isCall}) AS c${i}`, member: `(${name}, v${i}, c${i})` };
 	});
 	const calls = params.add("Array(String)", [...new Set(dimensions.flatMap((one) => one.calls ?? []))]);
 	const where = `(person != 0 OR event IN ${calls}) AND event != 'user.deleted' AND ${between(params, "ts", scope.start, scope.end)}`;
-	const rows = `(SELECT person, one.1 AS dim, one.2 AS value, sum(one.3) AS calls
-FROM (SELECT person, arrayJoin([${members.join(", ")}]) AS one ${from("events", where)})
-GROUP BY person, dim, value)`;
+	const of = (part: "value" | "sum" | "member") => columns.map((column) => column[part]).join(", ");
+	// A person has few combinations of values: their events are combined before the dimensions are told apart.
+	const rows = `(SELECT person, one.1 AS dim, one.2 AS value, one.3 AS calls
+FROM (
+	SELECT person, arrayJoin([${of("member")}]) AS one
+	FROM (SELECT person, ${of("value")}, ${of("sum")} ${from("events", where)} GROUP BY person, ${columns.map((_, i) => `v${i}`).join(", ")})
+))`;
 	return {
 		name: "breakdown",
 		params,

@@ -31,14 +31,14 @@ export function usersByRegion(scope: PeopleScope, members?: Members): Question<M
 	const date = (ms: number) => params.add("Date", new Date(ms).toISOString().slice(0, 10));
 	const inDays = `day >= ${date(start)} AND day < ${date(edge)} AND intDiv(country, 65536) >= ${params.add("Int64", start)}`;
 	const inEvents = `${MAKES_ACTIVE} AND ${COUNTRY} != '' AND ${between(params, "ts", Math.max(start, edge), end)}`;
-	const rows = `(SELECT person, country ${from("user_days", `country != 0 AND ${inDays}`)}
+	const rows = `(SELECT person, max(one.country) AS country FROM (SELECT person, country ${from("user_days", `country != 0 AND ${inDays}`)}
 UNION ALL SELECT person, toUInt64(toUnixTimestamp64Milli(ts)) * 65536 +
-	if(length(${COUNTRY}) = 2, reinterpretAsUInt16(upper(${COUNTRY})), 16191) AS country ${from("events", inEvents)})`;
+	if(length(${COUNTRY}) = 2, reinterpretAsUInt16(upper(${COUNTRY})), 16191) AS country ${from("events", inEvents)}) AS one GROUP BY person)`;
 	return {
 		name: "users_by_region",
 		params,
 		sql: `SELECT code, count() AS users FROM (
-	SELECT user, bitAnd(max(country), 65535) AS code FROM ${resolved(params, rows, ["country"], as_of)}
+	SELECT user, bitAnd(max(known.country), 65535) AS code FROM ${resolved(params, rows, ["country"], as_of)} AS known
 	WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
 ) GROUP BY code`,
 		read: (found) => {

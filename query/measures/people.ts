@@ -57,7 +57,7 @@ function bits(from: number, to: number): bigint {
 }
 
 /** On `user_days`: rows with activity in whole quarters, and the expression of the quarters that lie in the span. */
-export function quartersIn(params: Params, { start, end }: Span): { where: string; quarters: string } {
+export function quartersIn(params: Params, { start, end }: Span): { days: string; where: string; quarters: string } {
 	const day = (ms: number) => params.add("Date", new Date(ms).toISOString().slice(0, 10));
 	const [first, last] = [Math.floor(start / DAY_MS), Math.floor((end - 1) / DAY_MS)];
 	const days = `day >= ${day(first * DAY_MS)} AND day <= ${day(last * DAY_MS)}`;
@@ -68,7 +68,7 @@ export function quartersIn(params: Params, { start, end }: Span): { where: strin
 		...(to < QUARTERS ? [mask(params, day(last * DAY_MS), bits(0, to))] : []),
 	];
 	const quarters = masks.reduce((all, one) => `bitAnd(${all}, ${one})`, "quarters");
-	return { where: masks.length === 0 ? days : `${days} AND ${quarters} != 0`, quarters };
+	return { days, where: masks.length === 0 ? days : `${days} AND ${quarters} != 0`, quarters };
 }
 
 function mask(params: Params, day: string, kept: bigint): string {
@@ -85,7 +85,44 @@ export function activePeople(params: Params, span: Span): string {
 			(edge) => `SELECT person ${from("events", `${between(params, "ts", edge.start, edge.end)} AND ${MAKES_ACTIVE}`)}`,
 		),
 	];
-	return `(${parts.length === 0 ? "SELECT toUInt64(0) AS person" : parts.join(" UNION ALL ")})`;
+	return `(SELECT DISTINCT person FROM (${parts.length === 0 ? "SELECT toUInt64(0) AS person" : parts.join(" UNION ALL ")}))`;
+}
+
+/** In which of some windows people were active: bit i of `w` stands for the window i. */
+export interface Presence {
+	readonly windows: readonly Span[];
+	/** Adds `dates`, the calendar days of this zone on which they were active in the first window. */
+	readonly datesIn?: string | undefined;
+}
+
+/** A subquery with a row per person who was active in any of the windows: `person`, `w` and, where asked, `dates`. One scan for all. */
+export function presence(params: Params, { windows, datesIn }: Presence): string {
+	const parts: string[] = [];
+	const columns = (bits: string, dates: string) =>
+		`SELECT person, toUInt16(${bits}) AS w${datesIn === undefined ? "" : `, ${dates} AS dates`}`;
+	const spans = windows.map((window) => splitAtQuarters(window));
+	const states = spans.flatMap(({ state }, i) => (state ? [{ ...quartersIn(params, state), bit: 2 ** i }] : []));
+	if (states.length > 0) {
+		const bits = states.map(({ days, quarters, bit }) => `if(${days} AND ${quarters} != 0, ${bit}, 0)`).join(" + ");
+		const own = states.find(({ bit }) => bit === 1);
+		const none = "emptyArrayDate()";
+		const dates =
+			own && datesIn !== undefined ? `if(${own.days}, ${localDays(params, datesIn, own.quarters)}, ${none})` : none;
+		const anyDay = states.map(({ days }) => `(${days})`).join(" OR ");
+		parts.push(`${columns(bits, dates)} ${from("user_days", anyDay)}`);
+	}
+	for (const [i, { raw }] of spans.entries()) {
+		const dates =
+			i === 0 && datesIn !== undefined ? `[toDate(ts, ${params.add("String", datesIn)})]` : "emptyArrayDate()";
+		for (const { start, end } of raw) {
+			parts.push(
+				`${columns(String(2 ** i), dates)} ${from("events", `${between(params, "ts", start, end)} AND ${MAKES_ACTIVE}`)}`,
+			);
+		}
+	}
+	if (parts.length === 0) parts.push(`SELECT toUInt64(0) AS person, toUInt16(0) AS w, emptyArrayDate() AS dates`);
+	const all = datesIn === undefined ? "" : ", groupUniqArrayArray(one.dates) AS dates";
+	return `(SELECT person, groupBitOr(one.w) AS w${all} FROM (${parts.join(" UNION ALL ")}) AS one WHERE one.w != 0 GROUP BY person)`;
 }
 
 /** A subquery with `person`, `day` (UTC) and `quarters`, repeated: when people were active within the span. */
@@ -104,9 +141,9 @@ export function activeQuarters(params: Params, span: Span): string {
 	return `(${parts.length === 0 ? none : parts.join(" UNION ALL ")})`;
 }
 
-/** The dates in the zone of the `quarters` of a UTC `day`. */
-export function localDays(params: Params, timezone: string): string {
+/** The dates in the zone of the quarters of a UTC `day`. @param quarters their bits */
+export function localDays(params: Params, timezone: string, quarters = "quarters"): string {
 	if (timezone === "UTC") return "[day]";
 	const date = `toDate(toDateTime(toUInt32(day) * 86400 + quarter * 900, 'UTC'), ${params.add("String", timezone)})`;
-	return `arrayDistinct(arrayMap(quarter -> ${date}, bitPositionsToArray(quarters)))`;
+	return `arrayDistinct(arrayMap(quarter -> ${date}, bitPositionsToArray(${quarters})))`;
 }

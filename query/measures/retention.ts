@@ -46,14 +46,17 @@ export function retention(options: RetentionOptions): Question<Retention> {
 function byDates(params: Params, { as_of, timezone, mode, members }: RetentionOptions): string {
 	const date = Temporal.Instant.fromEpochMilliseconds(as_of).toZonedDateTimeISO(timezone).toPlainDate().toString();
 	const today = params.add("Date", date);
-	const rows = `(SELECT person, ${localDays(params, timezone)} AS dates FROM ${activeQuarters(params, { start: 0, end: as_of })})`;
+	const rows = activeQuarters(params, { start: 0, end: as_of });
+	// By person first: the join with the links then has few rows. The same day may come twice.
+	const dates = timezone === "UTC" ? "groupArray(day)" : `groupArrayArray(${localDays(params, timezone)})`;
+	const people = `(SELECT person, ${dates} AS dates FROM ${rows} GROUP BY person)`;
 	const columns = RETENTION_DAYS.map((n) => {
 		const back = mode === "rolling" ? `latest >= began + ${n}` : `has(days, began + ${n})`;
 		return `began + ${n} < ${today} AS over_${n}, ${back} AS back_${n}`;
 	});
 	return `(SELECT ${columns.join(", ")} FROM (
-	SELECT user, groupUniqArrayArray(dates) AS days, arrayMin(days) AS began, arrayMax(days) AS latest
-	FROM ${resolved(params, rows, ["dates"], as_of)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
+	SELECT user, groupArrayArray(dates) AS days, arrayMin(days) AS began, arrayMax(days) AS latest
+	FROM ${resolved(params, people, ["dates"], as_of)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
 ))`;
 }
 

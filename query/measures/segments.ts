@@ -3,8 +3,8 @@ import { at } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import { usesIn } from "./features.ts";
-import { activePeople, activeQuarters, localDays, type PeopleScope, resolved } from "./people.ts";
-import { type SessionKind, sessionRows } from "./sessions.ts";
+import { type PeopleScope, presence, resolved } from "./people.ts";
+import { type SessionKind, type SessionTotals, sessionRows } from "./sessions.ts";
 
 export const SIGN_UP_EVENT = "user.signed_up";
 export const DELETED_EVENT = "user.deleted";
@@ -37,39 +37,40 @@ export interface PeriodScope extends PeopleScope {
 	readonly previousWhole: Span;
 }
 
-/** In which windows a user was active, as bits. */
+/** In which windows a user was active, as bits in their order; those that a question adds come after. */
 const CURRENT = 1;
 const PREVIOUS = 2;
 const PREVIOUS_WHOLE = 4;
 const BEFORE = 8;
+const OWN_WINDOWS = 4;
 
-const isIn = (window: number) => `bitAnd(w, ${window}) != 0`;
+const isIn = (bit: number) => `bitAnd(w, ${bit}) != 0`;
 const IS_DELETED = "deleted > 0 AND deleted >= signed";
 /** Active in the period before and not in this one; who is deleted is lost too. */
 const IS_CHURNED = `${isIn(PREVIOUS_WHOLE)} AND (NOT (${isIn(CURRENT)}) OR (${IS_DELETED}))`;
 const IS_NEW = `${isIn(CURRENT)} AND NOT (${isIn(BEFORE)})`;
+const IS_SEEN = `${isIn(CURRENT)} OR ${isIn(BEFORE)}`;
 
-/** A subquery with a row per user known before the end: `user`, `w`, and milliseconds of the last sign-up and deletion, 0 for none. */
-function usersOf(params: Params, scope: PeriodScope): string {
-	const windows: readonly [number, Span][] = [
-		[CURRENT, scope],
-		[PREVIOUS, scope.previous],
-		[PREVIOUS_WHOLE, scope.previousWhole],
-		[BEFORE, { start: 0, end: scope.start }],
-	];
-	const account = `event IN ('${SIGN_UP_EVENT}', '${DELETED_EVENT}') AND person != 0`;
-	const parts = [
-		...windows.map(
-			([bit, span]) =>
-				`SELECT person, toUInt8(${bit}) AS w, toInt64(0) AS signed, toInt64(0) AS deleted FROM ${activePeople(params, span)}`,
-		),
-		`SELECT person, toUInt8(0) AS w, if(event = '${SIGN_UP_EVENT}', toUnixTimestamp64Milli(ts), 0) AS signed,
-	if(event = '${DELETED_EVENT}', toUnixTimestamp64Milli(ts), 0) AS deleted
-${from("events", `${account} AND ts < ${at(params, scope.end)}`)}`,
-	];
-	const rows = resolved(params, `(${parts.join("\nUNION ALL ")})`, ["w", "signed", "deleted"], scope.as_of);
-	return `(SELECT user, groupBitOr(one.w) AS w, max(one.signed) AS signed, max(one.deleted) AS deleted FROM ${rows} AS one
-WHERE user != 0 GROUP BY user)`;
+/**
+ * A subquery with a row per user known at the end: `user`, `w`, milliseconds of the last sign-up and deletion (0 for none), and where
+ * a zone is named `present`, the number of calendar days of activity in the period.
+ */
+function usersOf(params: Params, scope: PeriodScope, more: readonly Span[] = [], timezone?: string): string {
+	const before = { start: 0, end: scope.start };
+	const windows = [scope, scope.previous, scope.previousWhole, before, ...more];
+	const dates = timezone === undefined ? [] : ["dates"];
+	const account = `event IN ('${SIGN_UP_EVENT}', '${DELETED_EVENT}') AND person != 0 AND ts < ${at(params, scope.end)}`;
+	const of = (event: string) => `maxIf(toUnixTimestamp64Milli(ts), event = '${event}')`;
+	const rows =
+		`(SELECT ${["person", "w", ...dates].join(", ")}, toInt64(0) AS signed, toInt64(0) AS deleted ` +
+		`FROM ${presence(params, { windows, datesIn: timezone })} UNION ALL ` +
+		`SELECT person, toUInt16(0) AS w${dates.length > 0 ? ", emptyArrayDate() AS dates" : ""}, ` +
+		`${of(SIGN_UP_EVENT)} AS signed, ${of(DELETED_EVENT)} AS deleted ${from("events", account)} GROUP BY person)`;
+	const known = resolved(params, rows, ["w", ...dates, "signed", "deleted"], scope.as_of);
+	return `(SELECT user, groupBitOr(one.w) AS w, max(one.signed) AS signed, max(one.deleted) AS deleted${
+		dates.length > 0 ? ", length(groupUniqArrayArray(one.dates)) AS present" : ""
+	}
+FROM ${known} AS one WHERE user != 0 GROUP BY user)`;
 }
 
 /** Users of a period. */
@@ -86,15 +87,15 @@ export interface UserTotals {
 	readonly previous: number;
 }
 
-export function userTotals(scope: PeriodScope, members?: Members): Question<UserTotals> {
+const USER_TOTALS = `countIf(${IS_SEEN}) AS seen, countIf(signed > deleted) AS existing, countIf(${isIn(CURRENT)}) AS active,
+	countIf(${IS_NEW}) AS fresh, countIf(${IS_CHURNED}) AS churned, countIf(${isIn(PREVIOUS)}) AS previous`;
+
+export function userTotals(scope: PeriodScope): Question<UserTotals> {
 	const params = new Params();
 	return {
 		name: "user_totals",
 		params,
-		sql: `SELECT countIf(${isIn(CURRENT)} OR ${isIn(BEFORE)}) AS seen, countIf(signed > deleted) AS existing,
-	countIf(${isIn(CURRENT)}) AS active, countIf(${IS_NEW}) AS fresh, countIf(${IS_CHURNED}) AS churned,
-	countIf(${isIn(PREVIOUS)}) AS previous
-FROM ${usersOf(params, scope)}${members ? ` WHERE ${members(params)}` : ""}`,
+		sql: `SELECT ${USER_TOTALS} FROM ${usersOf(params, scope)}`,
 		read: ([row]) => row as unknown as UserTotals,
 	};
 }
@@ -108,25 +109,28 @@ export interface SegmentOptions {
 	readonly sessions: SessionKind;
 }
 
-/** A subquery with `user`, `segment`, `visits` (sessions), `mean_ms` (of them, NaN for none), `breadth` (distinct features). */
-function segmented(params: Params, { scope, timezone, days, sessions }: SegmentOptions): string {
-	const visits = `(SELECT user, count() AS visits, sum(ended - began) AS duration FROM ${sessionRows(params, scope, sessions)} GROUP BY user)`;
-	const rows = activeQuarters(params, scope);
-	const dayRows = `(SELECT person, ${localDays(params, timezone)} AS dates FROM ${rows})`;
-	const present = `(SELECT user, length(groupUniqArrayArray(dates)) AS present FROM ${resolved(params, dayRows, ["dates"], scope.as_of)} GROUP BY user)`;
-	const breadth = `(SELECT user, uniqExact(feature) AS breadth FROM ${resolved(params, usesIn(params, scope), ["feature"], scope.as_of)} GROUP BY user)`;
+const SESSION_SUMS = ["visits", "duration", "single", "n", "chats", "inferences"] as const;
+
+/** A subquery with `user`, `segment` ('' for none) and all that is known of them. */
+function segmented(params: Params, options: SegmentOptions, more: readonly Span[] = []): string {
+	const { scope, timezone, days, sessions } = options;
+	const visits = `(SELECT user, count() AS visits, sum(ended - began) AS duration, countIf(one.n = 1) AS single,
+	sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences
+FROM ${sessionRows(params, scope, sessions)} AS one GROUP BY user)`;
+	const used = `(SELECT DISTINCT person, feature FROM ${usesIn(params, scope)})`;
+	const breadth = `(SELECT user, uniqExact(feature) AS breadth FROM ${resolved(params, used, ["feature"], scope.as_of)} GROUP BY user)`;
 	const minDays = Math.min(SEGMENT_RULES.power_min_days, days);
 	const isPower = `place <= ceil(${SEGMENT_RULES.power_share} * actives) AND visits > 0 AND present >= ${minDays}`;
-	return `(SELECT user, visits, if(visits = 0, nan, duration / visits) AS mean_ms, breadth, ${isIn(CURRENT)} AS here,
+	return `(SELECT *, if(visits = 0, nan, duration / visits) AS mean_ms, ${isIn(CURRENT)} AS here,
 	multiIf(${IS_CHURNED}, 'churned', ${IS_NEW}, 'new', ${isIn(CURRENT)} AND ${isPower}, 'power', ${isIn(CURRENT)}, 'active',
 		${IS_DELETED} OR NOT (${isIn(BEFORE)}), '', 'dormant') AS segment
 FROM (
 	SELECT *, countIf(${isIn(CURRENT)}) OVER () AS actives,
 		countIf(${isIn(CURRENT)}) OVER (ORDER BY visits DESC RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS place
 	FROM (
-		SELECT known.user AS user, w, signed, deleted, visits, duration, present, breadth FROM ${usersOf(params, scope)} AS known
+		SELECT known.user AS user, w, signed, deleted, present, breadth, ${SESSION_SUMS.join(", ")}
+		FROM ${usersOf(params, scope, more, timezone)} AS known
 		LEFT JOIN ${visits} AS came ON known.user = came.user
-		LEFT JOIN ${present} AS dated ON known.user = dated.user
 		LEFT JOIN ${breadth} AS used ON known.user = used.user
 	)
 ))`;
@@ -137,19 +141,21 @@ export function segmentMembers(options: SegmentOptions, segment: Segment): Membe
 	return (params) => `user IN (SELECT user FROM ${segmented(params, options)} WHERE segment = '${segment}')`;
 }
 
-/** One segment of a period. */
-export interface SegmentTotals {
-	readonly segment: Segment;
+/** One segment of a period, with the users and sessions in it. */
+export interface SegmentTotals extends UserTotals, SessionTotals {
+	/** Undefined for users who are in none: those who were deleted. */
+	readonly segment: Segment | undefined;
 	readonly users: number;
-	readonly sessions: number;
 	/** Whether the segment's median is above the quantile of all active users. */
 	readonly frequent: boolean;
 	readonly long: boolean;
 	readonly broad: boolean;
+	/** Users who were active in each of the windows that were asked for. */
+	readonly in: readonly number[];
 }
 
-/** Segments that have users, in the order of the rules. */
-export function segmentTotals(options: SegmentOptions): Question<SegmentTotals[]> {
+/** Segments that have users, in the order of the rules. @param more windows whose active users are counted too */
+export function segmentTotals(options: SegmentOptions, more: readonly Span[] = []): Question<SegmentTotals[]> {
 	const params = new Params();
 	const q = SEGMENT_RULES.characteristic_quantile;
 	const upper = (column: string, also = "1") =>
@@ -157,19 +163,42 @@ export function segmentTotals(options: SegmentOptions): Question<SegmentTotals[]
 	const above = (column: string, also = "1") =>
 		`ifNull(quantileExactInclusiveIf(0.5)(one.${column}, ${also}) > any(${column}_high), 0)`;
 	const hasVisit = "visits > 0";
+	const windows = more.map((_, i) => `countIf(${isIn(2 ** (OWN_WINDOWS + i))})`);
 	return {
 		name: "segment_totals",
 		params,
-		sql: `SELECT segment, count() AS users, sum(one.visits) AS sessions, ${above("visits")} AS frequent,
-	${above("mean_ms", "one.visits > 0")} AS long, ${above("breadth")} AS broad
-FROM (SELECT *, ${upper("visits")}, ${upper("mean_ms", hasVisit)}, ${upper("breadth")} FROM ${segmented(params, options)}) AS one
-WHERE segment != '' GROUP BY segment`,
-		read: (rows) =>
-			(rows as unknown as (Omit<SegmentTotals, "frequent" | "long" | "broad"> & Record<string, unknown>)[])
-				.map((row) => ({
-					...{ segment: row.segment, users: row.users, sessions: row.sessions },
-					...{ frequent: Boolean(row.frequent), long: Boolean(row.long), broad: Boolean(row.broad) },
-				}))
-				.sort((a, b) => SEGMENTS.indexOf(a.segment) - SEGMENTS.indexOf(b.segment)),
+		sql: `SELECT segment, count() AS users, ${USER_TOTALS}, sum(one.visits) AS sessions, sum(one.duration) AS duration_ms,
+	sum(one.single) AS single, sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences,
+	${above("visits")} AS frequent, ${above("mean_ms", "one.visits > 0")} AS long, ${above("breadth")} AS broad, [${windows.join(", ")}] AS in
+FROM (SELECT *, ${upper("visits")}, ${upper("mean_ms", hasVisit)}, ${upper("breadth")} FROM ${segmented(params, options, more)}) AS one
+GROUP BY segment`,
+		read: (rows) => {
+			const place = ({ segment }: SegmentTotals) => (segment ? SEGMENTS.indexOf(segment) : SEGMENTS.length);
+			const segments = rows.map((row) => {
+				const { segment, frequent, long, broad, ...sums } = row as unknown as SegmentTotals;
+				return {
+					...{ ...sums, segment: segment || undefined },
+					...{ frequent: Boolean(frequent), long: Boolean(long), broad: Boolean(broad) },
+				};
+			});
+			return segments.sort((a, b) => place(a) - place(b));
+		},
+	};
+}
+
+const SUMS = ["users", "seen", "existing", "active", "fresh", "churned", "previous", "sessions"] as const;
+const SESSION_TOTALS = ["duration_ms", "single", "n", "chats", "inferences"] as const;
+
+/** Segments together. */
+export function togetherOf(
+	segments: readonly SegmentTotals[],
+): UserTotals & SessionTotals & { readonly users: number; readonly in: readonly number[] } {
+	const sum = (of: (segment: SegmentTotals) => number) => segments.reduce((all, segment) => all + of(segment), 0);
+	const windows = segments[0]?.in ?? [];
+	return {
+		...(Object.fromEntries(
+			[...SUMS, ...SESSION_TOTALS].map((name) => [name, sum((segment) => segment[name])]),
+		) as unknown as UserTotals & SessionTotals & { users: number }),
+		in: windows.map((_, i) => sum((segment) => segment.in[i]!)),
 	};
 }

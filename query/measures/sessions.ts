@@ -50,7 +50,8 @@ function clientSessions(params: Params, { start, end, as_of }: PeopleScope): str
 		`SELECT session ${from("session_hours", `hour >= ${hour(first)} AND hour < ${hour(last)}`)}` +
 		(end > edge ? ` UNION ALL SELECT sipHash64(session_id) AS session ${from("events", raw)}` : "");
 	const rows = [
-		`SELECT person, ${columns.join(", ")} ${from("session_hours", `hour < ${hour(edge)} AND session IN (${inWindow})`)}`,
+		`SELECT person, ${columns.join(", ")} ${from("session_hours", `hour >= ${hour(first)} AND hour < ${hour(edge)}`)}`,
+		`SELECT person, ${columns.join(", ")} ${from("session_hours", `hour < ${hour(Math.min(first, edge))} AND session IN (${inWindow})`)}`,
 		`SELECT person, sipHash64(session_id) AS session, ts AS first, ts AS last, toUInt64(1) AS n,
 	toUInt64(event = 'chat.message.sent') AS chats, toUInt64(event = 'model_inference_completed') AS inferences ${from("events", raw)}`,
 	].join(" UNION ALL ");
@@ -89,19 +90,14 @@ export interface SessionTotals {
 	readonly inferences: number;
 }
 
-/** @param members a predicate on `user`, see `segmentMembers` */
-export function sessionTotals(
-	scope: PeopleScope,
-	kind: SessionKind,
-	members?: (params: Params) => string,
-): Question<SessionTotals> {
+export function sessionTotals(scope: PeopleScope, kind: SessionKind): Question<SessionTotals> {
 	const params = new Params();
 	return {
 		name: "session_totals",
 		params,
 		sql: `SELECT count() AS sessions, sum(ended - began) AS duration_ms, countIf(one.n = 1) AS single,
 	sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences
-FROM ${sessionRows(params, scope, kind)} AS one${members ? ` WHERE ${members(params)}` : ""}`,
+FROM ${sessionRows(params, scope, kind)} AS one`,
 		read: ([row]) => row as unknown as SessionTotals,
 	};
 }

@@ -1,21 +1,31 @@
 /** Users that were active: any event with a resolved user makes one so, but being deleted. */
-import { between, bucketOf } from "../plan/scan.ts";
+import { at, between, bucketOf } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Buckets } from "../time/buckets.ts";
 import { activePeople, MAKES_ACTIVE, type PeopleScope, quartersIn, resolved, splitAtQuarters } from "./people.ts";
-import type { Members } from "./segments.ts";
 
 const QUARTER_SECONDS = 900;
 
-/** Distinct active users of a window, of all or of some. */
-export function distinctUsers(scope: PeopleScope, members?: Members): Question<number> {
+/** Distinct active users of a window. */
+export function distinctUsers(scope: PeopleScope): Question<number> {
 	const params = new Params();
 	return {
 		name: "distinct_users",
 		params,
 		sql: `SELECT uniqExactIf(user, user != 0) AS users
-FROM ${resolved(params, activePeople(params, scope), [], scope.as_of)}${members ? ` WHERE ${members(params)}` : ""}`,
+FROM ${resolved(params, activePeople(params, scope), [], scope.as_of)}`,
 		read: ([row]) => row?.users as number,
+	};
+}
+
+/** Whether any user was ever active. */
+export function hasUsers(as_of: number): Question<boolean> {
+	const params = new Params();
+	return {
+		name: "has_users",
+		params,
+		sql: `SELECT 1 ${from("user_days", `bitAnd(person, 1) = 1 AND first < ${at(params, as_of)}`)} LIMIT 1`,
+		read: (rows) => rows.length > 0,
 	};
 }
 

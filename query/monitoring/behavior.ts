@@ -4,10 +4,9 @@ import { BEHAVIOR_METRICS, type BehaviorAnswer, behaviorAnswer, behaviorQuery } 
 import { calendarDays, OF_USERS, over, retentionRates } from "../common/usage.ts";
 import { FEATURE_USED, featureAdoption } from "../measures/features.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
-import { everybody, type Segment, segmentMembers, userTotals } from "../measures/segments.ts";
-import { SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
+import { everybody, type Segment, segmentMembers, segmentTotals, togetherOf } from "../measures/segments.ts";
+import { SESSION_METHODS, sessionKind } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
-import { distinctUsers } from "../measures/users.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { decimals, ratio } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
@@ -56,31 +55,30 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 	const options = { scope, timezone, days: calendarDays(window, timezone), sessions: kind };
 	const segment = query.cohort.replace("_users", "") as Segment | "all";
 	const members = segment === "all" ? everybody : segmentMembers(options, segment);
-	const activeIn = (days: number) => asker.ask(distinctUsers({ start: end - days * DAY_MS, end, as_of }, members));
+	const recent = [1, 7, 30].map((days) => ({ start: end - days * DAY_MS, end }));
 	const none = Promise.resolve(undefined);
-	const [users, rates, sessions, active, features] = await Promise.all([
-		asker.ask(userTotals(scope, members)),
+	const [all, rates, features] = await Promise.all([
+		asker.ask(segmentTotals(options, recent)),
 		wanted.has("retention") ? retentionRates(asker, { as_of, timezone, mode: "calendar", members }) : none,
-		wanted.has("engagement") ? asker.ask(sessionTotals(window, kind, members)) : none,
-		wanted.has("engagement") ? Promise.all([1, 7, 30].map(activeIn)) : none,
 		wanted.has("feature_adoption") ? asker.ask(featureAdoption(window, members)) : none,
 	]);
-	const known = (n: number | undefined) => (users.seen > 0 ? (n ?? 0) : null);
-	const [dau = 0, wau = 0, mau = 0] = active ?? [];
+	const users = togetherOf(all.filter((one) => segment === "all" || one.segment === segment));
+	const known = (n: number | undefined) => (all.length > 0 ? (n ?? 0) : null);
+	const [dau = 0, wau = 0, mau = 0] = users.in;
 	const answer = {
 		timeframe: window.timeframe,
 		cohort: query.cohort,
-		users: known(users.seen),
+		users: known(users.users),
 		...(rates ? { retention: rates } : {}),
-		...(sessions
+		...(wanted.has("engagement")
 			? {
 					engagement: {
 						dau: known(dau),
 						wau: known(wau),
 						mau: known(mau),
 						stickiness: ratio(over(dau, mau)),
-						sessions_per_user: decimals(over(sessions.sessions, users.active), 2),
-						events_per_session: decimals(over(sessions.n, sessions.sessions), 2),
+						sessions_per_user: decimals(over(users.sessions, users.active), 2),
+						events_per_session: decimals(over(users.n, users.sessions), 2),
 					},
 				}
 			: {}),
@@ -101,7 +99,7 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 			data_through: sent.dataThrough("event"),
 			methods: {
 				...(rates ? { retention: RETENTION_METHODS.calendar } : {}),
-				...(sessions ? { "engagement.sessions_per_user": SESSION_METHODS[kind] } : {}),
+				...(wanted.has("engagement") ? { "engagement.sessions_per_user": SESSION_METHODS[kind] } : {}),
 			},
 		},
 		{ needs: NEEDS, sent },

@@ -8,7 +8,7 @@ import { MODEL_EVENT } from "../measures/models.ts";
 import { meanDuration_s, SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { HTTP, HTTP_NAMES, totalOf, traffic } from "../measures/traffic.ts";
-import { distinctUsers } from "../measures/users.ts";
+import { distinctUsers, hasUsers } from "../measures/users.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { decimals, largestRemainder, ratio } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
@@ -47,7 +47,7 @@ async function usage({ asker, now, reach }: Asking, query: z.infer<typeof usageQ
 	const [requests, users, known, sessions, values] = await Promise.all([
 		byHttp ? asker.ask(traffic({ start: window.start, end: window.end, now, reach })) : undefined,
 		asker.ask(distinctUsers(window)),
-		asker.ask(distinctUsers({ start: 0, end: as_of, as_of })),
+		asker.ask(hasUsers(as_of)),
 		asker.ask(sessionTotals(window, kind)),
 		dimensions.length > 0 ? asker.ask(breakdown(window, dimensions)) : new Map<string, BreakdownValue[]>(),
 	]);
@@ -55,7 +55,7 @@ async function usage({ asker, now, reach }: Asking, query: z.infer<typeof usageQ
 	const answer = {
 		timeframe: window.timeframe,
 		total_api_calls: requests ? totalOf(requests.values()).requests : api,
-		unique_users: known > 0 ? users : null,
+		unique_users: known ? users : null,
 		avg_session_duration: decimals(meanDuration_s(sessions), 1),
 		single_event_share: ratio(over(sessions.single, sessions.sessions)),
 		...(dimensions.length === 0
