@@ -41,7 +41,7 @@ const NEEDS: Needs = {
 	"activity_patterns.peak_hours": OF_USERS,
 	"activity_patterns.peak_days": OF_USERS,
 	"activity_patterns.geographic_distribution": {
-		any: ["event session.started"],
+		any: ["event session.started", "event"],
 		with: "geo.country.iso_code",
 	},
 };
