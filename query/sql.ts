@@ -22,6 +22,7 @@ export const TENANT_TABLES = [
 	"session_hours",
 	"event_counts_15m",
 	"feature_uses_15m",
+	"model_calls",
 	"model_hours",
 	"model_days",
 ] as const;

@@ -13,7 +13,7 @@ import {
 	type ModelCalls,
 	type ModelScope,
 	modelCalls,
-	modelCover,
+	modelVolume,
 } from "../measures/models.ts";
 import { FEEDBACK_EVENT, MIN_RATINGS } from "../measures/ratings.ts";
 import { signals } from "../measures/signals.ts";
@@ -83,9 +83,9 @@ async function aiPerformance(asking: Asking, query: z.infer<typeof aiPerformance
 	const window = resolveWindow(query, { timeframes: PERFORMANCE_TIMEFRAMES, defaultTimeframe: "30d", now });
 	const grid: Grid = { ...window, buckets: bucketsOver(window.start, window.end, "1d", window.timezone) };
 	const scope: ModelScope = { ...grid, model: query.model, now, reach };
-	const [sent, models, found] = await Promise.all([
+	const [sent, { models, source }, found] = await Promise.all([
 		asker.ask(signals(window.as_of)),
-		asker.ask(modelCalls(scope)),
+		callsOf(asker, scope),
 		verdictsOf(asker, scope),
 	]);
 	const gauges = await modelGauges(asker, scope, sent, models);
@@ -99,7 +99,7 @@ async function aiPerformance(asking: Asking, query: z.infer<typeof aiPerformance
 		data_through: sent.dataThrough("event"),
 		methods: METHODS,
 		sketched: ["models[].p95_response_time", "models[].p99_response_time"],
-		source: modelCover(scope).hours === undefined ? ("raw" as const) : tierOf("1h"),
+		source: source === "calls" ? ("raw" as const) : tierOf("1h"),
 	};
 	return withMeta(answer, parts, { needs: NEEDS, sent });
 }
@@ -114,6 +114,14 @@ const METHODS = {
 	"models[].resource_usage.avg_memory_mb": `memory_mb of the requests, else the gauge ${PROCESS_MEMORY} tagged model`,
 	"models[].resource_usage.avg_cpu_percent": `cpu_percent of the requests, else the gauge ${PROCESS_CPU} tagged model`,
 };
+
+/** Calls up to which each of them is looked at: that takes less than to plan how the rollups fit together. */
+const MAX_CALLS = 2_000_000;
+
+async function callsOf(asker: Asker, scope: ModelScope) {
+	const source = (await asker.ask(modelVolume(scope))) > MAX_CALLS ? "rollups" : "calls";
+	return { source, models: await asker.ask(modelCalls(scope, source)) } as const;
+}
 
 /** Verdicts on the models that they name, and on those whose calls they name. */
 async function verdictsOf(asker: Asker, scope: ModelScope): Promise<Verdict[]> {

@@ -161,9 +161,9 @@ const expectedOf = ({ start, end, model }: ModelScope): Map<string, TestEvent[]>
 
 test("calls of every model, over any window and by the days of any zone, equal the events themselves", async () => {
 	await fc.assert(
-		fc.asyncProperty(scopes, async (scope) => {
+		fc.asyncProperty(scopes, fc.constantFrom("calls", "rollups"), async (scope, source) => {
 			const expected = expectedOf(scope);
-			const found = await asker.ask(modelCalls(scope));
+			const found = await asker.ask(modelCalls(scope, source));
 			expect(found.map(({ name }) => name).sort()).toEqual([...expected.keys()].sort());
 			const requests = found.map((model) => model.requests);
 			expect(requests).toEqual([...requests].sort((a, b) => b - a));
@@ -207,14 +207,14 @@ describe("a window is covered", () => {
 
 test("what was stored before the tables existed is filled in, and filling in twice changes nothing", async () => {
 	const scope: ModelScope = { ...base, start: FROM, end: TO };
-	const before = await asker.ask(modelCalls(scope));
-	for (const name of ["model_hours", "model_days"]) {
+	const before = await asker.ask(modelCalls(scope, "rollups"));
+	for (const name of ["model_calls", "model_hours", "model_days"]) {
 		const { text } = migrations().find((migration) => migration.name === name)!;
 		for (const query of render(text, { database: "tidemark", days: retentionDays(NO_EXPIRY) })) {
 			if (/^(TRUNCATE|INSERT)/m.test(query)) await database.client.command({ query });
 		}
 	}
-	const after = await asker.ask(modelCalls(scope));
+	const after = await asker.ask(modelCalls(scope, "rollups"));
 	const rounded = (models: readonly Model[]) =>
 		models.map(({ buckets: _, ...model }) =>
 			Object.fromEntries(

@@ -10,40 +10,25 @@ const UNKNOWN_MODEL = "unknown";
 /** SQL: the name that answers call a model by. */
 export const nameOfModel = (column: string) => `if(${column} = '', '${UNKNOWN_MODEL}', ${column})`;
 
-/** SQL of a row of `events`: `timeout`, `cancelled`, any other error, or nothing. */
-const ERROR_TYPE = "strings['error_type']";
-/** A call that says it failed without saying why is an error too. */
-const SAYS_FAILED = `(lower(strings['success']) = 'false' OR (mapContains(numbers, 'success') AND numbers['success'] = 0))`;
-/** SQL: the call answered. */
-export const SUCCEEDED = `(${ERROR_TYPE} = '' AND NOT ${SAYS_FAILED})`;
-const FAILED = `(${ERROR_TYPE} NOT IN ('', 'timeout', 'cancelled') OR (${ERROR_TYPE} = '' AND ${SAYS_FAILED}))`;
-/** SQL: how long the call took says how fast the model is, which timeouts and cancelled calls do not. */
-export const TIMED = `(mapContains(numbers, 'latency_ms') AND numbers['latency_ms'] >= 0 AND ${ERROR_TYPE} NOT IN ('timeout', 'cancelled'))`;
-
-const has = (name: string) => `mapContains(numbers, '${name}')`;
-const HAS_PARTS = `(${has("input_tokens")} AND ${has("output_tokens")})`;
-/** Input counts what was cached already; the total alone where one of the parts is not known. */
-const TOKENS = `if(${HAS_PARTS} OR NOT ${has("tokens")}, numbers['input_tokens'] + numbers['output_tokens'], numbers['tokens'])`;
-
-/** What `model_hours` sums up, of one event; the view that fills it says the same. */
-const OF_EVENT = {
-	requests: "1",
-	cancelled: `${ERROR_TYPE} = 'cancelled'`,
-	timeouts: `${ERROR_TYPE} = 'timeout'`,
-	failed: FAILED,
-	timed: TIMED,
-	latency_ms: `if(${TIMED}, numbers['latency_ms'], 0)`,
-	measured: has("response_chars"),
-	response_chars: "numbers['response_chars']",
-	metered: `${has("input_tokens")} OR ${has("output_tokens")} OR ${has("tokens")}`,
-	tokens: TOKENS,
-	memory_samples: has("memory_mb"),
-	memory_mb: "numbers['memory_mb']",
-	cpu_samples: has("cpu_percent"),
-	cpu_percent: "numbers['cpu_percent']",
+/** What `model_hours` sums up, of the rows of `model_calls`; the view that fills it says the same. */
+const OF_CALLS = {
+	requests: "count()",
+	cancelled: "countIf(outcome = 'cancelled')",
+	timeouts: "countIf(outcome = 'timeout')",
+	failed: "countIf(outcome = 'error')",
+	timed: "count(timed_ms)",
+	latency_ms: "sum(timed_ms)",
+	measured: "count(response_chars)",
+	response_chars: "sum(response_chars)",
+	metered: "count(tokens)",
+	tokens: "sum(tokens)",
+	memory_samples: "count(memory_mb)",
+	memory_mb: "sum(memory_mb)",
+	cpu_samples: "count(cpu_percent)",
+	cpu_percent: "sum(cpu_percent)",
 } as const;
 /** In the order of the sums of a row: as an array they are one expression, and the time of a long query is that of reading it. */
-const COLUMNS = Object.keys(OF_EVENT) as (keyof typeof OF_EVENT)[];
+const COLUMNS = Object.keys(OF_CALLS) as (keyof typeof OF_CALLS)[];
 
 /** A scope of which only one model may be asked for. */
 export interface ModelScope extends Scope {
@@ -84,15 +69,31 @@ export interface Model extends ModelCalls {
 	readonly buckets: ReadonlyMap<number, ModelCalls>;
 }
 
-/** Every model that was called within the scope, the most called first. */
-export function modelCalls(scope: ModelScope): Question<Model[]> {
+/** Calls within the whole hours of a scope, to choose the source that its answer comes from. */
+export function modelVolume(scope: Scope): Question<number> {
+	const params = new Params();
+	const { hours } = modelCover(scope);
+	const [first, last] = [hours?.start ?? 0, hours?.end ?? 0].map((ms) => params.add("UInt32", ms / 1_000));
+	return {
+		name: "model_volume",
+		params,
+		sql: `SELECT sum(requests) AS n ${from("model_hours", `hour >= toDateTime(${first}, 'UTC') AND hour < toDateTime(${last}, 'UTC')`)}`,
+		read: ([row]) => Number(row?.n ?? 0),
+	};
+}
+
+/**
+ * Every model that was called within the scope, the most called first.
+ * @param source each call, or the rollups of whole hours and days with the calls of the rest: the same, but for windows of millions
+ */
+export function modelCalls(scope: ModelScope, source: "calls" | "rollups"): Question<Model[]> {
 	const params = new Params();
 	return {
 		name: "model_calls",
 		params,
 		// Buckets first, then all of a model: one pass over the rows.
 		sql: `SELECT name, sumForEach(bucket) AS sums, quantilesDDMerge${SKETCH}(sketch) AS quantiles, groupArray((t, bucket)) AS buckets
-FROM (SELECT name, t, sumForEach(sums) AS bucket, quantilesDDMergeState${SKETCH}(latencies) AS sketch FROM ${modelRows(params, scope)} GROUP BY name, t)
+FROM (SELECT name, t, sumForEach(sums) AS bucket, quantilesDDMergeState${SKETCH}(latencies) AS sketch FROM ${modelRows(params, scope, source)} GROUP BY name, t)
 GROUP BY name ORDER BY sums[1] DESC, name`,
 		read: (rows) => rows.map(toModel),
 	};
@@ -154,8 +155,8 @@ function wholeSteps({ start, end }: Span, step: number): Span | undefined {
  * A subquery with `t`, `name`, `sums` and the sketch `latencies`. Counts come by hour and by event, sketches by day, by hour and by
  * event: a row that has one of both may lack the other.
  */
-function modelRows(params: Params, scope: ModelScope): string {
-	const { hours, days, divided } = modelCover(scope);
+function modelRows(params: Params, scope: ModelScope, source: "calls" | "rollups"): string {
+	const { hours, days, divided } = source === "calls" ? { divided: [] } : modelCover(scope);
 	const only = (column: string) =>
 		scope.model === undefined ? "1" : `${nameOfModel(column)} = ${params.add("String", scope.model)}`;
 	const second = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
@@ -188,13 +189,12 @@ function modelRows(params: Params, scope: ModelScope): string {
 	if (ends.length > 0 || divided.length > 0) {
 		const atEnds = ends.map((span) => `(${between(params, "ts", span.start, span.end)})`).join(" OR ") || "0";
 		const dividedHours = `${between(params, "ts", scope.start, scope.end)} AND ${isDivided("toStartOfHour(toDateTime(ts, 'UTC'), 'UTC')")}`;
-		const where = `event = '${MODEL_EVENT}' AND (${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""})`;
-		parts.push(`SELECT t, name, sumForEach(sums) AS sums, quantilesDDStateIf${SKETCH}(latency, is_timed) AS latencies
-FROM (SELECT ${bucketOf(params, scope.buckets, "ts")} AS t, ${nameOfModel("strings['model']")} AS name,
-	[${COLUMNS.map((column) => `toFloat64(${OF_EVENT[column]})`).join(", ")}] AS sums,
-	${sketchable("numbers['latency_ms']")} AS latency, sums[${COLUMNS.indexOf("timed") + 1}] = 1 AND (${atEnds}) AS is_timed
-	${from("events", `${where} AND ${only("strings['model']")}`)})
-GROUP BY t, name`);
+		const where = `(${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""}) AND ${only("model")}`;
+		const timed = divided.length > 0 ? `timed_ms IS NOT NULL AND (${atEnds})` : "timed_ms IS NOT NULL";
+		parts.push(`SELECT ${bucketOf(params, scope.buckets, "ts")} AS t, ${nameOfModel("model")} AS name,
+	[${COLUMNS.map((column) => `toFloat64(coalesce(${OF_CALLS[column]}, 0))`).join(", ")}] AS sums,
+	quantilesDDStateIf${SKETCH}(${sketchable("assumeNotNull(timed_ms)")}, ${timed}) AS latencies
+${from("model_calls", where)} GROUP BY t, name`);
 	}
 	return `(${parts.join("\nUNION ALL\n")})`;
 }
@@ -213,15 +213,14 @@ const RECENT_MS = 300_000;
 /** The language model backend at the end of the scope. */
 export function modelService(scope: Scope): Question<ModelService> {
 	const params = new Params();
-	const recent = `ts >= ${at(params, scope.end - RECENT_MS)} AND ${TIMED}`;
 	return {
 		name: "model_service",
 		params,
-		sql: `SELECT argMaxIf(strings['model'], (ts, id), ${SUCCEEDED} AND strings['model'] != '') AS model,
-	sumIf(numbers['latency_ms'], ${recent}) / nullIf(countIf(${recent}), 0) AS latency_ms
-${from("events", `event = '${MODEL_EVENT}' AND ${between(params, "ts", scope.end - DAY_MS, scope.end)}`)}`,
+		sql: `SELECT argMaxIf(model, (ts, id), outcome = 'success' AND model != '') AS latest,
+	avgIf(timed_ms, ts >= ${at(params, scope.end - RECENT_MS)}) AS latency_ms
+${from("model_calls", between(params, "ts", scope.end - DAY_MS, scope.end))}`,
 		read: ([row]) => ({
-			model: (row?.model as string | undefined) || null,
+			model: (row?.latest as string | undefined) || null,
 			latency_ms: (row?.latency_ms as number | null | undefined) ?? null,
 		}),
 	};

@@ -1,7 +1,7 @@
 /** What evaluators and users think of a model's answers, from 1 to 5. */
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
-import { MODEL_EVENT, type ModelScope, nameOfModel } from "./models.ts";
+import { type ModelScope, nameOfModel } from "./models.ts";
 import { BINARY_RATING, FEEDBACK_EVENT, RATING } from "./ratings.ts";
 
 export const EVALUATION_EVENT = "gen_ai.evaluation.result";
@@ -78,14 +78,14 @@ export function verdictsOnCalls(scope: ModelScope): Question<Verdict[]> {
 	const params = new Params();
 	const { judged, where } = judgedRows(params, scope, "strings['model'] = '' AND strings['target_id'] != ''");
 	const ids = `SELECT strings['target_id'] ${from("events", where)}`;
-	const calls = from("events", `event = '${MODEL_EVENT}' AND ts < ${at(params, scope.end)} AND event_id IN (${ids})`);
+	const calls = from("model_calls", `ts < ${at(params, scope.end)} AND event_id IN (${ids})`);
 	const only = scope.model === undefined ? "1" : `called = ${params.add("String", scope.model)}`;
 	return {
 		name: "verdicts_on_calls",
 		params,
 		sql: `SELECT called AS model, ${GROUPED}
 FROM ${judged} AS judged
-INNER JOIN (SELECT event_id, ${nameOfModel("any(strings['model'])")} AS called ${calls} GROUP BY event_id) AS calls
+INNER JOIN (SELECT event_id, ${nameOfModel("any(model)")} AS called ${calls} GROUP BY event_id) AS calls
 ON judged.target = calls.event_id
 WHERE value IS NOT NULL AND ${only} GROUP BY model, criterion, source`,
 		read: (rows) => rows.map(toVerdict),
