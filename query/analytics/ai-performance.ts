@@ -22,7 +22,9 @@ import {
 	CRITERIA,
 	EVALUATION_EVENT,
 	mergedVerdicts,
+	VERDICT_EVENTS,
 	type Verdict,
+	type VerdictEvent,
 	verdicts,
 	verdictsOnCalls,
 } from "../measures/verdicts.ts";
@@ -83,10 +85,15 @@ async function aiPerformance(asking: Asking, query: z.infer<typeof aiPerformance
 	const window = resolveWindow(query, { timeframes: PERFORMANCE_TIMEFRAMES, defaultTimeframe: "30d", now });
 	const grid: Grid = { ...window, buckets: bucketsOver(window.start, window.end, "1d", window.timezone) };
 	const scope: ModelScope = { ...grid, model: query.model, now, reach };
-	const [sent, { models, source }, found] = await Promise.all([
-		asker.ask(signals(window.as_of)),
-		callsOf(asker, scope),
-		verdictsOf(asker, scope),
+	const [sent, volume] = await Promise.all([asker.ask(signals(window.as_of)), asker.ask(modelVolume(scope))]);
+	const source = volume > MAX_CALLS ? "rollups" : "calls";
+	const [models, found] = await Promise.all([
+		asker.ask(modelCalls(scope, source)),
+		verdictsOf(
+			asker,
+			scope,
+			VERDICT_EVENTS.filter((event) => sent.hasEvent(event)),
+		),
 	]);
 	const gauges = await modelGauges(asker, scope, sent, models);
 	const answer = {
@@ -118,16 +125,16 @@ const METHODS = {
 /** Calls up to which each of them is looked at: that takes less than to plan how the rollups fit together. */
 const MAX_CALLS = 2_000_000;
 
-async function callsOf(asker: Asker, scope: ModelScope) {
-	const source = (await asker.ask(modelVolume(scope))) > MAX_CALLS ? "rollups" : "calls";
-	return { source, models: await asker.ask(modelCalls(scope, source)) } as const;
-}
-
 /** Verdicts on the models that they name, and on those whose calls they name. */
-async function verdictsOf(asker: Asker, scope: ModelScope): Promise<Verdict[]> {
-	const found = await asker.ask(verdicts(scope));
-	const unnamed = found.some(({ model }) => model === "");
-	return mergedVerdicts([...found, ...(unnamed ? await asker.ask(verdictsOnCalls(scope)) : [])]);
+async function verdictsOf(asker: Asker, scope: ModelScope, events: readonly VerdictEvent[]): Promise<Verdict[]> {
+	const found = await Promise.all(
+		events.map(async (event) => {
+			const named = await asker.ask(verdicts(scope, event));
+			const unnamed = named.some(({ model }) => model === "");
+			return [...named, ...(unnamed ? await asker.ask(verdictsOnCalls(scope, event)) : [])];
+		}),
+	);
+	return mergedVerdicts(found.flat());
 }
 
 function toAnswer(

@@ -2,7 +2,8 @@
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 import { type ModelScope, nameOfModel } from "./models.ts";
-import { BINARY_RATING, FEEDBACK_EVENT, RATING } from "./ratings.ts";
+import { FEEDBACK_EVENT, isBinary, RATING_PARTS, ratingOf } from "./ratings.ts";
+import type { Scope } from "./scope.ts";
 
 export const EVALUATION_EVENT = "gen_ai.evaluation.result";
 export const CRITERIA = ["coherence", "relevance"] as const;
@@ -26,75 +27,78 @@ export interface Verdict {
 	readonly binary: boolean;
 }
 
-const CRITERION = "lower(if(strings['name'] != '', strings['name'], strings['gen_ai.evaluation.name']))";
-const VALUE = `multiIf(mapContains(numbers, 'value'), numbers['value'],
-	mapContains(numbers, 'gen_ai.evaluation.score.value'), numbers['gen_ai.evaluation.score.value'], toFloat64OrNull(strings['value']))`;
-const LOW = "if(mapContains(numbers, 'scale_min'), numbers['scale_min'], 1)";
-const HIGH = "if(mapContains(numbers, 'scale_max'), numbers['scale_max'], 5)";
-/** Mapped linearly from its own scale, 1 to 5 where it names none; null for what lies outside it. */
-const SCORE = `if(${HIGH} > ${LOW} AND ${VALUE} BETWEEN ${LOW} AND ${HIGH}, 1 + 4 * (${VALUE} - ${LOW}) / (${HIGH} - ${LOW}), NULL)`;
-
 /** Ratings of other things are not about what a model answered. */
 const OF_ANSWERS = "strings['target_type'] NOT IN ('conversation', 'feature', 'ticket')";
+const CRITERION = "lower(if(strings['name'] != '', strings['name'], strings['gen_ai.evaluation.name']))";
 
-interface Rows {
-	/** A subquery with `named`, `target`, `criterion`, `source`, `evaluator`, `value` and `binary`. */
-	readonly judged: string;
-	/** Events that are verdicts on a model; a predicate. */
-	readonly where: string;
+/** The records that judge models. */
+export const VERDICT_EVENTS = [FEEDBACK_EVENT, EVALUATION_EVENT] as const;
+export type VerdictEvent = (typeof VERDICT_EVENTS)[number];
+
+function inScope(params: Params, scope: Scope, event: VerdictEvent, also: string): string {
+	const counts = event === FEEDBACK_EVENT ? OF_ANSWERS : `${CRITERION} IN ${params.add("Array(String)", CRITERIA)}`;
+	return `event = '${event}' AND ${between(params, "ts", scope.start, scope.end)} AND ${counts} AND ${also}`;
 }
 
-function judgedRows(params: Params, scope: ModelScope, also: string): Rows {
-	const isRating = `event = '${FEEDBACK_EVENT}'`;
-	const counts = `((${isRating} AND ${OF_ANSWERS}) OR (NOT ${isRating} AND ${CRITERION} IN ${params.add("Array(String)", CRITERIA)}))`;
-	const where = `event IN ('${EVALUATION_EVENT}', '${FEEDBACK_EVENT}') AND ${between(params, "ts", scope.start, scope.end)} AND ${counts} AND ${also}`;
-	return {
-		where,
-		judged: `(SELECT strings['model'] AS named, strings['target_id'] AS target, if(${isRating}, 'satisfaction', ${CRITERION}) AS criterion,
-	if(${isRating}, '', lower(strings['source'])) AS source, if(${isRating}, '', strings['evaluator']) AS evaluator,
-	if(${isRating}, ${RATING}, ${SCORE}) AS value, ${isRating} AND ${BINARY_RATING} AS binary
-	${from("events", where)})`,
-	};
+/** A subquery with `named`, `target`, `criterion`, `source`, `evaluator`, `value` (null for none), `binary` and `n`. */
+function judgedRows(event: VerdictEvent, where: string): string {
+	const of = "strings['model'] AS named, strings['target_id'] AS target";
+	if (event === FEEDBACK_EVENT) {
+		// Grouped as they were sent: the mapping is then of a handful of values, not of every rating.
+		const parts = { word: "word", value: "rating", scale: "scale" };
+		return `(SELECT named, target, 'satisfaction' AS criterion, '' AS source, '' AS evaluator, ${ratingOf(parts)} AS value, ${isBinary(parts)} AS binary, n
+	FROM (SELECT ${of}, ${RATING_PARTS.word} AS word, ${RATING_PARTS.value} AS rating, ${RATING_PARTS.scale} AS scale, count() AS n
+		${from("events", where)} GROUP BY named, target, word, rating, scale))`;
+	}
+	// Mapped linearly from its own scale, 1 to 5 where it names none; what lies outside it does not count.
+	return `(SELECT named, target, criterion, source, evaluator, 0 AS binary, 1 AS n,
+		if(high > low AND score BETWEEN low AND high, 1 + 4 * (score - low) / (high - low), NULL) AS value
+	FROM (SELECT ${of}, ${CRITERION} AS criterion, lower(strings['source']) AS source, strings['evaluator'] AS evaluator,
+			multiIf(mapContains(numbers, 'value'), numbers['value'], mapContains(numbers, 'gen_ai.evaluation.score.value'),
+				numbers['gen_ai.evaluation.score.value'], toFloat64OrNull(strings['value'])) AS score,
+			if(mapContains(numbers, 'scale_min'), numbers['scale_min'], 1) AS low, if(mapContains(numbers, 'scale_max'), numbers['scale_max'], 5) AS high
+		${from("events", where)}))`;
 }
 
-const GROUPED = `criterion, source, count() AS n, sum(value) AS total, arraySort(groupUniqArrayIf(evaluator, evaluator != '')) AS evaluators, max(binary) AS is_binary`;
+const GROUPED =
+	"criterion, source, sum(n) AS judged, sum(n * value) AS total, arraySort(groupUniqArrayIf(evaluator, evaluator != '')) AS evaluators, max(binary) AS is_binary";
 
 /** Verdicts within the scope by the model that they name; those that name none have the model `""`. */
-export function verdicts(scope: ModelScope): Question<Verdict[]> {
+export function verdicts(scope: ModelScope, event: VerdictEvent): Question<Verdict[]> {
 	const params = new Params();
 	const also =
 		scope.model === undefined ? "1" : `strings['model'] IN ${params.add("Array(String)", [scope.model, ""])}`;
-	const { judged } = judgedRows(params, scope, also);
 	return {
-		name: "verdicts",
+		name: `verdicts.${event}`,
 		params,
-		sql: `SELECT named AS model, ${GROUPED} FROM ${judged} WHERE value IS NOT NULL GROUP BY model, criterion, source`,
+		sql: `SELECT named AS model, ${GROUPED} FROM ${judgedRows(event, inScope(params, scope, event, also))}
+WHERE value IS NOT NULL GROUP BY model, criterion, source`,
 		read: (rows) => rows.map(toVerdict),
 	};
 }
 
 /** Verdicts that name no model, by that of the call whose `event_id` is their target. */
-export function verdictsOnCalls(scope: ModelScope): Question<Verdict[]> {
+export function verdictsOnCalls(scope: ModelScope, event: VerdictEvent): Question<Verdict[]> {
 	const params = new Params();
-	const { judged, where } = judgedRows(params, scope, "strings['model'] = '' AND strings['target_id'] != ''");
+	const where = inScope(params, scope, event, "strings['model'] = '' AND strings['target_id'] != ''");
 	const ids = `SELECT strings['target_id'] ${from("events", where)}`;
 	const calls = from("model_calls", `ts < ${at(params, scope.end)} AND event_id IN (${ids})`);
 	const only = scope.model === undefined ? "1" : `called = ${params.add("String", scope.model)}`;
 	return {
-		name: "verdicts_on_calls",
+		name: `verdicts_on_calls.${event}`,
 		params,
 		sql: `SELECT called AS model, ${GROUPED}
-FROM ${judged} AS judged
+FROM ${judgedRows(event, where)} AS found
 INNER JOIN (SELECT event_id, ${nameOfModel("any(model)")} AS called ${calls} GROUP BY event_id) AS calls
-ON judged.target = calls.event_id
+ON found.target = calls.event_id
 WHERE value IS NOT NULL AND ${only} GROUP BY model, criterion, source`,
 		read: (rows) => rows.map(toVerdict),
 	};
 }
 
 function toVerdict(row: Row): Verdict {
-	const { is_binary, ...verdict } = row;
-	return { ...(verdict as unknown as Omit<Verdict, "binary">), binary: Boolean(is_binary) };
+	const { is_binary, judged, ...verdict } = row;
+	return { ...(verdict as unknown as Omit<Verdict, "binary" | "n">), n: Number(judged), binary: Boolean(is_binary) };
 }
 
 /** Verdicts of one model, criterion and source as one. */
