@@ -14,13 +14,23 @@ interface RatingParts {
 	readonly scale: string;
 }
 
-export const RATING_PARTS: RatingParts = {
-	word: "lower(strings['rating'])",
-	value: "if(mapContains(numbers, 'rating'), numbers['rating'], toFloat64OrNull(strings['rating']))",
-	// 5 when the client names none.
-	scale:
-		"if(numbers['scale'] > 0, numbers['scale'], coalesce(nullIf(greatest(toFloat64OrZero(strings['scale']), 0), 0), 5))",
-};
+/** A rating and its scale as they were sent, of a row of `events`. */
+export const SENT_RATING = {
+	text: "strings['rating']",
+	number: "if(mapContains(numbers, 'rating'), numbers['rating'], NULL)",
+	scale_text: "strings['scale']",
+	scale_number: "numbers['scale']",
+} as const;
+
+export function ratingParts(sent: Readonly<Record<keyof typeof SENT_RATING, string>>): RatingParts {
+	const scale = `if(${sent.scale_number} > 0, ${sent.scale_number}, greatest(toFloat64OrZero(${sent.scale_text}), 0))`;
+	return {
+		word: `lower(${sent.text})`,
+		value: `coalesce(${sent.number}, toFloat64OrNull(${sent.text}))`,
+		// 5 when the client names none.
+		scale: `coalesce(nullIf(${scale}, 0), 5)`,
+	};
+}
 
 const UP = "('up', 'thumbs_up', 'thumbs-up', '👍', 'true')";
 const DOWN = "('down', 'thumbs_down', 'thumbs-down', '👎', 'false')";
@@ -39,4 +49,4 @@ export const ratingOf = ({ word, value, scale }: RatingParts) => `multiIf(
 export const isBinary = ({ word, scale }: RatingParts) => `(${word} IN ${UP} OR ${word} IN ${DOWN} OR ${scale} <= 2)`;
 
 /** @see ratingOf a row of `events` */
-export const RATING = ratingOf(RATING_PARTS);
+export const RATING = ratingOf(ratingParts(SENT_RATING));

@@ -2,7 +2,7 @@
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 import { type ModelScope, nameOfModel } from "./models.ts";
-import { FEEDBACK_EVENT, isBinary, RATING_PARTS, ratingOf } from "./ratings.ts";
+import { FEEDBACK_EVENT, isBinary, ratingOf, ratingParts, SENT_RATING } from "./ratings.ts";
 import type { Scope } from "./scope.ts";
 
 export const EVALUATION_EVENT = "gen_ai.evaluation.result";
@@ -40,18 +40,25 @@ function inScope(params: Params, scope: Scope, event: VerdictEvent, also: string
 	return `event = '${event}' AND ${between(params, "ts", scope.start, scope.end)} AND ${counts} AND ${also}`;
 }
 
-/** A subquery with `named`, `target`, `criterion`, `source`, `evaluator`, `value` (null for none), `binary` and `n`. */
-function judgedRows(event: VerdictEvent, where: string): string {
-	const of = "strings['model'] AS named, strings['target_id'] AS target";
+/** A subquery with the columns of `who`, `criterion`, `source`, `evaluator`, `value` (null for none), `binary` and `n`. */
+function judgedRows(event: VerdictEvent, who: "named" | "target", where: string): string {
+	const of = `strings['${who === "named" ? "model" : "target_id"}'] AS ${who}`;
 	if (event === FEEDBACK_EVENT) {
 		// Grouped as they were sent: the mapping is then of a handful of values, not of every rating.
+		const columns = Object.keys(SENT_RATING) as (keyof typeof SENT_RATING)[];
+		const sent = Object.fromEntries(columns.map((column) => [column, column])) as Record<
+			keyof typeof SENT_RATING,
+			string
+		>;
 		const parts = { word: "word", value: "rating", scale: "scale" };
-		return `(SELECT named, target, 'satisfaction' AS criterion, '' AS source, '' AS evaluator, ${ratingOf(parts)} AS value, ${isBinary(parts)} AS binary, n
-	FROM (SELECT ${of}, ${RATING_PARTS.word} AS word, ${RATING_PARTS.value} AS rating, ${RATING_PARTS.scale} AS scale, count() AS n
-		${from("events", where)} GROUP BY named, target, word, rating, scale))`;
+		const { word, value, scale } = ratingParts(sent);
+		return `(SELECT ${who}, 'satisfaction' AS criterion, '' AS source, '' AS evaluator, ${ratingOf(parts)} AS value, ${isBinary(parts)} AS binary, n
+	FROM (SELECT ${who}, n, ${word} AS word, ${value} AS rating, ${scale} AS scale
+		FROM (SELECT ${of}, ${columns.map((column) => `${SENT_RATING[column]} AS ${column}`).join(", ")}, count() AS n
+			${from("events", where)} GROUP BY ${[who, ...columns].join(", ")})))`;
 	}
 	// Mapped linearly from its own scale, 1 to 5 where it names none; what lies outside it does not count.
-	return `(SELECT named, target, criterion, source, evaluator, 0 AS binary, 1 AS n,
+	return `(SELECT ${who}, criterion, source, evaluator, 0 AS binary, 1 AS n,
 		if(high > low AND score BETWEEN low AND high, 1 + 4 * (score - low) / (high - low), NULL) AS value
 	FROM (SELECT ${of}, ${CRITERION} AS criterion, lower(strings['source']) AS source, strings['evaluator'] AS evaluator,
 			multiIf(mapContains(numbers, 'value'), numbers['value'], mapContains(numbers, 'gen_ai.evaluation.score.value'),
@@ -71,7 +78,7 @@ export function verdicts(scope: ModelScope, event: VerdictEvent): Question<Verdi
 	return {
 		name: `verdicts.${event}`,
 		params,
-		sql: `SELECT named AS model, ${GROUPED} FROM ${judgedRows(event, inScope(params, scope, event, also))}
+		sql: `SELECT named AS model, ${GROUPED} FROM ${judgedRows(event, "named", inScope(params, scope, event, also))}
 WHERE value IS NOT NULL GROUP BY model, criterion, source`,
 		read: (rows) => rows.map(toVerdict),
 	};
@@ -88,7 +95,7 @@ export function verdictsOnCalls(scope: ModelScope, event: VerdictEvent): Questio
 		name: `verdicts_on_calls.${event}`,
 		params,
 		sql: `SELECT called AS model, ${GROUPED}
-FROM ${judgedRows(event, where)} AS found
+FROM ${judgedRows(event, "target", where)} AS found
 INNER JOIN (SELECT event_id, ${nameOfModel("any(model)")} AS called ${calls} GROUP BY event_id) AS calls
 ON found.target = calls.event_id
 WHERE value IS NOT NULL AND ${only} GROUP BY model, criterion, source`,
