@@ -12,20 +12,20 @@ export const nameOfModel = (column: string) => `if(${column} = '', '${UNKNOWN_MO
 
 /** What `model_hours` sums up, of the rows of `model_calls`; the view that fills it says the same. */
 const OF_CALLS = {
-	requests: "count()",
-	cancelled: "countIf(outcome = 'cancelled')",
-	timeouts: "countIf(outcome = 'timeout')",
-	failed: "countIf(outcome = 'error')",
-	timed: "count(timed_ms)",
-	latency_ms: "sum(timed_ms)",
-	measured: "count(response_chars)",
-	response_chars: "sum(response_chars)",
-	metered: "count(tokens)",
-	tokens: "sum(tokens)",
-	memory_samples: "count(memory_mb)",
-	memory_mb: "sum(memory_mb)",
-	cpu_samples: "count(cpu_percent)",
-	cpu_percent: "sum(cpu_percent)",
+	requests: "toFloat64(count())",
+	cancelled: "toFloat64(countIf(outcome = 'cancelled'))",
+	timeouts: "toFloat64(countIf(outcome = 'timeout'))",
+	failed: "toFloat64(countIf(outcome = 'error'))",
+	timed: "toFloat64(count(timed_ms))",
+	latency_ms: "ifNull(sum(timed_ms), 0)",
+	measured: "toFloat64(count(response_chars))",
+	response_chars: "ifNull(sum(response_chars), 0)",
+	metered: "toFloat64(count(tokens))",
+	tokens: "ifNull(sum(tokens), 0)",
+	memory_samples: "toFloat64(count(memory_mb))",
+	memory_mb: "ifNull(sum(memory_mb), 0)",
+	cpu_samples: "toFloat64(count(cpu_percent))",
+	cpu_percent: "ifNull(sum(cpu_percent), 0)",
 } as const;
 /** In the order of the sums of a row: as an array they are one expression, and the time of a long query is that of reading it. */
 const COLUMNS = Object.keys(OF_CALLS) as (keyof typeof OF_CALLS)[];
@@ -88,12 +88,18 @@ export function modelVolume(scope: Scope): Question<number> {
  */
 export function modelCalls(scope: ModelScope, source: "calls" | "rollups"): Question<Model[]> {
 	const params = new Params();
+	const rows = modelRows(params, scope, source);
+	// Rollups give several rows a bucket; of calls there is one.
+	const buckets =
+		source === "calls"
+			? `SELECT name, t, sums AS bucket, latencies AS sketch FROM ${rows}`
+			: `SELECT name, t, sumForEach(sums) AS bucket, quantilesDDMergeState${SKETCH}(latencies) AS sketch FROM ${rows} GROUP BY name, t`;
 	return {
 		name: "model_calls",
 		params,
 		// Buckets first, then all of a model: one pass over the rows.
 		sql: `SELECT name, sumForEach(bucket) AS sums, quantilesDDMerge${SKETCH}(sketch) AS quantiles, groupArray((t, bucket)) AS buckets
-FROM (SELECT name, t, sumForEach(sums) AS bucket, quantilesDDMergeState${SKETCH}(latencies) AS sketch FROM ${modelRows(params, scope, source)} GROUP BY name, t)
+FROM (${buckets})
 GROUP BY name ORDER BY sums[1] DESC, name`,
 		read: (rows) => rows.map(toModel),
 	};
@@ -192,7 +198,7 @@ function modelRows(params: Params, scope: ModelScope, source: "calls" | "rollups
 		const where = `(${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""}) AND ${only("model")}`;
 		const timed = divided.length > 0 ? `timed_ms IS NOT NULL AND (${atEnds})` : "timed_ms IS NOT NULL";
 		parts.push(`SELECT ${bucketOf(params, scope.buckets, "ts")} AS t, ${nameOfModel("model")} AS name,
-	[${COLUMNS.map((column) => `toFloat64(coalesce(${OF_CALLS[column]}, 0))`).join(", ")}] AS sums,
+	[${COLUMNS.map((column) => `${OF_CALLS[column]}`).join(", ")}] AS sums,
 	quantilesDDStateIf${SKETCH}(${sketchable("assumeNotNull(timed_ms)")}, ${timed}) AS latencies
 ${from("model_calls", where)} GROUP BY t, name`);
 	}

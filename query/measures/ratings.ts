@@ -17,18 +17,17 @@ interface RatingParts {
 /** A rating and its scale as they were sent, of a row of `events`. */
 export const SENT_RATING = {
 	text: "strings['rating']",
-	number: "if(mapContains(numbers, 'rating'), numbers['rating'], NULL)",
-	scale_text: "strings['scale']",
-	scale_number: "numbers['scale']",
+	number: "numbers['rating']",
+	is_number: "mapContains(numbers, 'rating')",
+	maximum: "numbers['scale']",
 } as const;
 
 export function ratingParts(sent: Readonly<Record<keyof typeof SENT_RATING, string>>): RatingParts {
-	const scale = `if(${sent.scale_number} > 0, ${sent.scale_number}, greatest(toFloat64OrZero(${sent.scale_text}), 0))`;
 	return {
 		word: `lower(${sent.text})`,
-		value: `coalesce(${sent.number}, toFloat64OrNull(${sent.text}))`,
+		value: `if(${sent.is_number}, ${sent.number}, toFloat64OrNull(${sent.text}))`,
 		// 5 when the client names none.
-		scale: `coalesce(nullIf(${scale}, 0), 5)`,
+		scale: `if(${sent.maximum} > 0, ${sent.maximum}, 5)`,
 	};
 }
 

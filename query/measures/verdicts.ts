@@ -67,8 +67,10 @@ function judgedRows(event: VerdictEvent, who: "named" | "target", where: string)
 		${from("events", where)}))`;
 }
 
-const GROUPED =
-	"criterion, source, sum(n) AS judged, sum(n * value) AS total, arraySort(groupUniqArrayIf(evaluator, evaluator != '')) AS evaluators, max(binary) AS is_binary";
+// Without a WHERE on the value: it would be pushed below the grouping, and the mapping be done for every record.
+const GROUPED = `criterion, source, sumIf(n, value IS NOT NULL) AS judged, sum(n * value) AS total,
+	arraySort(groupUniqArrayIf(evaluator, evaluator != '' AND value IS NOT NULL)) AS evaluators, max(binary AND value IS NOT NULL) AS is_binary`;
+const BY_MODEL = "GROUP BY model, criterion, source HAVING judged > 0";
 
 /** Verdicts within the scope by the model that they name; those that name none have the model `""`. */
 export function verdicts(scope: ModelScope, event: VerdictEvent): Question<Verdict[]> {
@@ -78,8 +80,7 @@ export function verdicts(scope: ModelScope, event: VerdictEvent): Question<Verdi
 	return {
 		name: `verdicts.${event}`,
 		params,
-		sql: `SELECT named AS model, ${GROUPED} FROM ${judgedRows(event, "named", inScope(params, scope, event, also))}
-WHERE value IS NOT NULL GROUP BY model, criterion, source`,
+		sql: `SELECT named AS model, ${GROUPED} FROM ${judgedRows(event, "named", inScope(params, scope, event, also))} ${BY_MODEL}`,
 		read: (rows) => rows.map(toVerdict),
 	};
 }
@@ -98,7 +99,7 @@ export function verdictsOnCalls(scope: ModelScope, event: VerdictEvent): Questio
 FROM ${judgedRows(event, "target", where)} AS found
 INNER JOIN (SELECT event_id, ${nameOfModel("any(model)")} AS called ${calls} GROUP BY event_id) AS calls
 ON found.target = calls.event_id
-WHERE value IS NOT NULL AND ${only} GROUP BY model, criterion, source`,
+WHERE ${only} ${BY_MODEL}`,
 		read: (rows) => rows.map(toVerdict),
 	};
 }
