@@ -24,15 +24,15 @@ export const AS_OF = Date.parse(expected.as_of);
 
 export type ScenarioRecord = { readonly type: string } & { readonly [member: string]: Json };
 
-/** All records, in the order of the file, with their timestamps. */
-export function scenarioRecords(): ScenarioRecord[] {
+/** All records, in the order of the file, with the timestamps that they have when asked as of an instant. */
+export function scenarioRecords(as_of = AS_OF): ScenarioRecord[] {
 	const lines = gunzipSync(readFileSync(join(folder, "scenario.ndjson.gz")))
 		.toString()
 		.trim()
 		.split("\n");
 	return lines.map((line) => {
 		const { t, ...record } = JSON.parse(line) as { t: number; type: string };
-		return { ...record, timestamp: instantBefore(AS_OF, t) };
+		return { ...record, timestamp: instantBefore(as_of, t) };
 	});
 }
 
