@@ -19,11 +19,12 @@ const asked = { meta, explain: explanation.optional() };
 const { as_of, timezone, explain } = windowParameters;
 
 export const systemHealthQuery = z.strictObject({ as_of, timezone, explain });
+const inItsUnit = z.number().describe("In the unit of the metric.");
 const database = z.object({ connections: count, pool_size: count });
 export const systemHealthAnswer = z.object({
 	timestamp,
 	status: z.enum(["healthy", "degraded", "unhealthy", "unknown"]),
-	uptime_seconds: z.number().nullable(),
+	uptime_seconds: z.number().nullable().describe("Since the root service started."),
 	system: z.object({
 		cpu_usage: percent,
 		memory_usage: percent,
@@ -42,11 +43,11 @@ export const systemHealthAnswer = z.object({
 			status: z.string(),
 			model: z.string().nullable(),
 			response_time_ms: milliseconds,
-			queue_length: z.number().nullable(),
+			queue_length: z.number().nullable().describe("Requests that wait."),
 		}),
 		circuit_breakers: z.record(z.string(), z.string()),
 	}),
-	alerts: z.array(z.object({ level: z.string(), message: z.string(), threshold: z.number(), current: z.number() })),
+	alerts: z.array(z.object({ level: z.string(), message: z.string(), threshold: inItsUnit, current: inItsUnit })),
 	...asked,
 });
 export type SystemHealthQuery = z.input<typeof systemHealthQuery>;
@@ -61,7 +62,9 @@ export const systemPerformanceQuery = z.strictObject({
 export const systemPerformanceAnswer = z.object({
 	timeframe: z.string(),
 	granularity: z.string(),
-	metrics: z.array(point),
+	metrics: z
+		.array(point)
+		.describe("Usage in percent, volumes in bytes, response times in milliseconds, error_rate a ratio."),
 	summary: z.object({
 		avg_cpu: percent,
 		max_memory: percent,
@@ -86,12 +89,12 @@ export const systemLogsQuery = z.strictObject({
 });
 export const systemLogsAnswer = z.object({
 	logs: z.array(logEntry),
-	total: z.number().int(),
+	total: z.number().int().describe("Log lines that match all filters."),
 	has_more: z.boolean(),
 	next_cursor: z.string().nullable(),
 	aggregations: z.object({
-		by_level: z.record(z.string(), z.number()),
-		by_component: z.record(z.string(), z.number()),
+		by_level: z.record(z.string(), z.number().describe("Log lines.")),
+		by_component: z.record(z.string(), z.number().describe("Log lines.")),
 	}),
 	...asked,
 });

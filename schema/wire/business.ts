@@ -93,12 +93,12 @@ export const businessRevenueAnswer = z.object({
 		churned_this_month: count,
 		reactivated_this_month: count,
 		net_growth: count.describe("New + reactivated − churned."),
-		by_plan: z.record(z.string(), z.number()),
+		by_plan: z.record(z.string(), z.number().describe("Active subscriptions.")),
 	}),
 	usage_monetization: z.object({
-		ai_requests_billable: z.number().nullable(),
+		ai_requests_billable: z.number().nullable().describe("Requests that were charged."),
 		revenue_per_request: money("Billed for one."),
-		collaboration_hours: z.number().nullable(),
+		collaboration_hours: z.number().nullable().describe("Hours that were charged."),
 		revenue_per_hour: money("Billed for one."),
 	}),
 	currency: z.string(),
@@ -132,7 +132,7 @@ export const businessCustomersAnswer = z.object({
 		.object({ high_engagement: ratio, medium_engagement: ratio, low_engagement: ratio })
 		.describe("Shares of the same accounts by days with activity; they add up to 1."),
 	support_metrics: z.object({
-		avg_response_time_hours: z.number().nullable(),
+		avg_response_time_hours: z.number().nullable().describe("Hours to the first response."),
 		resolution_rate: ratio,
 		satisfaction_score: rating,
 		escalation_rate: ratio,

@@ -62,7 +62,7 @@ export const explanation = z.object({
 export const ratio = z.number().nullable().describe("Ratio from 0 to 1.");
 export const percent = z.number().nullable().describe("Percent.");
 export const milliseconds = z.number().nullable().describe("Milliseconds.");
-export const count = z.number().int().nullable();
+export const count = z.number().int().nullable().describe("How many.");
 
 const NUMBER_OR_TEXT = z.union([z.number(), z.boolean(), z.string(), z.array(z.string()), z.null()]);
 /** A bucket of a series: named numbers beside its start. */

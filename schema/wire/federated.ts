@@ -87,7 +87,7 @@ export const federatedParticipantsAnswer = z.object({
 		clusters: z.array(
 			z.object({
 				cluster_id: z.string(),
-				nodes: z.number().int(),
+				nodes: z.number().int().describe("How many."),
 				avg_latency: milliseconds.describe("Mean of the pairs' medians within the cluster, milliseconds."),
 				data_locality_score: ratio.describe("Bytes within the cluster / all bytes of its nodes."),
 			}),
@@ -144,7 +144,7 @@ export const federatedPrivacyAnswer = z.object({
 	privacy_metrics: z.object({
 		differential_privacy: z.object({
 			epsilon: z.number().nullable().describe("The budget."),
-			delta: z.number().nullable(),
+			delta: z.number().nullable().describe("Probability, of the guarantee."),
 			noise_level: z.number().nullable().describe("Standard deviation of the noise in the mean update."),
 			noise_multiplier: z.number().nullable().describe("Standard deviation of the noise over the clipping norm."),
 			privacy_budget_used: z.number().nullable().describe("epsilon_spent / epsilon, a ratio."),

@@ -41,7 +41,7 @@ export const kpisQuery = z.strictObject({
 });
 export const kpisAnswer = z.object({
 	kpis: z.array(kpiAnswer).describe("In the order they were created."),
-	total: z.number().int(),
+	total: z.number().int().describe("How many."),
 	next_cursor: z.string().nullable(),
 });
 export type KpisQuery = z.input<typeof kpisQuery>;

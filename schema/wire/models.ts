@@ -60,7 +60,7 @@ export const aiPerformanceAnswer = z.object({
 		request_volume: z.array(
 			z.object({
 				date: z.iso.date(),
-				count: z.number().int(),
+				count: z.number().int().describe("How many."),
 				partial: z.literal(true).optional().describe("The window has only a part of this day."),
 			}),
 		),
@@ -96,7 +96,7 @@ export const aiConversationsAnswer = z.object({
 	topic_analysis: z.array(
 		z.object({
 			topic: z.string(),
-			count: z.number().int(),
+			count: z.number().int().describe("How many."),
 			percentage: z.number().describe("Of all conversations; together 100."),
 			avg_satisfaction: score,
 			resolution_rate: ratio.describe("Of the conversations of which it is known."),

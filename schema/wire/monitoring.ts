@@ -70,7 +70,9 @@ export const metricsQuery = z.strictObject({
 export const metricsAnswer = z.object({
 	timeframe: z.string(),
 	granularity: z.string(),
-	data_points: z.array(point),
+	data_points: z
+		.array(point)
+		.describe("Response times in milliseconds, rates and utilizations as ratios; ingested metrics in their own unit."),
 	summary: z.object({
 		total_requests: count,
 		avg_response_time: milliseconds,
@@ -109,8 +111,8 @@ export const resourcesAnswer = z.object({
 	network: z
 		.object({
 			utilization: percent,
-			throughput_mbps: z.number().nullable(),
-			capacity_mbps: z.number().nullable(),
+			throughput_mbps: z.number().nullable().describe("Received and sent, megabits a second."),
+			capacity_mbps: z.number().nullable().describe("Of all links, megabits a second."),
 		})
 		.optional(),
 	...asked,
@@ -135,7 +137,7 @@ export const logsQuery = z.strictObject({
 });
 export const logsAnswer = z.object({
 	logs: z.array(logEntry),
-	total: z.number().int(),
+	total: z.number().int().describe("Log lines that match."),
 	total_is_lower_bound: z.boolean(),
 	next_cursor: z.string().nullable(),
 	...asked,

@@ -60,7 +60,7 @@ const projection = z.object({
 		latest: timestamp.nullable().describe("Null is never."),
 	}),
 	slope_per_day: z.number().describe("Ratio a day."),
-	r_squared: z.number(),
+	r_squared: z.number().describe("Share of the variance that the trend explains, from 0 to 1."),
 	utilization_at_horizon: z.number().describe("Ratio, 90 days from now, if nothing is done."),
 });
 

@@ -4,7 +4,7 @@ import { count, explanation, list, meta, percent, ratio, timeframes, timestamp, 
 
 const asked = { meta, explain: explanation.optional() };
 const seconds = z.number().nullable().describe("Seconds.");
-const mean = z.number().nullable();
+const mean = z.number().nullable().describe("Mean, a number of them.");
 const calendar = <const T extends readonly [string, ...string[]]>(options: T) =>
 	z
 		.enum(options)
@@ -79,7 +79,7 @@ export const usageUsersAnswer = z.object({
 	user_segments: z.array(
 		z.object({
 			segment: segmentNames,
-			count: z.number().int(),
+			count: z.number().int().describe("Users."),
 			percentage: percent.describe("Of total_users."),
 			avg_daily_sessions: mean.describe("Sessions a user and calendar day of the period."),
 			characteristics: z.array(z.enum(["high_frequency", "long_sessions", "feature_adoption"])),
