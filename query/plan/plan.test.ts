@@ -23,11 +23,10 @@ const planOf = (start: string, end: string, granularity: "1m" | "5m" | "15m" | "
 		reach,
 	});
 
-test("hours up to now: whole hours from the 1h tier, the last minutes from 1m, the last seconds from raw", () => {
+test("hours up to now: whole hours from the 1h tier, the last minutes from raw points", () => {
 	expect(show(planOf("2026-11-17T15:00:00Z", "2026-11-18T15:07:23.500Z", "1h").pieces)).toEqual([
 		["1h", "11-17T15:00:00.000", "11-18T15:00:00.000"],
-		["1m", "11-18T15:00:00.000", "11-18T15:07:00.000"],
-		["raw", "11-18T15:07:00.000", "11-18T15:07:23.500"],
+		["raw", "11-18T15:00:00.000", "11-18T15:07:23.500"],
 	]);
 });
 
@@ -82,6 +81,15 @@ test("pieces cover the window exactly, each whole in its tier, and never cross a
 		),
 		{ numRuns: 100 },
 	);
+});
+
+test("the ends of a window whose raw points are gone come from the 1m tier", () => {
+	const old = { ...reach, raw_days: 5 };
+	const window = { start: ms("2026-11-08T10:30:00Z"), end: ms("2026-11-09T00:00:00Z") };
+	expect(show(plan({ ...window, now, reach: old }).pieces)).toEqual([
+		["1m", "11-08T10:30:00.000", "11-08T11:00:00.000"],
+		["1h", "11-08T11:00:00.000", "11-09T00:00:00.000"],
+	]);
 });
 
 test("what is no longer kept is refused with the retention, never answered from what is left", () => {

@@ -53,7 +53,12 @@ export class RetentionError extends Error {
 }
 
 /** Finer tiers than the main one for the ends of a window; steps between them would cost a scan and save nothing. */
-const END_TIERS = ["1d", "1h", "1m"];
+const END_TIERS = ["1d", "1h"];
+/**
+ * Takes the place of raw points at the ends only where those are gone. A scan reads at least a granule of every series: of a
+ * month in the 1m tier, of a day in the raw points.
+ */
+const OLD_END_TIER = "1m";
 
 /**
  * Splits the window into pieces.
@@ -66,8 +71,10 @@ export function plan(request: PlanRequest): Plan {
 		? []
 		: LADDER.filter((tier) => boundaries.every((at) => at % tier.step_seconds === 0));
 	const main = serving.at(-1);
+	const isRawKept = start >= keptFrom("raw", request);
+	const ends = isRawKept ? END_TIERS : [...END_TIERS, OLD_END_TIER];
 	const tiers = serving
-		.filter((tier) => tier === main || END_TIERS.includes(tier.name))
+		.filter((tier) => tier === main || ends.includes(tier.name))
 		.sort((a, b) => b.step_seconds - a.step_seconds);
 	const pieces = cover(start, end, tiers);
 	for (const piece of pieces) assertKept(piece, request);
@@ -104,9 +111,17 @@ export function assertLogsKept(what: string, start: number, clock: Clock): void 
 	throw new RetentionError(`${what} are kept for ${clock.reach.logs_days} days`, oldest);
 }
 
+function daysOf(source: Source, { reach }: Clock): number {
+	return source === "raw" ? reach.raw_days : reach.tier_days(source);
+}
+
+function keptFrom(source: Source, clock: Clock): number {
+	return clock.now - daysOf(source, clock) * 86_400_000;
+}
+
 function assertKept(piece: Piece, request: PlanRequest): void {
-	const days = piece.source === "raw" ? request.reach.raw_days : request.reach.tier_days(piece.source);
-	const oldest = request.now - days * 86_400_000;
+	const days = daysOf(piece.source, request);
+	const oldest = keptFrom(piece.source, request);
 	if (piece.from >= oldest) return;
 	const what = piece.source === "raw" ? "Raw points" : `Values of ${piece.source.name}`;
 	throw new RetentionError(
