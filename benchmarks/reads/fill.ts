@@ -25,17 +25,23 @@ export interface Stretch {
 const BLOCK_ROWS = 1_000_000;
 const PROJECT = "'default'";
 
+/** Time-outs come in bursts: in one of a thousand stretches of ten minutes, then one of four lines tells of one. */
+const INCIDENT = "cityHash64(intDiv(at, 600000), 3) % 1000 = 0";
+
 export async function fillReads(server: Server, stretch: Stretch): Promise<void> {
 	for (const signal of ["points", "events", "logs"] as const) {
-		for (let from = stretch.done[signal]; from < stretch.until[signal]; from += BLOCK_ROWS) {
-			const rows = Math.min(BLOCK_ROWS, stretch.until[signal] - from);
+		// Of the events, those of customers come apart.
+		const share = signal === "events" ? 1 - EVENTS_OF_A_CUSTOMER / EVENTS_A_CUSTOMER : 1;
+		const [first, end] = [stretch.done[signal] * share, stretch.until[signal] * share];
+		for (let from = first; from < end; from += BLOCK_ROWS) {
+			const rows = Math.min(BLOCK_ROWS, end - from);
 			await server.sql(STATEMENTS[signal](stretch, from, rows), SETTINGS);
 		}
 	}
 	if (stretch.done.points === 0) await server.sql(seriesOf(stretch), SETTINGS);
-	const share = stretch.until.events / EVENTS_A_CUSTOMER;
-	const before = stretch.done.events / EVENTS_A_CUSTOMER;
-	await server.sql(customers(stretch, Math.floor(before), Math.floor(share - before)), SETTINGS);
+	const customersOf = ({ events }: Volume) => Math.floor(events / EVENTS_A_CUSTOMER);
+	const before = customersOf(stretch.done);
+	await server.sql(customers(stretch, before, customersOf(stretch.until) - before), SETTINGS);
 }
 
 const SETTINGS = { max_insert_threads: 1, max_partitions_per_insert_block: 0, insert_deduplicate: 0 };
@@ -49,6 +55,7 @@ const time = (ms: string) => `fromUnixTimestamp64Milli(toInt64(${ms}), 'UTC')`;
 
 const HTTP = "http.server.request.duration";
 const SERIES = 100;
+const POINT_DAYS = 30;
 
 /** Of the series' place in the list. */
 const TAGS = `map('component', concat('component-', toString(s % 10)), 'host.id', concat('host-', toString(s)),
@@ -72,13 +79,15 @@ const SESSION = [
 	"feature.used",
 	"session.ended",
 ];
-/** A customer pays monthly and is billed for usage; so many events of sessions come with one. */
-const EVENTS_A_CUSTOMER = 400;
+/** A customer pays monthly and is billed for usage: 20 of so many events are of one customer. */
+const EVENTS_A_CUSTOMER = 80;
+const EVENTS_OF_A_CUSTOMER = 20;
 
 const STATEMENTS = {
-	points: ({ to_ms, seed }: Stretch, from: number, rows: number) => {
-		// Spread over the whole time, whichever stretch they are of.
-		const at = `${to_ms} - (cityHash64(number, ${seed}) % ${DAYS * DAY_MS}) - 1`;
+	points: ({ to_ms, seed, done, until }: Stretch, from: number, rows: number) => {
+		// Each stretch is spread over the whole time, in its order, as points arrive.
+		const share = `(number - ${done.points}) / ${until.points - done.points}`;
+		const at = `${to_ms - POINT_DAYS * DAY_MS} + ${share} * ${POINT_DAYS * DAY_MS} + number % 997`;
 		return `INSERT INTO points (project, name, component, kind, series_id, ts, value)
 SELECT ${PROJECT}, '${HTTP}', concat('component-', toString(s % 10)), 'distribution', cityHash64(s), ${time(at)},
 	${logNormal(seed, "number", 0.05, 0.6)}
@@ -108,10 +117,11 @@ SELECT ${PROJECT}, name, ${time(`start + step * 20000 + cityHash64(number, ${see
 FROM numbers(${from}, ${rows})`,
 	logs: ({ to_ms, seed }: Stretch, from: number, rows: number) => `INSERT INTO logs
 	(project, ts, id, level, component, message, context, trace_id, span_id)
-SELECT ${PROJECT}, ${time(`${to_ms} - toInt64(${unit(seed, "number", "time")} * ${DAYS * DAY_MS})`)}, cityHash64(number, ${seed}),
+WITH ${to_ms} - toInt64(${unit(seed, "number", "time")} * ${DAYS * DAY_MS}) AS at
+SELECT ${PROJECT}, ${time("at")}, cityHash64(number, ${seed}),
 	['info', 'info', 'info', 'info', 'debug', 'debug', 'warning', 'error'][cityHash64(number, 1) % 8 + 1],
 	['api', 'database', 'llm', 'auth', 'federated', 'search'][cityHash64(number, 2) % 6 + 1],
-	if(cityHash64(number, 3) % 2000 = 0, concat('inference timeout of request ', toString(number)), concat('request ', toString(number), ' of session ', toString(number % 9999), ' was handled by worker ', toString(number % 64))),
+	if(${INCIDENT} AND number % 4 = 0, concat('inference timeout of request ', toString(number)), concat('request ', toString(number), ' of session ', toString(number % 9999), ' was handled by worker ', toString(number % 64))),
 	concat('{"duration_ms":', toString(number % 3000), '}'), '', ''
 FROM numbers(${from}, ${rows})`,
 } as const;
@@ -120,11 +130,11 @@ FROM numbers(${from}, ${rows})`,
 function customers({ to_ms, seed }: Stretch, from: number, count: number): string {
 	const start = `${to_ms} - toInt64(${unit(seed, "account", "start")} * ${DAYS * DAY_MS})`;
 	return `INSERT INTO events (project, event, ts, event_id, user_id, account_id, session_id, strings, numbers, id)
-WITH intDiv(number, 20) AS account, number % 20 AS step,
+WITH intDiv(number, ${EVENTS_OF_A_CUSTOMER}) AS account, number % ${EVENTS_OF_A_CUSTOMER} AS step,
 	multiIf(step = 0, 'subscription.started', step = 1 AND account % 6 = 0, 'subscription.changed', step = 2 AND account % 12 = 0, 'subscription.canceled', step < 5, 'invoice.paid', 'usage.billed') AS name
 SELECT ${PROJECT}, name, ${time(`least(${start} + step * 3 * ${DAY_MS}, ${to_ms} - 1 - number % 1000)`)}, '', '', concat('acct_', toString(account)), '',
 	if(startsWith(name, 'subscription'), map('subscription_id', concat('sub_', toString(account)), 'plan', ['basic', 'professional', 'enterprise'][(account + (step > 0 ? 1 : 0)) % 3 + 1], 'currency', 'USD', 'interval', 'month'), map('currency', 'USD', 'meter', if(step % 2 = 0, 'ai_request', 'collaboration_hour'))),
 	if(startsWith(name, 'subscription'), map('amount', 29. * (1 + account % 4 + step), 'interval_count', 1., 'quantity', 1., 'discount', 0.), map('amount', 2. + account % 90, 'quantity', 100. + step, 'tax', 0.3, 'recurring_amount', 29.)),
 	cityHash64(number, ${seed}, 7)
-FROM numbers(${from * 20}, ${count * 20})`;
+FROM numbers(${from * EVENTS_OF_A_CUSTOMER}, ${count * EVENTS_OF_A_CUSTOMER})`;
 }

@@ -1,7 +1,6 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
 import { type SystemLogsAnswer, systemLogsAnswer, systemLogsQuery } from "../../schema/wire/index.ts";
-import { countOf } from "../common/logs.ts";
 import { join, type Node } from "../logs/ast.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logFacets, logPage } from "../measures/logs.ts";
@@ -40,21 +39,18 @@ async function systemLogs({ asker, now }: Asking, query: z.infer<typeof systemLo
 		asker.ask(logPage(window, filter, { limit: query.limit, order: "desc", after })),
 		asker.ask(logFacets(window, all(search))),
 	]);
-	const count = await countOf(asker, window, filter, page.logs.length);
+	const { by_level, by_component } = aggregations;
 	const answer = {
 		logs: [...page.logs],
-		total: count.total,
+		total: aggregations.count(query.level, query.component),
 		has_more: page.next !== undefined,
 		next_cursor: encodeCursor(page.next),
-		aggregations,
+		aggregations: { by_level, by_component },
 	};
 	const parts = {
 		window,
 		data_through: sent.dataThrough("log"),
-		methods: {
-			aggregations: "of the window and the search text, whatever level and component are asked for",
-			...(count.isLowerBound ? { total: "lower bound" } : {}),
-		},
+		methods: { aggregations: "of the window and the search text, whatever level and component are asked for" },
 		source: "raw",
 	} as const;
 	return withMeta(answer, parts, { needs: NEEDS, sent });

@@ -6,7 +6,7 @@ import {
 	systemPerformanceAnswer,
 	systemPerformanceQuery,
 } from "../../schema/wire/index.ts";
-import { latencyOf } from "../common/latency.ts";
+import { kindsOfRequests, latencyOf } from "../common/latency.ts";
 import { CPU, CPU_TIME, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
@@ -58,10 +58,11 @@ async function systemPerformance(
 	const grid = resolveGrid(query, { timeframes: PERFORMANCE_TIMEFRAMES, defaultTimeframe: "24h", now });
 	const scope: Scope = { ...grid, now, reach };
 	const asOne = over(scope, grid.start, grid.end);
-	const sent = await asker.ask(signals(grid.as_of));
-	const [requests, latency, hosts, overall, disk, network] = await Promise.all([
+	const asked = asker.ask(signals(grid.as_of));
+	const [sent, requests, latency, hosts, overall, disk, network] = await Promise.all([
+		asked,
 		asker.ask(traffic(scope)),
-		latencyOf(asker, scope, sent),
+		Promise.all([asked, kindsOfRequests(asker)]).then(([sent, kinds]) => latencyOf(asker, scope, sent, kinds)),
 		asker.ask(utilization(scope)),
 		asker.ask(utilization(asOne)),
 		asker.ask(moved(scope, DISK_IO)),

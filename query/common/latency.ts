@@ -4,14 +4,23 @@ import type { Signals } from "../measures/signals.ts";
 import { HTTP_NAMES, type LatencyQuantiles, latencyQuantiles } from "../measures/traffic.ts";
 import type { Asker } from "../run.ts";
 
+/** Kinds under which requests were sent; a question that need not wait for what was ever sent. */
+export function kindsOfRequests(asker: Asker): Promise<ReadonlyMap<string, readonly string[]>> {
+	return asker.ask(metricKinds(HTTP_NAMES));
+}
+
 /** Quantiles of response times from whichever of the two records the project sends, of whatever kind. */
-export async function latencyOf(asker: Asker, scope: Scope, sent: Signals): Promise<Map<number, LatencyQuantiles>> {
+export async function latencyOf(
+	asker: Asker,
+	scope: Scope,
+	sent: Signals,
+	kinds: ReadonlyMap<string, readonly string[]>,
+): Promise<Map<number, LatencyQuantiles>> {
 	const names = HTTP_NAMES.filter((name) => {
 		const signal = sent.get("metric", name);
 		return signal !== undefined && signal.first_seen < scope.end && signal.last_seen >= scope.start;
 	});
 	if (names.length === 0) return new Map();
-	const kinds = await asker.ask(metricKinds(names));
 	const raw = names.length > 1 || names.some((name) => kinds.get(name)?.some((kind) => kind !== "distribution"));
 	return asker.ask(latencyQuantiles(scope, { names, raw }));
 }

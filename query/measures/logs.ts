@@ -95,6 +95,8 @@ export function logCount(window: LogWindow, filter: Node | undefined): Question<
 export interface LogFacets {
 	readonly by_level: Record<string, number>;
 	readonly by_component: Record<string, number>;
+	/** How many are of this level and this component; undefined for any. */
+	count(level: string | undefined, component: string | undefined): number;
 }
 
 /** Counts by level and by component; logs without a component count as `unknown`. */
@@ -114,7 +116,11 @@ GROUP BY level, component ORDER BY n DESC`,
 				by_level[row.level as string] = (by_level[row.level as string] ?? 0) + (row.n as number);
 				by_component[component] = (by_component[component] ?? 0) + (row.n as number);
 			}
-			return { by_level, by_component };
+			const count = (level: string | undefined, component: string | undefined) =>
+				rows
+					.filter((row) => (level ?? row.level) === row.level && (component ?? row.component) === row.component)
+					.reduce((sum, row) => sum + (row.n as number), 0);
+			return { by_level, by_component, count };
 		},
 	};
 }

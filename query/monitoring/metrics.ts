@@ -9,7 +9,7 @@ import {
 	metricsQuery,
 } from "../../schema/wire/index.ts";
 import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
-import { latencyOf } from "../common/latency.ts";
+import { kindsOfRequests, latencyOf } from "../common/latency.ts";
 import { OF_USERS } from "../common/usage.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
 import { CPU, CPU_TIME, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
@@ -60,6 +60,13 @@ export const metricsRead = read({
 async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Promise<MetricsAnswer> {
 	const { asker } = asking;
 	const grid = resolveGrid(query, { timeframes: METRICS_TIMEFRAMES, defaultTimeframe: "24h", now: asking.now });
+	const scope: Scope = { ...grid, component: query.component, now: asking.now, reach: asking.reach };
+	// These need not know what was ever sent: they run meanwhile.
+	const wantsPercentiles = /^$|response_time_p/.test(query.metrics ?? "");
+	const asked = {
+		requests: asker.ask(traffic(scope)),
+		kinds: wantsPercentiles ? kindsOfRequests(asker) : Promise.resolve(new Map<string, string[]>()),
+	};
 	const sent = await asker.ask(signals(grid.as_of));
 	const { builtIn, custom } = requestedMetrics(listOf(query.metrics), sent);
 	const groupBy = listOf(query.group_by);
@@ -71,25 +78,29 @@ async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Pro
 			reason: "group_by tells ingested metrics apart: name some in metrics",
 		});
 	}
-	const scope: Scope = { ...grid, component: query.component, now: asking.now, reach: asking.reach };
 	const wants = (...names: BuiltInMetric[]) => names.some((name) => builtIn.has(name));
 	const none = Promise.resolve(undefined);
 	const [requests, latency, hosts, network, users, availability, customs] = await Promise.all([
-		asker.ask(traffic(scope)),
-		wants("response_time_p95", "response_time_p99") ? latencyOf(asker, scope, sent) : none,
-		wants("cpu_utilization", "memory_utilization", "api_requests") ? asker.ask(utilization(scope)) : none,
+		asked.requests,
+		wants("response_time_p95", "response_time_p99")
+			? asked.kinds.then((kinds) => latencyOf(asker, scope, sent, kinds))
+			: none,
+		wants("cpu_utilization", "memory_utilization") ? asker.ask(utilization(scope)) : none,
 		wants("network_throughput_mbps") ? asker.ask(moved(scope, NETWORK_IO)) : none,
 		wants("active_users") ? asker.ask(activeUsers({ ...scope, as_of: grid.as_of })) : none,
 		availabilityOf(asking, scope, sent),
 		customValues(asking, scope, grid, custom, groupBy),
 	]);
 	const frames = framesOf(grid);
+	// Hosts tell a silent bucket from one without requests; where every bucket has some, nobody need be asked.
+	const isSilent = wants("api_requests") && frames.some(({ t }) => !requests.has(t));
+	const heard = hosts ?? (isSilent ? await asker.ask(utilization(scope)) : undefined);
 	const hasUsers = (users?.size ?? 0) > 0;
 	const value = (name: BuiltInMetric, frame: Frame): number | null => {
 		const found = requests.get(frame.t);
 		switch (name) {
 			case "api_requests":
-				return requestCount(frame, requests, sent, hosts?.[CPU]);
+				return requestCount(frame, requests, sent, heard?.[CPU]);
 			case "response_time_avg":
 				return found ? milliseconds(meanLatency_ms(found)) : null;
 			case "response_time_p95":
