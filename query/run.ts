@@ -75,6 +75,8 @@ export class Queries {
 					readonly: "2",
 					// The predicates on log messages rely on it (query/logs/sql.ts).
 					use_skip_indexes: 1,
+					// Looks for comparisons that follow from others, for as long as the rest of the analysis takes, and finds none here.
+					optimize_and_compare_chain: 0,
 					// On a cluster a series of one shard may name the host of another's.
 					distributed_product_mode: "global",
 					log_comment: question.name,
