@@ -47,7 +47,13 @@ const others = async () => Number(await sql("SELECT count() - 1 FROM system.proc
 
 /** The engine computes nothing any more: no query runs, and a while costs next to no CPU. */
 async function expectIdle(within_ms: number): Promise<void> {
-	await until(async () => (await others()) === 0, within_ms);
+	// The question itself finds no room as long as all sessions are busy.
+	const running = () =>
+		others().catch((error: Error) => {
+			if (/TOO_MANY_SIMULTANEOUS_QUERIES/.test(error.message)) return 1;
+			throw error;
+		});
+	await until(async () => (await running()) === 0, within_ms);
 	const before = await cpuMs(engine.pid);
 	await sleep(500);
 	expect((await cpuMs(engine.pid)) - before).toBeLessThan(150);
