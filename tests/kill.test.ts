@@ -5,14 +5,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
-import { expectStored, randomNumbers, Truth, Writer } from "./support/writer.ts";
+import { randomFrom } from "./support/random.ts";
+import { expectStored, Truth, Writer } from "./support/writer.ts";
 
 const ROUNDS = 30;
 const SEED = 20_261_121;
 const KEY = "test-admin-key-0123456789";
 
 test("30 rounds of SIGKILL under load lose nothing and double nothing", { timeout: 480_000 }, async () => {
-	const random = randomNumbers(SEED);
+	const random = randomFrom(SEED);
 	const dataDir = temporaryFolder();
 	const port = await freePort();
 	const env = { PORT: String(port), TIDEMARK_ADMIN_KEY: KEY, TIDEMARK_LOG_LEVEL: "warn" };

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LADDER } from "../schema/granularity.ts";
 import { type Server, startServer } from "./server.ts";
+import { randomFrom } from "./support/random.ts";
 
 const POINTS = 1_000_000;
 const SERIES = 40;
@@ -25,7 +26,7 @@ interface Series {
 let server: Server;
 let all: Series[];
 beforeAll(async () => {
-	all = makeSeries(mulberry32(20_261_121));
+	all = makeSeries(randomFrom(20_261_121));
 	server = await startServer({
 		env: { TIDEMARK_METRICS_RETENTION: "450d", TIDEMARK_COLLECT_INTERVAL: "off", TIDEMARK_SELF_PROJECT: "off" },
 	});
@@ -240,15 +241,4 @@ function lastFirstSundayOfNovember(now: number): number {
 	};
 	const year = new Date(now).getUTCFullYear();
 	return of(year) + 3 * DAY < now ? of(year) : of(year - 1);
-}
-
-/** A small seeded generator: https://gist.github.com/tommyettinger/46a874533244883189143505d203312c */
-function mulberry32(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let t = Math.imul(state ^ (state >>> 15), 1 | state);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-	};
 }

@@ -10,6 +10,8 @@ import { demoDays } from "./days.ts";
 const REQUEST_POINTS = 40_000;
 const REQUEST_RECORDS = 5_000;
 const TIMEOUT_MS = 120_000;
+/** About five minutes of a server that is away. */
+const TRIES = 12;
 
 export interface FillOptions {
 	readonly baseUrl: string;
@@ -43,7 +45,7 @@ export async function fillDemo({ baseUrl, apiKey, seed, now, days, onDay }: Fill
 				if (refused) throw new Error(`a record of the demonstration was refused: ${refused.field}: ${refused.reason}`);
 				return;
 			} catch (error) {
-				if (!(error instanceof TidemarkError) || !mayRetry(error, tried)) throw error;
+				if (tried >= TRIES || !(error instanceof TidemarkError) || !mayRetry(error, tried)) throw error;
 				await sleep(retryDelayMs(tried, error.retryAfter, Math.random()));
 			}
 		}

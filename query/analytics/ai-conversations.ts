@@ -18,6 +18,7 @@ import { FEEDBACK_EVENT, MIN_RATINGS } from "../measures/ratings.ts";
 import type { Scope } from "../measures/scope.ts";
 import { type Signals, signals } from "../measures/signals.ts";
 import { type NeededRecords, type Needs, withMeta } from "../meta.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, largestRemainder, ratio, whole } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import { precedingSpan } from "../time/period.ts";
@@ -138,7 +139,6 @@ function total(groups: readonly ConversationGroup[]): Sums {
 }
 
 const ratedOf = ({ by_rating }: Sums) => by_rating.reduce((all, n) => all + n, 0);
-const over = (part: number, of: number) => (of > 0 ? part / of : null);
 
 function metricsOf(all: Sums, sent: Signals): AiConversationsAnswer["conversation_metrics"] {
 	const rated = ratedOf(all);
@@ -148,11 +148,11 @@ function metricsOf(all: Sums, sent: Signals): AiConversationsAnswer["conversatio
 	return {
 		total_conversations: all.conversations > 0 || sent.hasEvent(STARTED_EVENT) ? all.conversations : null,
 		// Messages that name no conversation say nothing of the length of any.
-		avg_length: all.with_messages > 0 ? decimals(over(all.messages, all.closed), 2) : null,
-		avg_duration: whole(over(all.seconds, all.with_messages)),
-		completion_rate: ratio(over(all.completed, all.ended)),
+		avg_length: all.with_messages > 0 ? decimals(quotient(all.messages, all.closed), 2) : null,
+		avg_duration: whole(quotient(all.seconds, all.with_messages)),
+		completion_rate: ratio(quotient(all.completed, all.ended)),
 		rated: hears ? rated : null,
-		response_rate: hears ? ratio(over(rated, all.conversations)) : null,
+		response_rate: hears ? ratio(quotient(rated, all.conversations)) : null,
 		satisfaction_distribution: {
 			very_satisfied: share("very_satisfied"),
 			satisfied: share("satisfied"),
@@ -189,7 +189,7 @@ function topicsOf(
 			count: topic.conversations,
 			percentage: percentages[i]!,
 			avg_satisfaction: rated >= MIN_RATINGS ? decimals(topic.rating_total / rated, 2) : null,
-			resolution_rate: ratio(over(topic.resolved, topic.resolution_known)),
+			resolution_rate: ratio(quotient(topic.resolved, topic.resolution_known)),
 		};
 	});
 }

@@ -30,6 +30,7 @@ import {
 } from "../measures/verdicts.ts";
 import { type NeededRecords, type Needs, withMeta } from "../meta.ts";
 import { framesOf, lowSample } from "../points.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, largestRemainder, milliseconds, whole } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import type { Asker } from "../run.ts";
@@ -159,7 +160,7 @@ function toAnswer(
 			{ field: "p99_response_time", level: 0.99, n: model.timed },
 		]),
 		quality_metrics: {
-			avg_response_length: decimals(mean(model.response_chars, model.measured), 1),
+			avg_response_length: decimals(quotient(model.response_chars, model.measured), 1),
 			coherence_score: scoreOf(coherence),
 			relevance_score: scoreOf(relevance),
 			user_satisfaction: ratings !== undefined && ratings.n >= MIN_RATINGS ? scoreOf(ratings) : null,
@@ -173,10 +174,10 @@ function toAnswer(
 			ratings: { n: ratings?.n ?? 0, binary: ratings?.binary ?? false },
 		},
 		resource_usage: {
-			avg_tokens_per_request: decimals(mean(model.tokens, model.metered), 1),
+			avg_tokens_per_request: decimals(quotient(model.tokens, model.metered), 1),
 			total_tokens_processed: model.metered > 0 ? whole(model.tokens) : null,
-			avg_memory_mb: decimals(mean(model.memory_mb, model.memory_samples) ?? gauges?.memory_mb, 1),
-			avg_cpu_percent: decimals(mean(model.cpu_percent, model.cpu_samples) ?? gauges?.cpu_percent, 1),
+			avg_memory_mb: decimals(quotient(model.memory_mb, model.memory_samples) ?? gauges?.memory_mb, 1),
+			avg_cpu_percent: decimals(quotient(model.cpu_percent, model.cpu_samples) ?? gauges?.cpu_percent, 1),
 		},
 	};
 }
@@ -194,15 +195,11 @@ function ratesOf({ requests, cancelled, timeouts, failed }: ModelCalls) {
 }
 
 function meanLatency_ms({ latency_ms, timed }: Pick<ModelCalls, "latency_ms" | "timed">): number | null {
-	return mean(latency_ms, timed);
-}
-
-function mean(total: number, n: number): number | null {
-	return n > 0 ? total / n : null;
+	return quotient(latency_ms, timed);
 }
 
 function scoreOf(verdict: Verdict | undefined): number | null {
-	return verdict === undefined ? null : decimals(mean(verdict.total, verdict.n), 2);
+	return verdict === undefined ? null : decimals(quotient(verdict.total, verdict.n), 2);
 }
 
 /** Every day of the window, those without a request too. */

@@ -1,7 +1,7 @@
 import { Temporal } from "temporal-polyfill";
 import type { z } from "zod";
 import { type UsageFeaturesAnswer, usageFeaturesAnswer, usageFeaturesQuery } from "../../schema/wire/index.ts";
-import { OF_USERS, over } from "../common/usage.ts";
+import { OF_USERS } from "../common/usage.ts";
 import { growth } from "../growth.ts";
 import { CHAT_EVENT, COLLABORATION_EVENT } from "../measures/counts.ts";
 import { FEATURE_USED, featureRatings, featureUse, featureUseIn } from "../measures/features.ts";
@@ -11,6 +11,7 @@ import { SIGN_UP_EVENT } from "../measures/segments.ts";
 import { type Signals, signals } from "../measures/signals.ts";
 import { distinctUsers } from "../measures/users.ts";
 import { type Needs, withMeta } from "../meta.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, percentOf, ratio } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import type { Span } from "../time/period.ts";
@@ -83,11 +84,11 @@ async function usageFeatures(
 				name: feature,
 				usage_count: uses,
 				unique_users: active > 0 || users > 0 ? users : null,
-				avg_per_user: decimals(over(uses, users), 1),
-				adoption_rate: ratio(over(users, active)),
+				avg_per_user: decimals(quotient(uses, users), 1),
+				adoption_rate: ratio(quotient(users, active)),
 				satisfaction_score: rated && rated.n >= MIN_RATINGS ? decimals(rated.mean, 2) : null,
 				ratings: rated?.n ?? 0,
-				response_rate: ratio(over(Math.min(rated?.raters ?? 0, users), users)),
+				response_rate: ratio(quotient(Math.min(rated?.raters ?? 0, users), users)),
 				trends: { daily_change, weekly_change, monthly_change },
 			};
 		}),

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { USERS_TIMEFRAMES, type UsageUsersAnswer, usageUsersAnswer, usageUsersQuery } from "../../schema/wire/index.ts";
 import { peakDays, peakHours, shares } from "../common/patterns.ts";
-import { calendarDays, messagesOf, OF_USERS, over, retentionRates } from "../common/usage.ts";
+import { calendarDays, messagesOf, OF_USERS, retentionRates } from "../common/usage.ts";
 import { CHAT_EVENT, hoursOfUse } from "../measures/counts.ts";
 import { usersByRegion } from "../measures/geography.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
@@ -17,6 +17,7 @@ import {
 import { meanDuration_s, SESSION_METHODS, sessionKind } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, percentOf, ratio } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import { resolvePeriod } from "../time/period.ts";
@@ -93,9 +94,9 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 		},
 		engagement: {
 			avg_session_duration: decimals(meanDuration_s(users), 1),
-			single_event_share: ratio(over(users.single, users.sessions)),
-			avg_sessions_per_user: decimals(over(users.sessions, users.active), 2),
-			avg_messages_per_session: decimals(over(messagesOf(users, sent), users.sessions), 2),
+			single_event_share: ratio(quotient(users.single, users.sessions)),
+			avg_sessions_per_user: decimals(quotient(users.sessions, users.active), 2),
+			avg_messages_per_session: decimals(quotient(messagesOf(users, sent), users.sessions), 2),
 			retention_rate,
 		},
 		user_segments: segments.flatMap((segment) =>
@@ -105,8 +106,8 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 						{
 							segment: `${segment.segment}_users` as const,
 							count: segment.users,
-							percentage: percentOf(over(segment.users, total)),
-							avg_daily_sessions: decimals(over(segment.sessions, segment.users * days), 2),
+							percentage: percentOf(quotient(segment.users, total)),
+							avg_daily_sessions: decimals(quotient(segment.sessions, segment.users * days), 2),
 							characteristics: characteristics(segment),
 						},
 					],

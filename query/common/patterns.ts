@@ -3,6 +3,7 @@ import { Temporal } from "temporal-polyfill";
 import { REGIONS, type Region } from "../measures/geography.ts";
 import { largestRemainder } from "../rounding.ts";
 import type { Window } from "../time/window.ts";
+import { calendarDays } from "./usage.ts";
 
 const WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] as const;
 const MAX_HOURS = 6;
@@ -40,9 +41,8 @@ export function peakDays(
 
 /** How many dates of a window fall on each weekday (1 is Monday). */
 function datesByWeekday(start: number, end: number, timezone: string): Map<number, number> {
-	const date = (ms: number) => Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timezone).toPlainDate();
-	const first = date(start);
-	const days = first.until(date(end - 1)).days + 1;
+	const first = Temporal.Instant.fromEpochMilliseconds(start).toZonedDateTimeISO(timezone);
+	const days = calendarDays({ start, end }, timezone);
 	const found = new Map<number, number>();
 	for (let i = 0; i < days; i++) {
 		const weekday = ((first.dayOfWeek - 1 + i) % 7) + 1;

@@ -33,8 +33,3 @@ export function calendarDays({ start, end }: Span, timezone: string): number {
 	const date = (ms: number) => Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timezone).toPlainDate();
 	return date(start).until(date(end - 1)).days + 1;
 }
-
-/** Quotient, null where it has none. */
-export function over(part: number | null, whole: number): number | null {
-	return part === null || whole === 0 ? null : part / whole;
-}

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
+import { randomFrom } from "../../tests/support/random.ts";
 import { insertEvents, type TestEvent } from "../../tests/support/records.ts";
 import { Queries } from "../run.ts";
 import { type ConversationGroup, conversationGroups, messageSentiment, sentimentShift } from "./conversations.ts";
@@ -16,17 +17,6 @@ beforeAll(async () => {
 });
 afterAll(() => database?.stop());
 const asking = (project: string) => new Queries({ client: database.client, secondLock: false }).of(project);
-
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-	};
-}
 
 interface Conversation {
 	readonly id: string;

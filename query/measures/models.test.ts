@@ -4,6 +4,7 @@ import { migrations } from "../../schema/migrate.ts";
 import { render } from "../../schema/render.ts";
 import { retentionDays } from "../../schema/retention.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
+import { randomFrom } from "../../tests/support/random.ts";
 import { insertEvents, type TestEvent } from "../../tests/support/records.ts";
 import { type Asker, Queries } from "../run.ts";
 import { bucketsOver } from "../time/buckets.ts";
@@ -36,17 +37,6 @@ beforeAll(async () => {
 	await insertEvents(database.client, "other", eventsOf(6, 200));
 });
 afterAll(() => database?.stop());
-
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-	};
-}
 
 function eventsOf(seed: number, n: number): TestEvent[] {
 	const u = randomFrom(seed);

@@ -1,6 +1,5 @@
-/** What one name adds up to: the sum of a metric, or the number of events. */
-import { between } from "../plan/scan.ts";
-import { from, Params, type Question } from "../sql.ts";
+/** What a name stands for, and what a metric adds up to. */
+import type { Question } from "../sql.ts";
 import { customMetric } from "./custom.ts";
 import type { Scope } from "./scope.ts";
 import type { Signals } from "./signals.ts";
@@ -17,16 +16,5 @@ export function metricSum(scope: Scope, metric: string): Question<number> {
 	return {
 		...question,
 		read: (rows) => question.read(rows).reduce((sum, { value }) => sum + (value ?? 0), 0),
-	};
-}
-
-/** Events of a name in `[start, end)`. */
-export function eventCount({ start, end }: Pick<Scope, "start" | "end">, event: string): Question<number> {
-	const params = new Params();
-	return {
-		name: "event_count",
-		params,
-		sql: `SELECT count() AS n ${from("events", `event = ${params.add("String", event)} AND ${between(params, "ts", start, end)}`)}`,
-		read: ([row]) => (row?.n as number | undefined) ?? 0,
 	};
 }

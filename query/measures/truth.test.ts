@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GRANULARITIES } from "../../schema/granularity.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
+import { randomFrom } from "../../tests/support/random.ts";
 import { insertSeries, type TestSeries } from "../../tests/support/records.ts";
 import { QUANTILES } from "../plan/scan.ts";
 import { type Asker, Queries } from "../run.ts";
@@ -86,17 +87,6 @@ const scopeArbitrary = fc
 		const buckets = granularity ? bucketsOver(start, end, granularity, zone) : undefined;
 		return { ...base, start: aligned && buckets ? buckets.starts[0]! * 1_000 : start, end, buckets };
 	});
-
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-	};
-}
 
 /** The last of ascending starts (seconds) that is not after an instant. */
 function startOf(starts: readonly number[], ts: number): number {

@@ -1,13 +1,14 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
 import { BEHAVIOR_METRICS, type BehaviorAnswer, behaviorAnswer, behaviorQuery } from "../../schema/wire/index.ts";
-import { calendarDays, OF_USERS, over, retentionRates } from "../common/usage.ts";
+import { calendarDays, OF_USERS, retentionRates } from "../common/usage.ts";
 import { FEATURE_USED, featureAdoption } from "../measures/features.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import { everybody, type Segment, segmentMembers, segmentTotals, togetherOf } from "../measures/segments.ts";
 import { SESSION_METHODS, sessionKind } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, ratio } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
 import { precedingSpan } from "../time/period.ts";
@@ -76,9 +77,9 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 						dau: known(dau),
 						wau: known(wau),
 						mau: known(mau),
-						stickiness: ratio(over(dau, mau)),
-						sessions_per_user: decimals(over(users.sessions, users.active), 2),
-						events_per_session: decimals(over(users.n, users.sessions), 2),
+						stickiness: ratio(quotient(dau, mau)),
+						sessions_per_user: decimals(quotient(users.sessions, users.active), 2),
+						events_per_session: decimals(quotient(users.n, users.sessions), 2),
 					},
 				}
 			: {}),
@@ -86,7 +87,7 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 			? {
 					feature_adoption: features.map((feature) => ({
 						feature: feature.feature,
-						adoption_rate: ratio(over(feature.users, users.active)),
+						adoption_rate: ratio(quotient(feature.users, users.active)),
 						median_time_to_first_use_hours: decimals(feature.median_ms / 3_600_000, 2),
 					})),
 				}

@@ -20,6 +20,7 @@ import { subscriptions } from "../measures/subscriptions.ts";
 import { TICKET_OPENED, ticketsOpened } from "../measures/tickets.ts";
 import { distinctUsers } from "../measures/users.ts";
 import { type Needs, withMeta } from "../meta.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, percentOf, ratio } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
 import { precedingSpan, type Span } from "../time/period.ts";
@@ -78,12 +79,12 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 		has("support_ticket_volume") ? asker.ask(ticketsOpened([window, before])) : none,
 	]);
 	const both = (of: (i: number) => number | null): Pair => [of(0), of(1)];
-	const over = (n: number | null | undefined, d: number | undefined) => (n == null || !d ? null : n / d);
 	const pairs: Readonly<Record<BusinessMetric, () => Pair>> = {
 		monthly_active_users: () => both((i) => (monthly!.some((n) => n > 0) ? monthly![i]! : null)),
-		revenue_per_user: () => both((i) => (isPaid(sent) ? over(netRevenue(flowed!.spans[i]!), active![i]) : null)),
+		revenue_per_user: () => both((i) => (isPaid(sent) ? quotient(netRevenue(flowed!.spans[i]!), active![i]) : null)),
 		churn_rate: () => both((i) => (sent.hasEvent(...SUBSCRIPTION_EVENTS) ? churnRate(subscribed!.spans[i]!) : null)),
-		feature_adoption_rate: () => both((i) => (sent.hasEvent(FEATURE_USED) ? over(adopters?.[i], monthly?.[i]) : null)),
+		feature_adoption_rate: () =>
+			both((i) => (sent.hasEvent(FEATURE_USED) ? quotient(adopters?.[i], monthly?.[i]) : null)),
 		support_ticket_volume: () => both((i) => (sent.hasEvent(TICKET_OPENED) ? tickets![i]! : null)),
 	};
 	const answer: Partial<Record<BusinessMetric, Compared>> = {};

@@ -3,11 +3,13 @@ import type { Definition } from "../../schema/definitions.ts";
 import { KPI_TIMEFRAMES, type Kpi, type KpiValueAnswer, type kpiValueQuery } from "../../schema/wire/index.ts";
 import { growth } from "../growth.ts";
 import { judgeKpi, KPI_RULES } from "../kpi-rules.ts";
+import { eventCounts } from "../measures/counts.ts";
 import { over, type Scope } from "../measures/scope.ts";
 import { type Signals, signals } from "../measures/signals.ts";
-import { eventCount, metricSum, recordNamed } from "../measures/sums.ts";
+import { metricSum, recordNamed } from "../measures/sums.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { RetentionError } from "../plan/plan.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, percentOf, ratio, significant } from "../rounding.ts";
 import type { Asking } from "../route.ts";
 import { RULES_VERSION } from "../rules.ts";
@@ -64,7 +66,8 @@ export async function kpiValue(
 async function sumOf({ asker }: Asking, sent: Signals, scope: Scope, name: string): Promise<number | null> {
 	const record = recordNamed(sent, name);
 	if (record === null) return null;
-	return record === "metric" ? asker.ask(metricSum(scope, name)) : asker.ask(eventCount(scope, name));
+	if (record === "metric") return asker.ask(metricSum(scope, name));
+	return (await asker.ask(eventCounts(scope, [name]))).get(name) ?? 0;
 }
 
 /** A window to compare with may reach further back than what is kept. */
@@ -73,10 +76,6 @@ function ifKept(sum: Promise<number | null>): Promise<number | null> {
 		if (error instanceof RetentionError) return null;
 		throw error;
 	});
-}
-
-function quotient(above: number | null | undefined, below: number | null | undefined): number | null {
-	return typeof above !== "number" || typeof below !== "number" || below === 0 ? null : above / below;
 }
 
 /** Numbers of any size keep four digits: a price of one call is as good a KPI as a share. */

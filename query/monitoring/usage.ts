@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
 import { USAGE_TIMEFRAMES, type UsageAnswer, usageAnswer, usageQuery } from "../../schema/wire/index.ts";
-import { OF_USERS, over } from "../common/usage.ts";
+import { OF_USERS } from "../common/usage.ts";
 import { type BreakdownValue, breakdown, type Dimension } from "../measures/breakdown.ts";
 import { API_EVENT, eventCounts } from "../measures/counts.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
@@ -10,6 +10,7 @@ import { signals } from "../measures/signals.ts";
 import { HTTP, HTTP_NAMES, totalOf, traffic } from "../measures/traffic.ts";
 import { distinctUsers, hasUsers } from "../measures/users.ts";
 import { type Needs, withMeta } from "../meta.ts";
+import { quotient } from "../quotient.ts";
 import { decimals, largestRemainder, ratio } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
@@ -57,7 +58,7 @@ async function usage({ asker, now, reach }: Asking, query: z.infer<typeof usageQ
 		total_api_calls: requests ? totalOf(requests.values()).requests : api,
 		unique_users: known ? users : null,
 		avg_session_duration: decimals(meanDuration_s(sessions), 1),
-		single_event_share: ratio(over(sessions.single, sessions.sessions)),
+		single_event_share: ratio(quotient(sessions.single, sessions.sessions)),
 		...(dimensions.length === 0
 			? {}
 			: {
@@ -114,7 +115,7 @@ function membersOf({ calls }: Dimension, values: readonly BreakdownValue[], user
 		value: value.kind === "value" ? value.value : value.kind,
 		api_calls: calls === undefined ? null : value.calls,
 		unique_users: value.users,
-		share: calls === undefined ? ratio(over(value.users, users)) : byCalls[i]!,
+		share: calls === undefined ? ratio(quotient(value.users, users)) : byCalls[i]!,
 	}));
 }
 

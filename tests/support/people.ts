@@ -1,16 +1,6 @@
 /** Random events of people, and who they are of, worked out in another way than by SQL: for tests of what counts users. */
+import { randomFrom } from "./random.ts";
 import type { TestEvent } from "./records.ts";
-
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-	};
-}
 
 export interface PeopleOptions {
 	readonly from: number;

@@ -5,23 +5,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { LADDER } from "../../schema/granularity.ts";
+import { randomFrom } from "./random.ts";
 
 const DAY_MS = 86_400_000;
 /** Partitions of several days and months: an insert that is killed half-way must not be half-stored. */
 const DAYS_BACK = [0, 0, 0, 1, 20, 40];
 const ATTEMPT_MS = 15_000;
 const PAUSE_MS = 40;
-
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-	let state = seed >>> 0;
-	return () => {
-		state = (state + 0x6d2b79f5) >>> 0;
-		let t = Math.imul(state ^ (state >>> 15), 1 | state);
-		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-	};
-}
 
 /** What must be stored. */
 export class Truth {
@@ -90,7 +80,7 @@ export class Writer {
 
 	constructor(options: WriterOptions) {
 		this.#options = { size: 20, strict: false, ...options };
-		this.#random = randomNumbers(options.seed);
+		this.#random = randomFrom(options.seed);
 	}
 
 	start(): void {

@@ -21,6 +21,7 @@ import { planOf, type Scope } from "../../measures/scope.ts";
 import { signals } from "../../measures/signals.ts";
 import { type Needs, withMeta } from "../../meta.ts";
 import { RetentionError } from "../../plan/plan.ts";
+import { meanOf } from "../../quotient.ts";
 import { milliseconds, percentOf, ratio, significant } from "../../rounding.ts";
 import { type Asking, read } from "../../route.ts";
 import { resolveWindow } from "../../time/window.ts";
@@ -174,10 +175,6 @@ function clustersOf(
 }
 
 const sumOf = (moved: readonly ClusterBytes[]) => moved.reduce((sum, { bytes }) => sum + bytes, 0);
-
-function meanOf(values: readonly number[]): number | null {
-	return values.length === 0 ? null : values.reduce((a, b) => a + b, 0) / values.length;
-}
 
 /** What is asked, or nothing where it fails in a way that leaves the rest of the answer right. */
 async function unless<T>(expected: (error: unknown) => boolean, ask: () => Promise<T>): Promise<T | undefined> {

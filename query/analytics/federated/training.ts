@@ -11,6 +11,7 @@ import {
 } from "../../measures/federated/training.ts";
 import { type Signals, signals } from "../../measures/signals.ts";
 import { type NeededRecords, type Needs, withMeta } from "../../meta.ts";
+import { meanOf } from "../../quotient.ts";
 import { decimals, ratio, significant } from "../../rounding.ts";
 import { type Asking, read } from "../../route.ts";
 import { resolveWindow } from "../../time/window.ts";
@@ -186,10 +187,6 @@ function bySession<T extends { readonly session_id: string }>(rows: readonly T[]
 function sumOf(values: readonly (number | null)[]): number | null {
 	const known = values.filter((value) => value !== null);
 	return known.length === 0 ? null : known.reduce((a, b) => a + b, 0);
-}
-
-function meanOf(values: readonly number[]): number | null {
-	return values.length === 0 ? null : sumOf(values)! / values.length;
 }
 
 const minutes = (ms: number | null) => (ms === null ? null : decimals(ms / 60_000, 1));

@@ -6,7 +6,7 @@ import {
 	networkAnswer,
 } from "../../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../../tests/support/database.ts";
-import { randomFrom } from "../../../tests/support/people.ts";
+import { randomFrom } from "../../../tests/support/random.ts";
 import { type Reads, startReads } from "../../../tests/support/reads.ts";
 import { insertEvents, insertSeries, type TestEvent, type TestSeries } from "../../../tests/support/records.ts";
 

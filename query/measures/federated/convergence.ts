@@ -1,4 +1,6 @@
 /** What the rounds of a training session say: its metric, whether it has converged, and whether it still runs. */
+
+import { median } from "../statistics.ts";
 import type { RoundReport, TrainingSession } from "./training.ts";
 
 /** When a training has converged, and when one without an end no longer runs. */
@@ -87,16 +89,10 @@ export function statusOf(session: TrainingSession, rounds: readonly Round[], as_
 	if (session.ended !== null) return session.end_status || "ended";
 	const times = [session.started, ...rounds.map(({ at }) => at)];
 	const last = Math.max(...times);
-	const lengths = times
-		.slice(1)
-		.map((at, i) => Math.max(0, at - times[i]!))
-		.sort((a, b) => a - b);
-	const timeout = Math.max(60_000 * TRAINING_RULES.stalled_minutes, TRAINING_RULES.stalled_rounds * median(lengths));
+	const lengths = times.slice(1).map((at, i) => Math.max(0, at - times[i]!));
+	const timeout = Math.max(
+		60_000 * TRAINING_RULES.stalled_minutes,
+		TRAINING_RULES.stalled_rounds * (lengths.length > 0 ? median(lengths) : 0),
+	);
 	return as_of - last < timeout ? "running" : "stalled";
-}
-
-function median(sorted: readonly number[]): number {
-	if (sorted.length === 0) return 0;
-	const middle = (sorted.length - 1) / 2;
-	return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
 }
