@@ -58,7 +58,10 @@ function match(params: Params, field: string, value: Value): string {
 /** Characters that words are made of: as the tokenizer of the index has it, all of Unicode beyond ASCII included. */
 const WORD_CHARACTER = "[0-9a-z\\x{80}-\\x{10FFFF}]";
 const NO_WORD_CHARACTER = "[^0-9a-z\\x{80}-\\x{10FFFF}]";
-const isWordCharacter = (c: string | undefined) => c !== undefined && /[0-9a-z\u0080-\uffff]/i.test(c);
+/** Whether a unit of UTF-16 is one of them, in either case. */
+export function isWordCharacter(c: string | undefined): boolean {
+	return c !== undefined && /[0-9a-z\u0080-\uffff]/i.test(c);
+}
 
 function matchMessage(params: Params, value: Value): string {
 	switch (value.type) {
@@ -154,7 +157,10 @@ function matchContext(params: Params, path: string, value: Value): string {
 	const textAt = (at: string) => `if(JSONType(${at}) = 'String', JSONExtractString(${at}), JSONExtractRaw(${at}))`;
 	const text = keys.length === 1 ? textAt(flat) : `if(JSONHas(${nested}), ${textAt(nested)}, ${textAt(flat)})`;
 	const there = contextHint(params, keys);
-	return `${there}${compareContext(params, text, value)}`;
+	// A member that is not there reads as an empty text.
+	const isEmpty = (value.type === "word" || value.type === "phrase") && value.text === "";
+	const has = isEmpty ? `(JSONHas(${nested}) OR JSONHas(${flat})) AND ` : "";
+	return `${there}${has}${compareContext(params, text, value)}`;
 }
 
 function compareContext(params: Params, text: string, value: Value): string {
@@ -180,7 +186,8 @@ function contextHint(params: Params, keys: readonly string[]): string {
 	return /^[\w-]+$/.test(last) ? `position(context, ${params.add("String", `${last}"`)}) > 0 AND ` : "";
 }
 
-function isNumber(text: string): boolean {
+/** Whether the query means a number by it. */
+export function isNumber(text: string): boolean {
 	return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 }
 

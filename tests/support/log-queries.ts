@@ -70,8 +70,8 @@ const match: fc.Arbitrary<Node> = fc
 			fc.oneof(plain(fc.constantFrom("api", "API", "db", "inference", "поиск")), pattern, range),
 		),
 		fc.tuple(
-			fc.constantFrom("context.n", "context.s", "context.a.b", "context.flag", "context.none"),
-			fc.oneof(plain(fc.constantFrom("1", "10", "404", "404.0", "true", "abc", "x:y")), pattern, range),
+			fc.constantFrom("context.n", "context.s", "context.a.b", "context.a", "context.flag", "context.none"),
+			fc.oneof(plain(fc.constantFrom("1", "10", "404", "404.0", "true", "abc", "x:y", "")), pattern, range),
 		),
 	)
 	.map(([field, value]): Node => ({ type: "match", field, value }));
@@ -145,7 +145,8 @@ function matchesField(field: string, value: Value, log: Omit<TestLog, "ts">): bo
 		return level === (ALIASES[value.text.toLowerCase()] ?? value.text.toLowerCase());
 	}
 	if (!field.startsWith("context.")) return matchesText(value, log.component ?? "");
-	return matchesContext(value, contextText(log.context ?? {}, field.slice("context.".length)));
+	const text = contextText(log.context ?? {}, field.slice("context.".length));
+	return text !== undefined && matchesContext(value, text);
 }
 
 const WORD = "[0-9a-z\\u{80}-\\u{10FFFF}]";
@@ -196,10 +197,10 @@ function inRange<T>(range: Value & { type: "range" }, at: T, of: (bound: string)
 	return range.max === undefined || compare(at, of(range.max)) <= (range.maxIncluded ? 0 : -Number.MIN_VALUE);
 }
 
-function contextText(context: Readonly<Record<string, unknown>>, path: string): string {
+function contextText(context: Readonly<Record<string, unknown>>, path: string): string | undefined {
 	const nested = path.split(".").reduce<unknown>((at, key) => (isObject(at) ? at[key] : undefined), context);
 	const found = nested === undefined ? context[path] : nested;
-	return found === undefined ? "" : typeof found === "string" ? found : JSON.stringify(found);
+	return found === undefined ? undefined : typeof found === "string" ? found : JSON.stringify(found);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
