@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { RequireRole } from "../http/auth.ts";
 import type { AppEnv } from "../http/env.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
+import type { LiveBus } from "../schema/live/bus.ts";
 import type { Retention } from "../schema/retention.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
 import { loadReader } from "./enrich/analyse.ts";
@@ -12,6 +13,7 @@ import type { ContentCapture } from "./enrich/redact.ts";
 import { Intake, type Signal } from "./intake.ts";
 import { Journal } from "./journal/journal.ts";
 import { Ledger } from "./ledger.ts";
+import { LiveTap } from "./live/tap.ts";
 import { Loader } from "./loader/loader.ts";
 import type { Trouble } from "./loader/retry.ts";
 import { knowStoredSeries, recallIds, recallJournal } from "./recall.ts";
@@ -37,6 +39,8 @@ export interface IngestOptions {
 	 * no look-up.
 	 */
 	readonly alone?: boolean;
+	/** Where viewers are told what became durable; undefined: nobody is. */
+	readonly live?: { readonly bus: LiveBus; readonly source: string } | undefined;
 	/** What becomes of the text of messages, prompts and answers. */
 	readonly contentCapture?: ContentCapture;
 	/** Milliseconds since the epoch. */
@@ -87,6 +91,12 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 	]);
 	const seen = options.alone ? new SeenIds({ clock }) : undefined;
 	if (seen) void recallIds(clickhouse, seen).catch((err) => logger.warn({ err }, "event_ids: every one is looked up"));
+	const tap =
+		options.live &&
+		new LiveTap({
+			...options.live,
+			...{ registry, clock, onError: (err) => logger.error({ err }, "viewers are not told of a commit") },
+		});
 	const intake: Intake = new Intake({
 		...{ journal, ledger, registry, clock, retention: options.retention, maxRecords: options.maxRecords },
 		sequence: Math.floor(Math.random() * 2 ** 32),
@@ -95,7 +105,10 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 		onContentRemoved: once((event) => {
 			logger.info({ event, contentCapture }, "events come with text that is not stored, see TIDEMARK_CONTENT_CAPTURE");
 		}),
-		onCommit: (segment, { suspects }) => loader.notify(segment, suspects),
+		onCommit: (segment, batch) => {
+			loader.notify(segment, batch.suspects);
+			tap?.commit(batch);
+		},
 	});
 	const loader: Loader = new Loader({
 		...{ journal, clickhouse, ledger, clock, logger, seal: () => intake.seal() },
@@ -131,6 +144,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 		async close(deadline_ms) {
 			await loader.drain(deadline_ms);
 			await intake.seal();
+			tap?.close();
 		},
 	};
 }

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { KEPT_TAGS } from "../schema/live/kept-tags.ts";
 import type { MetricKind } from "../schema/wire/ingest.ts";
 
 /** Sorted by key. */
@@ -126,6 +127,9 @@ export class SeriesRegistry {
 	#young = new Map<string, Series>();
 	#old = new Map<string, Series>();
 	readonly #families = new Map<string, Family>();
+	/** Series of names that viewers are told by tag, by their id; in two generations as well. */
+	#kept = new Map<number, Series>();
+	#keptOld = new Map<number, Series>();
 
 	constructor(options: SeriesRegistryOptions) {
 		this.#options = { cached: 200_000, ...options };
@@ -158,9 +162,28 @@ export class SeriesRegistry {
 		return series;
 	}
 
+	/** Tags of a series whose name is told by tag (`KEPT_TAGS`), by the halves of its id; undefined when it is not known any more. */
+	tagsOf(high: number, low: number): Tags | undefined {
+		const place = placeOf(high, low);
+		let series = this.#kept.get(place);
+		if (!series) {
+			series = this.#keptOld.get(place);
+			if (series) this.#keep(series);
+		}
+		return series?.idHigh === (high | 0) && series.idLow === (low | 0) ? series.tags : undefined;
+	}
+
+	#keep(series: Series): void {
+		this.#kept.set(placeOf(series.idHigh, series.idLow), series);
+		if (this.#kept.size <= this.#options.cached) return;
+		this.#keptOld = this.#kept;
+		this.#kept = new Map();
+	}
+
 	#create(project: string, name: string, tags: Tags, kind: MetricKind, unit: string): Series | undefined {
 		const component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
 		const series = new Series(this.#family(project, name, component, kind), tags, unit);
+		if (Object.hasOwn(KEPT_TAGS, name)) this.#keep(series);
 		const ids = this.#idsOf(project);
 		if (!ids.has(series.idHigh >>> 0, series.idLow >>> 0)) {
 			if (ids.size >= this.#options.perProject) return undefined;
@@ -189,4 +212,9 @@ export class SeriesRegistry {
 		}
 		return ids;
 	}
+}
+
+/** 53 of the 64 bits of an id: a number where the whole would be an object. */
+function placeOf(high: number, low: number): number {
+	return (high >>> 0) * 2 ** 21 + (low >>> 11);
 }
