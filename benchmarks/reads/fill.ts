@@ -55,7 +55,8 @@ const time = (ms: string) => `fromUnixTimestamp64Milli(toInt64(${ms}), 'UTC')`;
 
 const HTTP = "http.server.request.duration";
 const SERIES = 100;
-const POINT_DAYS = 30;
+/** One more than the longest window that is asked about, which begins within a day. */
+const POINT_DAYS = 31;
 
 /** Of the series' place in the list. */
 const TAGS = `map('component', concat('component-', toString(s % 10)), 'host.id', concat('host-', toString(s)),

@@ -16,9 +16,10 @@ import {
 	VOICE_EVENT,
 } from "../measures/counts.ts";
 import { FEATURE_USED, featureUse } from "../measures/features.ts";
+import { identification } from "../measures/identification.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { userTotals } from "../measures/segments.ts";
-import { SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
+import { SESSION_METHODS, sessionTotals } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { percentOf } from "../rounding.ts";
@@ -58,18 +59,19 @@ async function usageOverview(
 ): Promise<UsageOverviewAnswer> {
 	const period = resolvePeriod(query, { timeframes: OVERVIEW_TIMEFRAMES, defaultTimeframe: "month", now });
 	const { as_of, previous } = period;
-	const [sent, kind] = await Promise.all([asker.ask(signals(as_of)), asker.ask(sessionKind(as_of))]);
+	const [sent, known] = await Promise.all([asker.ask(signals(as_of)), asker.ask(identification(as_of))]);
+	const scope = { ...period, unlinked: known.unlinked };
 	// Where growth is none anyway, the period before is not asked about.
 	const isCovered = (sent.firstRecord() ?? Number.POSITIVE_INFINITY) <= previous.start;
 	const names = [CHAT_EVENT, MODEL_EVENT, DOCUMENT_EVENT, COLLABORATION_EVENT, VOICE_EVENT];
 	const [users, sessions, before, counts, countsBefore, roles, features] = await Promise.all([
-		asker.ask(userTotals(period)),
-		asker.ask(sessionTotals(period, kind)),
-		isCovered ? asker.ask(sessionTotals({ ...previous, as_of }, kind)) : undefined,
+		asker.ask(userTotals(scope)),
+		asker.ask(sessionTotals(scope, known.sessions)),
+		isCovered ? asker.ask(sessionTotals({ ...scope, ...previous }, known.sessions)) : undefined,
 		asker.ask(eventCounts(period, names)),
 		asker.ask(eventCounts(previous, [CHAT_EVENT])),
 		asker.ask(chatsByRole(period)),
-		asker.ask(featureUse(period)),
+		asker.ask(featureUse(scope)),
 	]);
 	const hasUsers = users.seen > 0;
 	const counted = (name: string) => (sent.hasEvent(name) ? (counts.get(name) ?? 0) : null);
@@ -109,7 +111,7 @@ async function usageOverview(
 			window: period,
 			data_through: sent.dataThrough("event"),
 			methods: {
-				"totals.total_sessions": SESSION_METHODS[kind],
+				"totals.total_sessions": SESSION_METHODS[known.sessions],
 				growth: "against the period before, cut at the same elapsed time",
 			},
 		},

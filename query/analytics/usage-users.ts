@@ -4,6 +4,7 @@ import { peakDays, peakHours, shares } from "../common/patterns.ts";
 import { calendarDays, messagesOf, OF_USERS, retentionRates } from "../common/usage.ts";
 import { CHAT_EVENT, hoursOfUse } from "../measures/counts.ts";
 import { usersByRegion } from "../measures/geography.ts";
+import { identification } from "../measures/identification.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import {
@@ -14,7 +15,7 @@ import {
 	segmentTotals,
 	togetherOf,
 } from "../measures/segments.ts";
-import { meanDuration_s, SESSION_METHODS, sessionKind } from "../measures/sessions.ts";
+import { meanDuration_s, SESSION_METHODS } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { quotient } from "../quotient.ts";
@@ -62,15 +63,19 @@ export const usageUsersRead = read({
 async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUsersQuery>): Promise<UsageUsersAnswer> {
 	const period = resolvePeriod(query, { timeframes: USERS_TIMEFRAMES, defaultTimeframe: "week", now });
 	const { as_of, timezone } = period;
-	const [sent, kind] = await Promise.all([asker.ask(signals(as_of)), asker.ask(sessionKind(as_of))]);
+	const [sent, { sessions, unlinked }] = await Promise.all([
+		asker.ask(signals(as_of)),
+		asker.ask(identification(as_of)),
+	]);
+	const scope = { ...period, unlinked };
 	const days = calendarDays(period, timezone);
-	const options: SegmentOptions = { scope: period, timezone, days, sessions: kind };
+	const options: SegmentOptions = { scope, timezone, days, sessions };
 	const members = query.segment === undefined ? undefined : segmentMembers(options, query.segment);
 	const [all, retention_rate, hours, regions] = await Promise.all([
 		asker.ask(segmentTotals(options)),
-		retentionRates(asker, { as_of, timezone, mode: query.retention_mode, members }),
-		asker.ask(hoursOfUse(period, timezone, members)),
-		asker.ask(usersByRegion(period, members)),
+		retentionRates(asker, { as_of, unlinked, timezone, mode: query.retention_mode, members }),
+		asker.ask(hoursOfUse(scope, timezone, members)),
+		asker.ask(usersByRegion(scope, members)),
 	]);
 	const segments = all.filter(({ segment }) => query.segment === undefined || segment === query.segment);
 	const users = togetherOf(segments);
@@ -127,7 +132,7 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 				"user_metrics.total_users": signsUp
 					? "signed up and not deleted"
 					: "all users ever seen, since no sign-ups are sent",
-				"engagement.avg_session_duration": SESSION_METHODS[kind],
+				"engagement.avg_session_duration": SESSION_METHODS[sessions],
 				"engagement.retention_rate": RETENTION_METHODS[query.retention_mode],
 			},
 		},

@@ -59,7 +59,7 @@ FROM (
 		SELECT *, row_number() OVER (PARTITION BY dim, value = '' ORDER BY calls DESC, n DESC, value) AS place
 		FROM (
 			SELECT dim, value, sum(found.calls) AS calls, uniqExactStateIf(user, user != 0) AS people, uniqExactIf(user, user != 0) AS n
-			FROM ${resolved(params, rows, ["dim", "value", "calls"], scope.as_of)} AS found GROUP BY dim, value
+			FROM ${resolved(params, rows, ["dim", "value", "calls"], scope)} AS found GROUP BY dim, value
 		)
 	)
 ) AS ranked GROUP BY GROUPING SETS ((dim, label, kind), (dim, part), (dim))`,

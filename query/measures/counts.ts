@@ -95,5 +95,5 @@ function ofAll(params: Params, scope: PeopleScope): string {
 
 function ofMembers(params: Params, scope: PeopleScope, members: Members): string {
 	const rows = `(SELECT person, toDateTime(ts, 'UTC') AS bucket ${from("events", `${MAKES_ACTIVE} AND ${between(params, "ts", scope.start, scope.end)}`)})`;
-	return `(SELECT bucket, toUInt64(1) AS n FROM ${resolved(params, rows, ["bucket"], scope.as_of)} WHERE ${members(params)})`;
+	return `(SELECT bucket, toUInt64(1) AS n FROM ${resolved(params, rows, ["bucket"], scope)} WHERE ${members(params)})`;
 }

@@ -52,7 +52,7 @@ export function errorTotals({ start, end, as_of }: ErrorWindow): Question<ErrorT
 		name: "error_totals",
 		params,
 		sql: `SELECT count() AS n, uniqExactIf(user, user != 0) AS users
-FROM ${resolved(params, `(SELECT ${PERSON} AS person ${from("errors", between(params, "ts", start, end))})`, [], as_of)}`,
+FROM ${resolved(params, `(SELECT ${PERSON} AS person ${from("errors", between(params, "ts", start, end))})`, [], { as_of })}`,
 		read: ([row]) => ({ count: (row?.n as number | undefined) ?? 0, users: (row?.users as number | undefined) ?? 0 }),
 	};
 }
@@ -67,7 +67,7 @@ export function errorGroups(window: ErrorWindow, keys: readonly ErrorKey[]): Que
 	const names = keys.map((_, i) => `k${i}`);
 	const ranked = `SELECT ${columns}, countIf(${inWindow}) AS n, countIf(NOT (${inWindow})) AS before,
 	uniqExactIf(user, user != 0 AND ${inWindow}) AS users, max(ts) AS last_ts, argMax(error_id, (ts, error_id)) AS last_id
-FROM ${resolved(params, rows, ["ts", "error_id", ...names], as_of)}
+FROM ${resolved(params, rows, ["ts", "error_id", ...names], { as_of })}
 GROUP BY ${columns} HAVING n > 0 ORDER BY n DESC, ${columns} LIMIT ${MAX_GROUPS}`;
 	return {
 		name: "error_groups",

@@ -36,7 +36,7 @@ export function featureUse(scope: PeopleScope): Question<FeatureUse[]> {
 		name: "feature_use",
 		params,
 		sql: `SELECT feature, sum(n) AS uses, uniqExactIf(user, user != 0) AS users
-FROM ${resolved(params, usesIn(params, scope), ["feature", "n"], scope.as_of)}
+FROM ${resolved(params, usesIn(params, scope), ["feature", "n"], scope)}
 GROUP BY feature ORDER BY uses DESC, feature`,
 		read: (rows) => rows as unknown as FeatureUse[],
 	};
@@ -50,7 +50,7 @@ export function featureUsers(scope: PeopleScope, feature?: string): Question<num
 		name: "feature_users",
 		params,
 		sql: `SELECT uniqExactIf(user, user != 0) AS users
-FROM ${resolved(params, `(SELECT person FROM ${usesIn(params, scope)}${named})`, [], scope.as_of)}`,
+FROM ${resolved(params, `(SELECT person FROM ${usesIn(params, scope)}${named})`, [], scope)}`,
 		read: ([row]) => row?.users as number,
 	};
 }
@@ -87,7 +87,7 @@ export function featureRatings(scope: PeopleScope): Question<Map<string, Feature
 		name: "feature_ratings",
 		params,
 		sql: `SELECT feature, count(rating) AS n, avg(rating) AS mean, uniqExactIf(user, user != 0 AND rating IS NOT NULL) AS raters
-FROM ${resolved(params, rows, ["feature", "rating"], scope.as_of)} GROUP BY feature HAVING n > 0`,
+FROM ${resolved(params, rows, ["feature", "rating"], scope)} GROUP BY feature HAVING n > 0`,
 		read: (found) => new Map(found.map((row) => [row.feature as string, row as unknown as FeatureRating])),
 	};
 }
@@ -112,10 +112,10 @@ export function featureAdoption(scope: PeopleScope, members: Members): Question<
 		params,
 		sql: `SELECT feature, count() AS users, quantileExactInclusive(0.5)(at - began) AS median_ms
 FROM (
-	SELECT user, feature, min(used.at) AS at FROM ${resolved(params, uses, ["feature", "at", "here"], scope.as_of)} AS used
+	SELECT user, feature, min(used.at) AS at FROM ${resolved(params, uses, ["feature", "at", "here"], scope)} AS used
 	WHERE user != 0 AND ${members(params)} GROUP BY user, feature HAVING max(here) = 1
 ) AS firsts INNER JOIN (
-	SELECT user, min(known.began) AS began FROM ${resolved(params, starts, ["began"], scope.as_of)} AS known GROUP BY user
+	SELECT user, min(known.began) AS began FROM ${resolved(params, starts, ["began"], scope)} AS known GROUP BY user
 ) AS seen ON firsts.user = seen.user
 GROUP BY feature ORDER BY users DESC, feature`,
 		read: (rows) => rows as unknown as Adoption[],

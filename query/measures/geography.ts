@@ -25,7 +25,7 @@ const COUNTRY = "strings['geo.country.iso_code']";
 /** Active users by region; those whose events name no country are absent. */
 export function usersByRegion(scope: PeopleScope, members?: Members): Question<Map<Region, number>> {
 	const params = new Params();
-	const { start, end, as_of } = scope;
+	const { start, end } = scope;
 	// The state has the last country of each UTC day, which may lie after the end in the day of the end only.
 	const edge = Math.floor(end / DAY_MS) * DAY_MS;
 	const date = (ms: number) => params.add("Date", new Date(ms).toISOString().slice(0, 10));
@@ -38,7 +38,7 @@ UNION ALL SELECT person, toUInt64(toUnixTimestamp64Milli(ts)) * 65536 +
 		name: "users_by_region",
 		params,
 		sql: `SELECT code, count() AS users FROM (
-	SELECT user, bitAnd(max(known.country), 65535) AS code FROM ${resolved(params, rows, ["country"], as_of)} AS known
+	SELECT user, bitAnd(max(known.country), 65535) AS code FROM ${resolved(params, rows, ["country"], scope)} AS known
 	WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
 ) GROUP BY code`,
 		read: (found) => {

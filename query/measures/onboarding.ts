@@ -29,7 +29,7 @@ export function onboarding(scope: PeopleScope, timezone: string): Question<{ any
 	const params = new Params();
 	const window = params.add("Int64", ONBOARDING_RULES.window_days * 86_400_000);
 	const signUps = `(SELECT person, toUnixTimestamp64Milli(ts) AS ms ${from("events", `event = '${SIGN_UP_EVENT}' AND person != 0 AND ${between(params, "ts", scope.start, scope.end)}`)})`;
-	const cohort = `(SELECT user, min(one.ms) AS signed FROM ${resolved(params, signUps, ["ms"], scope.as_of)} AS one WHERE user != 0 GROUP BY user)`;
+	const cohort = `(SELECT user, min(one.ms) AS signed FROM ${resolved(params, signUps, ["ms"], scope)} AS one WHERE user != 0 GROUP BY user)`;
 	const known = `${MAKES_ACTIVE} AND ts >= ${at(params, scope.start)} AND ts < ${at(params, scope.as_of)}`;
 	const rows = `(SELECT person, event AS name, toUnixTimestamp64Milli(ts) AS ms ${from("events", known)})`;
 	const zone = params.add("String", timezone);
@@ -44,7 +44,7 @@ FROM (
 		uniqExact(toDate(fromUnixTimestamp64Milli(ms, 'UTC'), ${zone})) >= ${ONBOARDING_RULES.active_days} AS is_active, max(ms) AS latest,
 		arrayMin(arrayPushBack(arrayFilter(x -> x > any(signed), chats), ${NEVER})) % ${NEVER} AS chat_ms,
 		if(chat_ms = 0, 0, arrayMin(arrayPushBack(arrayFilter(x -> x > chat_ms, shared), ${NEVER})) % ${NEVER}) AS shared_ms
-	FROM ${cohort} AS began INNER JOIN ${resolved(params, rows, ["name", "ms"], scope.as_of)} AS did ON began.user = did.user
+	FROM ${cohort} AS began INNER JOIN ${resolved(params, rows, ["name", "ms"], scope)} AS did ON began.user = did.user
 	WHERE ms >= signed AND ms <= signed + ${window}
 	GROUP BY user
 )`,

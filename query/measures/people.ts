@@ -7,10 +7,16 @@ import { at, between } from "../plan/scan.ts";
 import { from, type Params } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 
-/** What a question about people is asked of: `[start, end)`, and the instant from which on nothing is known. Milliseconds. */
-export interface PeopleScope extends Span {
+/** Who is who, before an instant. */
+export interface Identity {
+	/** From then on nothing is known. Milliseconds since the epoch. */
 	readonly as_of: number;
+	/** That the project never linked an id to a user: nothing is joined then, which is a third of such a question's work. */
+	readonly unlinked?: boolean | undefined;
 }
+
+/** What a question about people is asked of: the activity in `[start, end)`. */
+export interface PeopleScope extends Span, Identity {}
 
 const DAY_MS = 86_400_000;
 const QUARTER_MS = 900_000;
@@ -23,7 +29,14 @@ const ANONYMOUS = "bitAnd(person, bitNot(toUInt64(1)))";
 export const MAKES_ACTIVE = "person != 0 AND event != 'user.deleted'";
 
 /** A subquery: the rows with `user` (0 for nobody) beside their columns. @param rows a subquery with `person` */
-export function resolved(params: Params, rows: string, columns: readonly string[], as_of: number): string {
+export function resolved(
+	params: Params,
+	rows: string,
+	columns: readonly string[],
+	{ as_of, unlinked }: Identity,
+): string {
+	const named = "if(bitAnd(person, 1) = 1, person, toUInt64(0)) AS user";
+	if (unlinked) return `(SELECT ${[named, ...columns].join(", ")} FROM ${rows} AS found)`;
 	const links =
 		`SELECT anonymous, tupleElement(min(first) AS link, 2) AS linked ${from("identities")} ` +
 		`GROUP BY anonymous HAVING tupleElement(link, 1) < ${at(params, as_of)}`;

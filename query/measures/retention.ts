@@ -5,7 +5,7 @@
 import { Temporal } from "temporal-polyfill";
 import { at } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
-import { activeQuarters, localDays, MAKES_ACTIVE, resolved } from "./people.ts";
+import { activeQuarters, type Identity, localDays, MAKES_ACTIVE, resolved } from "./people.ts";
 import type { Members } from "./segments.ts";
 
 export const RETENTION_DAYS = [1, 7, 30] as const;
@@ -21,8 +21,7 @@ export const RETENTION_METHODS: Readonly<Record<RetentionMode, string>> = {
 /** For each day N: users for whom it is over, and those of them who came back. */
 export type Retention = readonly { readonly users: number; readonly retained: number }[];
 
-export interface RetentionOptions {
-	readonly as_of: number;
+export interface RetentionOptions extends Identity {
 	readonly timezone: string;
 	readonly mode: RetentionMode;
 	readonly members?: Members | undefined;
@@ -43,7 +42,8 @@ export function retention(options: RetentionOptions): Question<Retention> {
 	};
 }
 
-function byDates(params: Params, { as_of, timezone, mode, members }: RetentionOptions): string {
+function byDates(params: Params, options: RetentionOptions): string {
+	const { as_of, timezone, mode, members } = options;
 	const date = Temporal.Instant.fromEpochMilliseconds(as_of).toZonedDateTimeISO(timezone).toPlainDate().toString();
 	const today = params.add("Date", date);
 	const rows = activeQuarters(params, { start: 0, end: as_of });
@@ -56,12 +56,13 @@ function byDates(params: Params, { as_of, timezone, mode, members }: RetentionOp
 	});
 	return `(SELECT ${columns.join(", ")} FROM (
 	SELECT user, groupArrayArray(dates) AS days, arrayMin(days) AS began, arrayMax(days) AS latest
-	FROM ${resolved(params, people, ["dates"], as_of)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
+	FROM ${resolved(params, people, ["dates"], options)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
 ))`;
 }
 
 /** Of the events themselves: a quarter of an hour would not do. */
-function byHours(params: Params, { as_of, members }: RetentionOptions): string {
+function byHours(params: Params, options: RetentionOptions): string {
+	const { as_of, members } = options;
 	const rows = `(SELECT person, toUnixTimestamp64Milli(ts) AS ms ${from("events", `${MAKES_ACTIVE} AND ts < ${at(params, as_of)}`)})`;
 	const day = 86_400_000;
 	const columns = RETENTION_DAYS.map(
@@ -71,6 +72,6 @@ function byHours(params: Params, { as_of, members }: RetentionOptions): string {
 	);
 	return `(SELECT ${columns.join(", ")} FROM (
 	SELECT user, arraySort(groupArray(ms)) AS times
-	FROM ${resolved(params, rows, ["ms"], as_of)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
+	FROM ${resolved(params, rows, ["ms"], options)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
 ))`;
 }

@@ -66,7 +66,7 @@ function usersOf(params: Params, scope: PeriodScope, more: readonly Span[] = [],
 		`FROM ${presence(params, { windows, datesIn: timezone })} UNION ALL ` +
 		`SELECT person, toUInt16(0) AS w${dates.length > 0 ? ", emptyArrayDate() AS dates" : ""}, ` +
 		`${of(SIGN_UP_EVENT)} AS signed, ${of(DELETED_EVENT)} AS deleted ${from("events", account)} GROUP BY person)`;
-	const known = resolved(params, rows, ["w", ...dates, "signed", "deleted"], scope.as_of);
+	const known = resolved(params, rows, ["w", ...dates, "signed", "deleted"], scope);
 	return `(SELECT user, groupBitOr(one.w) AS w, max(one.signed) AS signed, max(one.deleted) AS deleted${
 		dates.length > 0 ? ", length(groupUniqArrayArray(one.dates)) AS present" : ""
 	}
@@ -118,7 +118,7 @@ function segmented(params: Params, options: SegmentOptions, more: readonly Span[
 	sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences
 FROM ${sessionRows(params, scope, sessions)} AS one GROUP BY user)`;
 	const used = `(SELECT DISTINCT person, feature FROM ${usesIn(params, scope)})`;
-	const breadth = `(SELECT user, uniqExact(feature) AS breadth FROM ${resolved(params, used, ["feature"], scope.as_of)} GROUP BY user)`;
+	const breadth = `(SELECT user, uniqExact(feature) AS breadth FROM ${resolved(params, used, ["feature"], scope)} GROUP BY user)`;
 	const minDays = Math.min(SEGMENT_RULES.power_min_days, days);
 	const isPower = `place <= ceil(${SEGMENT_RULES.power_share} * actives) AND visits > 0 AND present >= ${minDays}`;
 	return `(SELECT *, if(visits = 0, nan, duration / visits) AS mean_ms, ${isIn(CURRENT)} AS here,

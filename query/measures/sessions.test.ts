@@ -4,8 +4,9 @@ import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support
 import { isActive, type Known, knownAt, peopleEvents } from "../../tests/support/people.ts";
 import { insertEvents, type TestEvent } from "../../tests/support/records.ts";
 import { type Asker, Queries } from "../run.ts";
+import { identification } from "./identification.ts";
 import type { PeopleScope } from "./people.ts";
-import { type SessionTotals, sessionKind, sessionTotals } from "./sessions.ts";
+import { type SessionTotals, sessionTotals } from "./sessions.ts";
 
 const FROM = Date.parse("2026-10-20T00:00:00Z");
 const TO = Date.parse("2026-11-05T00:00:00Z");
@@ -90,7 +91,7 @@ const check = (asker: Asker, kind: "client" | "inactivity", truth: (scope: Peopl
 
 test("sessions of a client's ids are whole, whatever the window, and those without a user are none", async () => {
 	const asker = queries.of("ids");
-	expect(await asker.ask(sessionKind(TO))).toBe("client");
+	expect(await asker.ask(identification(TO))).toMatchObject({ sessions: "client" });
 	await check(asker, "client", ({ start, end, as_of }) => {
 		const byId = groupBy(
 			knownAt(withIds, as_of).filter(({ session_id }) => session_id !== undefined),
@@ -109,8 +110,8 @@ test("sessions of a client's ids are whole, whatever the window, and those witho
 
 test("without any session_id, half an hour of silence ends a session", async () => {
 	const asker = queries.of("none");
-	expect(await asker.ask(sessionKind(TO))).toBe("inactivity");
-	expect(await queries.of("ids").ask(sessionKind(FROM))).toBe("inactivity");
+	expect(await asker.ask(identification(TO))).toMatchObject({ sessions: "inactivity" });
+	expect(await queries.of("ids").ask(identification(FROM))).toMatchObject({ sessions: "inactivity" });
 	await check(asker, "inactivity", ({ start, end, as_of }) => {
 		const sessions: Known[][] = [];
 		for (const own of groupBy(knownAt(without, as_of).filter(isActive), ({ user }) => user).values()) {

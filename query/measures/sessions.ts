@@ -3,7 +3,7 @@
  * sessions that end by half an hour without an event of the user, not at midnight. A session belongs to the window in which it starts,
  * with all that is known of it before `as_of`, and to the user of its first event.
  */
-import { at, between } from "../plan/scan.ts";
+import { between } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { MAKES_ACTIVE, type PeopleScope, resolved } from "./people.ts";
 
@@ -18,17 +18,6 @@ export const SESSION_METHODS: Readonly<Record<SessionKind, string>> = {
 const GAP_MS = 1_800_000;
 const HOUR_MS = 3_600_000;
 
-/** Which kind the project has: whether any event before `as_of` carried a session_id. */
-export function sessionKind(as_of: number): Question<SessionKind> {
-	const params = new Params();
-	return {
-		name: "session_kind",
-		params,
-		sql: `SELECT 1 ${from("session_hours", `first < ${at(params, as_of)}`)} LIMIT 1`,
-		read: (rows) => (rows.length > 0 ? "client" : "inactivity"),
-	};
-}
-
 /**
  * A subquery with a row per session that starts in the scope: `user`, `began` and `ended` (milliseconds since the epoch), `n` events
  * of users, `chats`, `inferences`.
@@ -37,7 +26,8 @@ export function sessionRows(params: Params, scope: PeopleScope, kind: SessionKin
 	return kind === "client" ? clientSessions(params, scope) : inactivitySessions(params, scope);
 }
 
-function clientSessions(params: Params, { start, end, as_of }: PeopleScope): string {
+function clientSessions(params: Params, scope: PeopleScope): string {
+	const { start, end, as_of } = scope;
 	// Whole hours come from the state, the hour of as_of from the events.
 	const edge = Math.floor(as_of / HOUR_MS) * HOUR_MS;
 	const hour = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
@@ -59,12 +49,13 @@ function clientSessions(params: Params, { start, end, as_of }: PeopleScope): str
 	return `(SELECT argMinIf(who, (first, who), who != 0) AS user,
 	toUnixTimestamp64Milli(minIf(first, who != 0)) AS began, toUnixTimestamp64Milli(maxIf(last, who != 0)) AS ended,
 	sumIf(seen.n, who != 0) AS n, sum(seen.chats) AS chats, sum(seen.inferences) AS inferences
-FROM (SELECT user AS who, ${columns.join(", ")} FROM ${resolved(params, `(${rows})`, columns, as_of)}) AS seen
+FROM (SELECT user AS who, ${columns.join(", ")} FROM ${resolved(params, `(${rows})`, columns, scope)}) AS seen
 GROUP BY session
 HAVING user != 0 AND began >= ${params.add("Int64", start)} AND began < ${params.add("Int64", end)})`;
 }
 
-function inactivitySessions(params: Params, { start, end, as_of }: PeopleScope): string {
+function inactivitySessions(params: Params, scope: PeopleScope): string {
+	const { start, end, as_of } = scope;
 	const events = `SELECT person, toUnixTimestamp64Milli(ts) AS ms, event = 'chat.message.sent' AS chat,
 	event = 'model_inference_completed' AS inference
 ${from("events", `${MAKES_ACTIVE} AND ${between(params, "ts", start - GAP_MS, as_of)}`)}`;
@@ -73,7 +64,7 @@ ${from("events", `${MAKES_ACTIVE} AND ${between(params, "ts", start - GAP_MS, as
 FROM (
 	SELECT user, arraySort(groupArray((ms, chat, inference))) AS all,
 		arrayJoin(arraySplit((e, gap) -> gap > ${params.add("UInt32", GAP_MS)}, all, arrayDifference(arrayMap(e -> e.1, all)))) AS visit
-	FROM ${resolved(params, `(${events})`, ["ms", "chat", "inference"], as_of)}
+	FROM ${resolved(params, `(${events})`, ["ms", "chat", "inference"], scope)}
 	WHERE user != 0 GROUP BY user
 ) WHERE began >= ${params.add("Int64", start)} AND began < ${params.add("Int64", end)})`;
 }

@@ -5,6 +5,7 @@ import { isActive, knownAt, peopleEvents } from "../../tests/support/people.ts";
 import { insertEvents } from "../../tests/support/records.ts";
 import { type Asker, Queries } from "../run.ts";
 import { bucketsOver } from "../time/buckets.ts";
+import { identification } from "./identification.ts";
 import { activeUsers, distinctUsers } from "./users.ts";
 
 const ZONES = ["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"] as const;
@@ -93,4 +94,33 @@ test("the first link by event time wins, whenever it arrives, and one at as_of d
 		{ event: "login", ts: at + 1, user_id: "first", properties: { anonymous_id: 7 } },
 	]);
 	expect(await users(at + 3)).toBe(2);
+});
+
+test("where nothing was linked yet, users are the same without the join; afterwards it is known that they are not", async () => {
+	await fc.assert(
+		fc.asyncProperty(windows, async ({ start, end }) => {
+			const { unlinked } = await asker.ask(identification(end));
+			const window = { start, end, as_of: end };
+			const joined = await asker.ask(distinctUsers(window));
+			if (unlinked) expect(await asker.ask(distinctUsers({ ...window, unlinked }))).toBe(joined);
+		}),
+		{ numRuns: 20, seed: 4 },
+	);
+	const project = new Queries({ client: database.client, secondLock: false }).of("one link");
+	const events = [
+		{ event: "view", ts: FROM, user_id: "u", session_id: "s" },
+		{ event: "view", ts: FROM + 1, properties: { anonymous_id: "a" } },
+		{ event: "login", ts: FROM + 1_000, user_id: "u", properties: { anonymous_id: "a" } },
+	];
+	await insertEvents(database.client, "one link", events);
+	const known = async (as_of: number) => await project.ask(identification(as_of));
+	expect(await known(FROM)).toEqual({ sessions: "inactivity", unlinked: true });
+	expect(await known(FROM + 1_000)).toEqual({ sessions: "client", unlinked: true });
+	expect(await known(FROM + 1_001)).toEqual({ sessions: "client", unlinked: false });
+	const window = { start: FROM, end: FROM + 1_000, as_of: FROM + 1_000 };
+	const both = [
+		await project.ask(distinctUsers(window)),
+		await project.ask(distinctUsers({ ...window, unlinked: true })),
+	];
+	expect(both).toEqual([1, 1]);
 });

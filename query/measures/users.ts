@@ -13,7 +13,7 @@ export function distinctUsers(scope: PeopleScope): Question<number> {
 		name: "distinct_users",
 		params,
 		sql: `SELECT uniqExactIf(user, user != 0) AS users
-FROM ${resolved(params, activePeople(params, scope), [], scope.as_of)}`,
+FROM ${resolved(params, activePeople(params, scope), [], scope)}`,
 		read: ([row]) => row?.users as number,
 	};
 }
@@ -38,7 +38,7 @@ export function activeUsers(
 		name: "active_users",
 		params,
 		sql: `SELECT t, uniqExact(user) AS users
-FROM ${resolved(params, bucketRows(params, scope), ["t"], scope.as_of)}
+FROM ${resolved(params, bucketRows(params, scope), ["t"], scope)}
 WHERE user != 0 GROUP BY t`,
 		read: (rows) => new Map(rows.map((row) => [row.t as number, row.users as number])),
 	};

@@ -3,9 +3,10 @@ import { badParameter } from "../../http/errors.ts";
 import { BEHAVIOR_METRICS, type BehaviorAnswer, behaviorAnswer, behaviorQuery } from "../../schema/wire/index.ts";
 import { calendarDays, OF_USERS, retentionRates } from "../common/usage.ts";
 import { FEATURE_USED, featureAdoption } from "../measures/features.ts";
+import { identification } from "../measures/identification.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import { everybody, type Segment, segmentMembers, segmentTotals, togetherOf } from "../measures/segments.ts";
-import { SESSION_METHODS, sessionKind } from "../measures/sessions.ts";
+import { SESSION_METHODS } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { quotient } from "../quotient.ts";
@@ -50,18 +51,21 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 	});
 	const wanted = metricsOf(query.metrics);
 	const { as_of, timezone, end } = window;
-	const [sent, kind] = await Promise.all([asker.ask(signals(as_of)), asker.ask(sessionKind(as_of))]);
+	const [sent, { sessions, unlinked }] = await Promise.all([
+		asker.ask(signals(as_of)),
+		asker.ask(identification(as_of)),
+	]);
 	const before = precedingSpan(window);
-	const scope = { ...window, previous: before, previousWhole: before };
-	const options = { scope, timezone, days: calendarDays(window, timezone), sessions: kind };
+	const scope = { ...window, previous: before, previousWhole: before, unlinked };
+	const options = { scope, timezone, days: calendarDays(window, timezone), sessions };
 	const segment = query.cohort.replace("_users", "") as Segment | "all";
 	const members = segment === "all" ? everybody : segmentMembers(options, segment);
 	const recent = [1, 7, 30].map((days) => ({ start: end - days * DAY_MS, end }));
 	const none = Promise.resolve(undefined);
 	const [all, rates, features] = await Promise.all([
 		asker.ask(segmentTotals(options, recent)),
-		wanted.has("retention") ? retentionRates(asker, { as_of, timezone, mode: "calendar", members }) : none,
-		wanted.has("feature_adoption") ? asker.ask(featureAdoption(window, members)) : none,
+		wanted.has("retention") ? retentionRates(asker, { as_of, unlinked, timezone, mode: "calendar", members }) : none,
+		wanted.has("feature_adoption") ? asker.ask(featureAdoption(scope, members)) : none,
 	]);
 	const users = togetherOf(all.filter((one) => segment === "all" || one.segment === segment));
 	const known = (n: number | undefined) => (all.length > 0 ? (n ?? 0) : null);
@@ -100,7 +104,7 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 			data_through: sent.dataThrough("event"),
 			methods: {
 				...(rates ? { retention: RETENTION_METHODS.calendar } : {}),
-				...(wanted.has("engagement") ? { "engagement.sessions_per_user": SESSION_METHODS[kind] } : {}),
+				...(wanted.has("engagement") ? { "engagement.sessions_per_user": SESSION_METHODS[sessions] } : {}),
 			},
 		},
 		{ needs: NEEDS, sent },

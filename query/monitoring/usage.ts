@@ -4,8 +4,9 @@ import { USAGE_TIMEFRAMES, type UsageAnswer, usageAnswer, usageQuery } from "../
 import { OF_USERS } from "../common/usage.ts";
 import { type BreakdownValue, breakdown, type Dimension } from "../measures/breakdown.ts";
 import { API_EVENT, eventCounts } from "../measures/counts.ts";
+import { identification } from "../measures/identification.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
-import { meanDuration_s, SESSION_METHODS, sessionKind, sessionTotals } from "../measures/sessions.ts";
+import { meanDuration_s, SESSION_METHODS, sessionTotals } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { HTTP, HTTP_NAMES, totalOf, traffic } from "../measures/traffic.ts";
 import { distinctUsers, hasUsers } from "../measures/users.ts";
@@ -38,25 +39,26 @@ async function usage({ asker, now, reach }: Asking, query: z.infer<typeof usageQ
 	const window = resolveWindow(query, { timeframes: USAGE_TIMEFRAMES, defaultTimeframe: "24h", now });
 	const attributes = attributesOf(query.breakdown_by);
 	const { as_of } = window;
-	const [sent, kind, counts] = await Promise.all([
+	const [sent, known, counts] = await Promise.all([
 		asker.ask(signals(as_of)),
-		asker.ask(sessionKind(as_of)),
+		asker.ask(identification(as_of)),
 		asker.ask(eventCounts(window, [API_EVENT, MODEL_EVENT])),
 	]);
 	const byHttp = sent.hasMetric(...HTTP_NAMES);
 	const dimensions = attributes.map((attribute) => ({ attribute, calls: callsOf(attribute, counts) }));
-	const [requests, users, known, sessions, values] = await Promise.all([
+	const scope = { ...window, unlinked: known.unlinked };
+	const [requests, users, anybody, sessions, values] = await Promise.all([
 		byHttp ? asker.ask(traffic({ start: window.start, end: window.end, now, reach })) : undefined,
-		asker.ask(distinctUsers(window)),
+		asker.ask(distinctUsers(scope)),
 		asker.ask(hasUsers(as_of)),
-		asker.ask(sessionTotals(window, kind)),
-		dimensions.length > 0 ? asker.ask(breakdown(window, dimensions)) : new Map<string, BreakdownValue[]>(),
+		asker.ask(sessionTotals(scope, known.sessions)),
+		dimensions.length > 0 ? asker.ask(breakdown(scope, dimensions)) : new Map<string, BreakdownValue[]>(),
 	]);
 	const api = sent.hasEvent(API_EVENT) ? (counts.get(API_EVENT) ?? 0) : null;
 	const answer = {
 		timeframe: window.timeframe,
 		total_api_calls: requests ? totalOf(requests.values()).requests : api,
-		unique_users: known ? users : null,
+		unique_users: anybody ? users : null,
 		avg_session_duration: decimals(meanDuration_s(sessions), 1),
 		single_event_share: ratio(quotient(sessions.single, sessions.sessions)),
 		...(dimensions.length === 0
@@ -77,7 +79,7 @@ async function usage({ asker, now, reach }: Asking, query: z.infer<typeof usageQ
 			data_through: sent.dataThrough("metric", "event"),
 			methods: {
 				total_api_calls: byHttp ? `metric ${HTTP}` : `event ${API_EVENT}`,
-				avg_session_duration: SESSION_METHODS[kind],
+				avg_session_duration: SESSION_METHODS[known.sessions],
 				...Object.fromEntries(
 					dimensions.map(({ attribute, calls }) => [`breakdown.${attribute}`, calls ? `event ${calls}` : "users only"]),
 				),
