@@ -44,6 +44,8 @@ export interface ErrorRow {
 	ts: number;
 	issueHigh: number;
 	issueLow: number;
+	/** The call it is best known by, or empty. */
+	culprit: string;
 	error_type: string;
 	severity: string;
 	component: string;
@@ -111,6 +113,7 @@ export class OpenBatch {
 		ts: fixed(),
 		id: fixed(),
 		issue_id: fixed(),
+		culprit: lowCardinality(),
 		error_type: lowCardinality(),
 		severity: lowCardinality(),
 		component: lowCardinality(),
@@ -215,6 +218,7 @@ export class OpenBatch {
 		columns.ts.int64(row.ts);
 		this.#ids.push(columns.id, received);
 		columns.issue_id.uint64(row.issueHigh, row.issueLow);
+		columns.culprit.push(row.culprit);
 		columns.error_type.push(row.error_type);
 		columns.severity.push(row.severity);
 		columns.component.push(row.component);

@@ -78,6 +78,7 @@ export const TABLES = {
 		["ts", "DateTime64(3)"],
 		["id", "UInt64"],
 		["issue_id", "UInt64"],
+		["culprit", LC],
 		["error_type", LC],
 		["severity", LC],
 		["component", LC],

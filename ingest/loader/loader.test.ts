@@ -7,6 +7,9 @@ import { DEFAULT_RETENTION } from "../../schema/retention.ts";
 import { startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { createIngest, type Ingest } from "../index.ts";
 import type { Signal } from "../intake.ts";
+import { ByteWriter } from "../native/bytes.ts";
+import { FixedColumn, StringColumn, writeBlock } from "../native/columns.ts";
+import { blockInserter } from "./insert.ts";
 
 const NOW = Date.UTC(2026, 10, 15, 12);
 const MINUTE = 60_000;
@@ -292,6 +295,36 @@ describe("the loader", () => {
 			{ n: 30_000, ids: 30_000 },
 		]);
 		expect(ingest.status()).toMatchObject({ duplicates: 9_003 });
+	});
+
+	it("stores blocks of a journal that is older than a column", async () => {
+		await ingest.close(10_000);
+		const texts = (...values: string[]) => {
+			const column = new StringColumn();
+			for (const value of values) column.push(value);
+			return column;
+		};
+		const number = (low: number) => {
+			const column = new FixedColumn();
+			column.uint64(0, low);
+			return column;
+		};
+		const time = new FixedColumn();
+		time.int64(NOW);
+		const out = new ByteWriter(1_024);
+		writeBlock(out, 1, [
+			["project", "String", texts("p")],
+			["ts", "DateTime64(3)", time],
+			["id", "UInt64", number(1)],
+			["issue_id", "UInt64", number(2)],
+			["error_type", "String", texts("E")],
+			["message", "String", texts("m")],
+		]);
+		await blockInserter(database.client)("errors", [Buffer.from(out.bytes.subarray(0, out.length))], "old");
+		expect(await rows("SELECT issue_id, error_type, message, culprit FROM errors")).toEqual([
+			{ issue_id: 2, error_type: "E", message: "m", culprit: "" },
+		]);
+		ingest = await open();
 	});
 
 	it("turns running totals into increases: in order, late, over a reset and over a restart", async () => {

@@ -1,6 +1,6 @@
-import { hash } from "node:crypto";
 import { errorRecord, RECORD_LIMITS } from "../../schema/wire/ingest.ts";
 import type { ErrorRow } from "../batch.ts";
+import { fingerprint } from "../fingerprint/fingerprint.ts";
 import { cut, documentText, parseLevelMember } from "./log.ts";
 import { explain, Problem } from "./problem.ts";
 import { fits, isDocument, isId, isName, isObject } from "./text.ts";
@@ -27,11 +27,12 @@ export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Prob
 		return new Problem("stack_trace", `larger than ${RECORD_LIMITS.documentBytes} bytes`);
 	}
 	const message = cut(error_message);
-	const { high, low } = fingerprint(error_type, message, stack);
+	const { high, low, culprit } = fingerprint(error_type, message, stack);
 	return {
 		ts,
 		issueHigh: high,
 		issueLow: low,
+		culprit,
 		error_type,
 		severity,
 		component: component ?? "",
@@ -46,31 +47,4 @@ export function parseError(record: unknown, bounds: TimeBounds): ErrorRow | Prob
 function contextId(context: Record<string, unknown> | undefined, id: string): string {
 	const value = context && Object.hasOwn(context, id) ? context[id] : undefined;
 	return typeof value === "string" || typeof value === "number" ? String(value).slice(0, RECORD_LIMITS.idBytes) : "";
-}
-
-/** A frame of the program that reports, not of the libraries below it. */
-const LIBRARY_FRAME = /node_modules|node:internal|site-packages|dist-packages|<anonymous>|\(native\)/;
-// No part may run over its own beginning again ("@.*" would): a line of a quarter of a million "@" took half a minute.
-const FRAME = /^\s*(at\s|File ")|:\d+(:\d+)?\)?$|@[^@]*:\d+/;
-const IN_APP_FRAMES = 5;
-
-/**
- * Fingerprint of an issue: type and top in-app frames with what changes from time to time masked; without a stack, type and
- * masked message.
- */
-export function fingerprint(type: string, message: string, stack: string): { high: number; low: number } {
-	const frames = stack.split("\n").filter((line) => FRAME.test(line));
-	const inApp = frames.filter((line) => !LIBRARY_FRAME.test(line));
-	const top = (inApp.length > 0 ? inApp : frames).slice(0, IN_APP_FRAMES).map((line) => mask(line.trim()));
-	const digest = hash("sha256", [type, ...(top.length > 0 ? top : [mask(message)])].join("\n"), "buffer");
-	return { high: digest.readUInt32BE(0), low: digest.readUInt32BE(4) };
-}
-
-/** Replaces UUIDs, hashes, hexadecimal and decimal numbers. */
-function mask(text: string): string {
-	return text
-		.replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, "<id>")
-		.replace(/\b0x[0-9a-f]+\b/gi, "<hex>")
-		.replace(/\b(?=[a-f]*\d)[0-9a-f]{8,}\b/gi, "<hash>")
-		.replace(/\d+/g, "<n>");
 }
