@@ -4,6 +4,7 @@
  */
 import { TABLES } from "../schema/tables.ts";
 import type { Frame, JournalTable } from "./journal/format.ts";
+import type { KnownIssue } from "./known-issues.ts";
 import { ByteWriter } from "./native/bytes.ts";
 import {
 	type Column,
@@ -85,6 +86,8 @@ export interface SealedBatch {
 	readonly records: number;
 	/** Series announced in it: to be announced again should the commit fail. */
 	readonly announced: readonly Series[];
+	/** Issues that it made known: nobody knows whether they are stored should the commit fail. */
+	readonly issues: readonly KnownIssue[];
 	/** Keys of event_ids in it that may have been seen before, or `unknown` when nobody kept watch. */
 	readonly suspects: Suspects;
 }
@@ -134,6 +137,7 @@ export class OpenBatch {
 	// Kept over batches, here and in the journal: fresh buffers for every commit keep the garbage collector busy.
 	readonly #out = new ByteWriter(1024 * 1024);
 	#announced: Series[] = [];
+	#issues: KnownIssue[] = [];
 	#suspects: string[] | "unknown" = [];
 	#generation = 0;
 	readonly #ids: RowIds;
@@ -212,7 +216,13 @@ export class OpenBatch {
 		else if (this.#suspects !== "unknown") this.#suspects.push(key);
 	}
 
-	error(project: string, row: ErrorRow, received: number): void {
+	/** An error of this batch is the first of its issue that is known here. */
+	firstOf(issue: KnownIssue): void {
+		this.#issues.push(issue);
+	}
+
+	/** @returns the id of its row, decimal */
+	error(project: string, row: ErrorRow, received: number): string {
 		const columns = this.#errors;
 		columns.project.push(project);
 		columns.ts.int64(row.ts);
@@ -228,6 +238,7 @@ export class OpenBatch {
 		columns.user_id.push(row.user_id);
 		columns.trace_id.push(row.trace_id);
 		this.#rows.errors++;
+		return this.#ids.last(received);
 	}
 
 	/** Remembers the answer to an Idempotency-Key, in the same commit as the records it answered for. */
@@ -273,12 +284,14 @@ export class OpenBatch {
 		this.#generation++;
 		const announced = this.#announced;
 		this.#announced = [];
+		const issues = this.#issues;
+		this.#issues = [];
 		const suspects = this.#suspects;
 		this.#suspects = [];
 		let records = 0;
 		for (const { table, rows } of parts) if (table !== "series" && table !== "requests") records += rows;
 		const frames = parts.map(({ table, rows, from, to }) => ({ table, rows, block: out.bytes.subarray(from, to) }));
-		return { frames, records, announced, suspects };
+		return { frames, records, announced, issues, suspects };
 	}
 }
 

@@ -51,8 +51,9 @@ export class Committer {
 	}
 }
 
-/** The rows of these series were lost with the commit; the next point of each announces it again. */
+/** The rows of these series were lost with the commit; the next point of each announces it again. So, maybe, were issues. */
 function forget(batch: SealedBatch): void {
+	for (const issue of batch.issues) issue.doubtful = true;
 	for (const series of batch.announced) series.announced = false;
 }
 

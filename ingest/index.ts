@@ -12,11 +12,12 @@ import { loadReader } from "./enrich/analyse.ts";
 import type { ContentCapture } from "./enrich/redact.ts";
 import { Intake, type Signal } from "./intake.ts";
 import { Journal } from "./journal/journal.ts";
+import { KnownIssues } from "./known-issues.ts";
 import { Ledger } from "./ledger.ts";
 import { LiveTap } from "./live/tap.ts";
 import { Loader } from "./loader/loader.ts";
 import type { Trouble } from "./loader/retry.ts";
-import { knowStoredSeries, recallIds, recallJournal } from "./recall.ts";
+import { knowStoredSeries, recallIds, recallIssues, recallJournal } from "./recall.ts";
 import { RequestMemory } from "./requests.ts";
 import { ingestRoutes } from "./routes.ts";
 import { SeenIds } from "./seen-ids.ts";
@@ -97,10 +98,12 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			...options.live,
 			...{ registry, clock, onError: (err) => logger.error({ err }, "viewers are not told of a commit") },
 		});
+	const issues = new KnownIssues({ alone: options.alone === true });
+	void recallIssues(clickhouse, issues).catch((err) => logger.warn({ err }, "issues: which are new is not known"));
 	const intake: Intake = new Intake({
 		...{ journal, ledger, registry, clock, retention: options.retention, maxRecords: options.maxRecords },
 		sequence: Math.floor(Math.random() * 2 ** 32),
-		seen,
+		...{ seen, issues },
 		...{ contentCapture, readMessage },
 		onContentRemoved: once((event) => {
 			logger.info({ event, contentCapture }, "events come with text that is not stored, see TIDEMARK_CONTENT_CAPTURE");
@@ -115,7 +118,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 		flush_ms: options.flush_ms ?? 750,
 		segmentBytes: options.segmentBytes ?? 32 * 1024 * 1024,
 	});
-	recallJournal(journal, requests, seen);
+	recallJournal(journal, { requests, seen, issues });
 	loader.start();
 	return {
 		routes: (requireRole) =>

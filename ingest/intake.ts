@@ -1,13 +1,14 @@
 import { conventionKind } from "../schema/conventions/index.ts";
 import type { Retention } from "../schema/retention.ts";
-import type { IngestAnswer, RejectedRecord } from "../schema/wire/ingest.ts";
-import { OpenBatch } from "./batch.ts";
+import type { IngestAnswer, RejectedRecord, ReportedError } from "../schema/wire/ingest.ts";
+import { type ErrorRow, OpenBatch } from "./batch.ts";
 import type { BodyFormat } from "./body.ts";
 import { Committer, type OnCommit } from "./committer.ts";
 import { analyseMessages, type ReadMessage } from "./enrich/analyse.ts";
 import { MESSAGE_EVENT } from "./enrich/names.ts";
 import { type ContentCapture, redact } from "./enrich/redact.ts";
 import type { Journal } from "./journal/journal.ts";
+import type { KnownIssues } from "./known-issues.ts";
 import type { Ledger } from "./ledger.ts";
 import { idKey } from "./loader/duplicates.ts";
 import { parseError } from "./parse/error.ts";
@@ -45,6 +46,7 @@ export interface IntakeOptions {
 	readonly sequence: number;
 	/** Which event_ids were seen; undefined when another process may store events too, and nobody knows. */
 	readonly seen: SeenIds | undefined;
+	readonly issues: KnownIssues;
 	readonly onCommit: OnCommit;
 	readonly contentCapture: ContentCapture;
 	/** Reads messages; undefined when content is not captured. */
@@ -133,7 +135,10 @@ export class Intake {
 		}
 		this.#options.ledger.rejected += rejected.length;
 		const answer: IngestAnswer = { accepted: records.length - rejected.length, rejected };
-		if (signal === "error") answer.issue_ids = sink.issueIds;
+		if (signal === "error") {
+			answer.issue_ids = sink.reported.map(({ issue_id }) => issue_id);
+			answer.errors = sink.reported;
+		}
 		return { answer, rows: sink.rows };
 	}
 
@@ -154,21 +159,23 @@ class RecordSink {
 	readonly #batch: OpenBatch;
 	readonly #registry: SeriesRegistry;
 	readonly #seen: SeenIds | undefined;
+	readonly #issues: KnownIssues;
 	readonly #now: number;
 	readonly #bounds: Readonly<Record<Signal, TimeBounds>>;
 	readonly #contentCapture: ContentCapture;
 	readonly #onContentRemoved: (event: string) => void;
 	rows = 0;
-	issueIds: string[] = [];
+	readonly reported: ReportedError[] = [];
 
 	constructor(project: string, batch: OpenBatch, options: IntakeOptions) {
-		const { registry, retention, clock, seen } = options;
+		const { registry, retention, clock, seen, issues } = options;
 		this.#contentCapture = options.contentCapture;
 		this.#onContentRemoved = options.onContentRemoved;
 		this.#project = project;
 		this.#batch = batch;
 		this.#registry = registry;
 		this.#seen = seen;
+		this.#issues = issues;
 		this.#now = clock();
 		this.#bounds = {
 			metric: timeBounds(this.#now, retention.metrics_days),
@@ -202,8 +209,7 @@ class RecordSink {
 			case "error": {
 				const row = parseError(record, this.#bounds.error);
 				if (row instanceof Problem) return row;
-				this.#batch.error(this.#project, row, this.#now);
-				this.issueIds.push(issueId(row.issueHigh, row.issueLow));
+				this.#error(row);
 				break;
 			}
 			case "profile": {
@@ -224,6 +230,14 @@ class RecordSink {
 		const seen = this.#seen;
 		if (!seen?.isComplete) this.#batch.suspect(undefined);
 		if (seen?.add(this.#project, id)) this.#batch.suspect(idKey(this.#project, id));
+	}
+
+	#error(row: ErrorRow): void {
+		const error_id = this.#batch.error(this.#project, row, this.#now);
+		const issue_id = issueId(row.issueHigh, row.issueLow);
+		const { isNew, made } = this.#issues.meet(this.#project, issue_id);
+		if (made) this.#batch.firstOf(made);
+		this.reported.push({ error_id, issue_id, is_new: isNew });
 	}
 
 	#metric(record: unknown): Problem | undefined {
@@ -248,6 +262,6 @@ function typeOf(record: unknown): unknown {
 }
 
 /** Issue ids are texts of 16 hexadecimal digits. */
-export function issueId(high: number, low: number): string {
+function issueId(high: number, low: number): string {
 	return high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
 }

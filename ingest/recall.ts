@@ -4,6 +4,7 @@ import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
 import { framesOf, scanSegment } from "./journal/format.ts";
 import type { Journal } from "./journal/journal.ts";
+import { ISSUES_KNOWN, type KnownIssues } from "./known-issues.ts";
 import { decodeBlock } from "./native/decode.ts";
 import type { RequestMemory } from "./requests.ts";
 import type { SeenIds } from "./seen-ids.ts";
@@ -42,6 +43,20 @@ export async function recallIds(clickhouse: ClickHouse, seen: SeenIds): Promise<
 	seen.complete();
 }
 
+/** The issues there are, those of late first. Until it is done nobody knows whether one is new. */
+export async function recallIssues(clickhouse: ClickHouse, issues: KnownIssues): Promise<void> {
+	const result = await clickhouse.query({
+		query: `SELECT project, lower(leftPad(hex(issue_id), 16, '0')) FROM issues
+			GROUP BY project, issue_id ORDER BY max(last_seen) DESC LIMIT {limit:UInt32}`,
+		query_params: { limit: ISSUES_KNOWN },
+		format: "JSONCompactEachRow",
+	});
+	for await (const rows of result.stream<[string, string]>()) {
+		for (const row of rows) issues.know(...row.json());
+	}
+	issues.complete();
+}
+
 /** A string of RowBinary; undefined when it is not whole. */
 function stringAt(bytes: Buffer, at: number): { from: number; to: number } | undefined {
 	let length = 0;
@@ -52,17 +67,24 @@ function stringAt(bytes: Buffer, at: number): { from: number; to: number } | und
 	return undefined;
 }
 
+export interface Memory {
+	readonly requests: RequestMemory;
+	readonly seen: SeenIds | undefined;
+	readonly issues: KnownIssues;
+}
+
 /** What was promised for records whose segments are not stored yet: answers under their keys, and ids that were seen. */
-export function recallJournal(journal: Journal, requests: RequestMemory, seen: SeenIds | undefined): void {
+export function recallJournal(journal: Journal, { requests, seen, issues }: Memory): void {
 	for (const { path, seq } of journal.sealed) {
 		const bytes = readFileSync(path);
 		for (const commit of scanSegment(bytes).commits) {
 			for (const { table, block } of framesOf(bytes, commit)) {
-				if (table !== "requests" && table !== "events") continue;
+				if (table !== "requests" && table !== "events" && table !== "errors") continue;
 				const { rows, columns } = decodeBlock(block);
 				const text = (name: string, row: number) => String(columns.get(name)![row]);
 				for (let row = 0; row < rows; row++) {
 					if (table === "events") seen?.add(text("project", row), text("event_id", row));
+					else if (table === "errors") issues.know(text("project", row), hex(text("issue_id", row)));
 					else {
 						const answer: IngestAnswer = JSON.parse(text("answer", row));
 						const request = { bodyHash: text("body_hash", row), answer, segment: seq };
@@ -72,4 +94,9 @@ export function recallJournal(journal: Journal, requests: RequestMemory, seen: S
 			}
 		}
 	}
+}
+
+/** An id that was decoded as a decimal number, as answers write it. */
+function hex(id: string): string {
+	return BigInt(id).toString(16).padStart(16, "0");
 }

@@ -23,6 +23,11 @@ export class RowIds {
 		this.#sequence = (this.#sequence + 1) >>> 0;
 		column.uint64(Math.floor(received / 1_000), this.#sequence);
 	}
+
+	/** The id that was pushed last, decimal. @param received as it was pushed with */
+	last(received: number): string {
+		return ((BigInt(Math.floor(received / 1_000)) << 32n) | BigInt(this.#sequence)).toString();
+	}
 }
 
 interface OwnColumns {

@@ -297,6 +297,40 @@ describe("the loader", () => {
 		expect(ingest.status()).toMatchObject({ duplicates: 9_003 });
 	});
 
+	it("tells which errors are the first of their issue, over a restart too, and says so of no other project's", async () => {
+		const report = async (type: string, project = "p", message = "x") => {
+			const record = { error_message: message, error_type: type, timestamp: NOW };
+			const { issue_ids, errors } = await ingest.write(project, "error", [record, record]);
+			expect(errors!.map(({ issue_id }) => issue_id)).toEqual(issue_ids);
+			return errors!;
+		};
+		const isNew = async (type: string, project?: string) => (await report(type, project)).map(({ is_new }) => is_new);
+		// What was stored before is looked up while the first records come in: until then nobody knows.
+		const lookedUp = async () => {
+			for (let i = 0; (await isNew(`probe ${i} of ${Date.now()}`))[0] !== true; i++) {
+				if (i === 1_000) throw new Error("still not known");
+				await new Promise((resolve) => setTimeout(resolve, 5));
+			}
+		};
+		await lookedUp();
+		expect(await isNew("A")).toEqual([true, false]);
+		expect(await isNew("A")).toEqual([false, false]);
+		expect(await isNew("A", "other")).toEqual([true, false]);
+		await stored();
+		await ingest.close(10_000);
+		ingest = await open();
+		await lookedUp();
+		expect(await isNew("A")).toEqual([false, false]);
+		const last = await report("B", "p", "of this id");
+		await stored();
+		expect(await rows("SELECT toString(id) AS id FROM errors WHERE message = 'of this id' ORDER BY id")).toEqual(
+			last.map(({ error_id }) => ({ id: error_id })).sort((a, b) => (a.id < b.id ? -1 : 1)),
+		);
+		await ingest.close(10_000);
+		ingest = await open(false);
+		expect((await isNew("C"))[0]).toBeNull();
+	});
+
 	it("stores blocks of a journal that is older than a column", async () => {
 		await ingest.close(10_000);
 		const texts = (...values: string[]) => {

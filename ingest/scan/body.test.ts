@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { BodyFormat } from "../body.ts";
 import { Intake } from "../intake.ts";
 import type { Journal } from "../journal/journal.ts";
+import { KnownIssues } from "../known-issues.ts";
 import { Ledger } from "../ledger.ts";
 import { decodeBlock } from "../native/decode.ts";
 import { splitRecords } from "../records.ts";
@@ -35,6 +36,7 @@ function newIntake(maxRecords = MAX_RECORDS) {
 		clock: () => NOW,
 		sequence: 1,
 		seen,
+		issues: new KnownIssues({ alone: true }),
 		onCommit() {},
 		contentCapture: "off",
 		readMessage: undefined,

@@ -207,11 +207,26 @@ export const rejectedRecord = z.object({
 });
 export type RejectedRecord = z.infer<typeof rejectedRecord>;
 
+/** What became of an error that was accepted. */
+export const reportedError = z.object({
+	error_id: z.string().describe("Of this record, as errors/analysis and issues show it."),
+	issue_id: z.string().describe("Fingerprint: type and top calls, of its causes too."),
+	is_new: z
+		.boolean()
+		.nullable()
+		.describe(
+			"Whether no error of this issue was received before. Null when that is not known: several processes take in errors, or the server has just started.",
+		),
+});
+export type ReportedError = z.infer<typeof reportedError>;
+
 /** Answer of every ingest route: 202 durable, 200 with `?wait=true` (can be queried), 400 when nothing was valid. */
 export const ingestAnswer = z.object({
 	accepted: z.number().int(),
 	rejected: z.array(rejectedRecord),
 	/** Error routes only: the fingerprint of each accepted record, in order. */
 	issue_ids: z.array(z.string()).optional(),
+	/** The same records, each with its own id and whether its issue is new. */
+	errors: z.array(reportedError).optional(),
 });
 export type IngestAnswer = z.infer<typeof ingestAnswer>;
