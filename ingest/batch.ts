@@ -3,7 +3,7 @@
  * Native block and empties it for the next batch; a batch is filled by one thread and never grows while it is sealed.
  */
 import { TABLES } from "../schema/tables.ts";
-import type { Frame, JournalTable } from "./journal/format.ts";
+import { BOOKKEEPING, type Frame, type JournalTable } from "./journal/format.ts";
 import type { KnownIssue } from "./known-issues.ts";
 import { ByteWriter } from "./native/bytes.ts";
 import {
@@ -14,6 +14,7 @@ import {
 	StringColumn,
 	writeBlock,
 } from "./native/columns.ts";
+import { linesUntil, type Pattern, PatternMiner } from "./patterns/miner.ts";
 import { EventRows, LogRows, ProfileRows, RowIds } from "./rows.ts";
 import type { Family, Series } from "./series.ts";
 
@@ -86,6 +87,8 @@ export interface SealedBatch {
 	readonly records: number;
 	/** Series announced in it: to be announced again should the commit fail. */
 	readonly announced: readonly Series[];
+	/** Patterns of log lines announced in it, likewise. */
+	readonly announcedPatterns: readonly Pattern[];
 	/** Issues that it made known: nobody knows whether they are stored should the commit fail. */
 	readonly issues: readonly KnownIssue[];
 	/** Keys of event_ids in it that may have been seen before, or `unknown` when nobody kept watch. */
@@ -126,6 +129,12 @@ export class OpenBatch {
 		user_id: text(),
 		trace_id: text(),
 	};
+	readonly #patterns = {
+		project: lowCardinality(),
+		pattern_id: fixed(),
+		template: text(),
+		lines_until: fixed(),
+	};
 	readonly #requests = {
 		project: lowCardinality(),
 		key: text(),
@@ -133,10 +142,11 @@ export class OpenBatch {
 		answer: text(),
 		received: fixed(),
 	};
-	readonly #rows = { series: 0, errors: 0, requests: 0 };
+	readonly #rows = { series: 0, log_patterns: 0, errors: 0, requests: 0 };
 	// Kept over batches, here and in the journal: fresh buffers for every commit keep the garbage collector busy.
 	readonly #out = new ByteWriter(1024 * 1024);
 	#announced: Series[] = [];
+	#announcedPatterns: Pattern[] = [];
 	#issues: KnownIssue[] = [];
 	#suspects: string[] | "unknown" = [];
 	#generation = 0;
@@ -146,11 +156,14 @@ export class OpenBatch {
 	readonly logs: LogRows;
 	readonly #profiles: ProfileRows;
 
-	/** @param sequence where the low half of row ids starts; a random one keeps two processes apart */
-	constructor(sequence: number) {
+	/**
+	 * @param sequence where the low half of row ids starts; a random one keeps two processes apart
+	 * @param miner finds the patterns of log lines
+	 */
+	constructor(sequence: number, miner = new PatternMiner()) {
 		this.#ids = new RowIds(sequence);
 		this.events = new EventRows(this.#ids);
-		this.logs = new LogRows(this.#ids);
+		this.logs = new LogRows(this.#ids, miner, (project, pattern, day) => this.#announcePattern(project, pattern, day));
 		this.#profiles = new ProfileRows(this.#ids);
 	}
 
@@ -196,6 +209,18 @@ export class OpenBatch {
 		this.#rows.series++;
 		series.announced = true;
 		this.#announced.push(series);
+	}
+
+	/** Once a day, so that a pattern is known as long as any of its lines is. */
+	#announcePattern(project: string, pattern: Pattern, day: number): void {
+		const columns = this.#patterns;
+		columns.project.push(project);
+		columns.pattern_id.uint64(pattern.idHigh, pattern.idLow);
+		columns.template.push(pattern.template);
+		columns.lines_until.uint32(linesUntil(day));
+		this.#rows.log_patterns++;
+		pattern.announced = day;
+		this.#announcedPatterns.push(pattern);
 	}
 
 	event(project: string, row: EventRow, received: number): void {
@@ -268,6 +293,7 @@ export class OpenBatch {
 			parts.push({ table, rows, from, to: out.length });
 		};
 		add("series", this.#rows.series, this.#series);
+		add("log_patterns", this.#rows.log_patterns, this.#patterns);
 		add("points", this.#points.rows, this.#points.columns());
 		add("cumulative", this.#cumulative.rows, this.#cumulative.columns());
 		add("events", this.events.count, this.events.columns);
@@ -277,21 +303,23 @@ export class OpenBatch {
 		add("requests", this.#rows.requests, this.#requests);
 		this.#points.clear();
 		this.#cumulative.clear();
-		Object.assign(this.#rows, { series: 0, errors: 0, requests: 0 });
+		Object.assign(this.#rows, { series: 0, log_patterns: 0, errors: 0, requests: 0 });
 		this.events.count = 0;
 		this.logs.count = 0;
 		this.#profiles.count = 0;
 		this.#generation++;
 		const announced = this.#announced;
 		this.#announced = [];
+		const announcedPatterns = this.#announcedPatterns;
+		this.#announcedPatterns = [];
 		const issues = this.#issues;
 		this.#issues = [];
 		const suspects = this.#suspects;
 		this.#suspects = [];
 		let records = 0;
-		for (const { table, rows } of parts) if (table !== "series" && table !== "requests") records += rows;
+		for (const { table, rows } of parts) if (!BOOKKEEPING.has(table)) records += rows;
 		const frames = parts.map(({ table, rows, from, to }) => ({ table, rows, block: out.bytes.subarray(from, to) }));
-		return { frames, records, announced, issues, suspects };
+		return { frames, records, announced, announcedPatterns, issues, suspects };
 	}
 }
 

@@ -51,9 +51,12 @@ export class Committer {
 	}
 }
 
-/** The rows of these series were lost with the commit; the next point of each announces it again. So, maybe, were issues. */
+/**
+ * The rows of these series and patterns were lost with the commit; the next record of each announces it again. So, maybe, were issues.
+ */
 function forget(batch: SealedBatch): void {
 	for (const issue of batch.issues) issue.doubtful = true;
+	for (const pattern of batch.announcedPatterns) pattern.announced = -1;
 	for (const series of batch.announced) series.announced = false;
 }
 

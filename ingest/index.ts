@@ -17,7 +17,8 @@ import { Ledger } from "./ledger.ts";
 import { LiveTap } from "./live/tap.ts";
 import { Loader } from "./loader/loader.ts";
 import type { Trouble } from "./loader/retry.ts";
-import { knowStoredSeries, recallIds, recallIssues, recallJournal } from "./recall.ts";
+import { PatternMiner } from "./patterns/miner.ts";
+import { knowStoredPatterns, knowStoredSeries, recallIds, recallIssues, recallJournal } from "./recall.ts";
 import { RequestMemory } from "./requests.ts";
 import { ingestRoutes } from "./routes.ts";
 import { SeenIds } from "./seen-ids.ts";
@@ -84,10 +85,12 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 		logger.warn({ finding }, `journal: ${finding.problem}, ${finding.bytes} bytes`);
 	const ledger = new Ledger(journal.records);
 	const registry = new SeriesRegistry({ perProject: options.seriesPerProject });
+	const miner = new PatternMiner();
 	const requests = new RequestMemory({ clickhouse, isStored: (segment) => loader.isStored(segment) });
 	const [readMessage] = await Promise.all([
 		contentCapture === "off" ? undefined : loadReader(),
 		knowStoredSeries(clickhouse, registry),
+		knowStoredPatterns(clickhouse, miner),
 		requests.load(),
 	]);
 	const seen = options.alone ? new SeenIds({ clock }) : undefined;
@@ -101,7 +104,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 	const issues = new KnownIssues({ alone: options.alone === true });
 	void recallIssues(clickhouse, issues).catch((err) => logger.warn({ err }, "issues: which are new is not known"));
 	const intake: Intake = new Intake({
-		...{ journal, ledger, registry, clock, retention: options.retention, maxRecords: options.maxRecords },
+		...{ journal, ledger, registry, miner, clock, retention: options.retention, maxRecords: options.maxRecords },
 		sequence: Math.floor(Math.random() * 2 ** 32),
 		...{ seen, issues },
 		...{ contentCapture, readMessage },
@@ -118,7 +121,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 		flush_ms: options.flush_ms ?? 750,
 		segmentBytes: options.segmentBytes ?? 32 * 1024 * 1024,
 	});
-	recallJournal(journal, { requests, seen, issues });
+	recallJournal(journal, { requests, seen, issues, miner });
 	loader.start();
 	return {
 		routes: (requireRole) =>

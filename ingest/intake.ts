@@ -19,6 +19,7 @@ import { Problem } from "./parse/problem.ts";
 import { parseProfile } from "./parse/profile.ts";
 import { isObject } from "./parse/text.ts";
 import { type TimeBounds, timeBounds } from "./parse/time.ts";
+import type { PatternMiner } from "./patterns/miner.ts";
 import { splitRecords } from "./records.ts";
 import { BodyScanner } from "./scan/body.ts";
 import type { SeenIds } from "./seen-ids.ts";
@@ -38,6 +39,7 @@ export interface IntakeOptions {
 	readonly journal: Journal;
 	readonly ledger: Ledger;
 	readonly registry: SeriesRegistry;
+	readonly miner: PatternMiner;
 	readonly retention: Retention;
 	readonly maxRecords: number;
 	/** Milliseconds since the epoch. */
@@ -71,7 +73,7 @@ export class Intake {
 
 	constructor(options: IntakeOptions) {
 		this.#options = options;
-		this.batch = new OpenBatch(options.sequence);
+		this.batch = new OpenBatch(options.sequence, options.miner);
 		this.#scanner = new BodyScanner(this.batch);
 		this.#committer = new Committer(options.journal, this.batch, options.onCommit);
 	}

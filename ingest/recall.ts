@@ -2,10 +2,11 @@
 import { readFileSync } from "node:fs";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
-import { framesOf, scanSegment } from "./journal/format.ts";
+import { framesOf, type JournalTable, scanSegment } from "./journal/format.ts";
 import type { Journal } from "./journal/journal.ts";
 import { ISSUES_KNOWN, type KnownIssues } from "./known-issues.ts";
 import { decodeBlock } from "./native/decode.ts";
+import { announcedOn, MOST_TEMPLATES, type PatternMiner } from "./patterns/miner.ts";
 import type { RequestMemory } from "./requests.ts";
 import type { SeenIds } from "./seen-ids.ts";
 import type { SeriesRegistry } from "./series.ts";
@@ -19,6 +20,21 @@ export async function knowStoredSeries(clickhouse: ClickHouse, registry: SeriesR
 	});
 	for await (const rows of result.stream<[string, number, number]>()) {
 		for (const row of rows) registry.know(...row.json());
+	}
+}
+
+/** The templates that were sent lately, of all processes: those that another one learned are known here from the start. */
+export async function knowStoredPatterns(clickhouse: ClickHouse, miner: PatternMiner): Promise<void> {
+	const result = await clickhouse.query({
+		query: `SELECT project, template, toUInt32(max(lines_until)) AS until
+FROM log_patterns GROUP BY project, template ORDER BY until DESC, template LIMIT ${MOST_TEMPLATES} BY project`,
+		format: "JSONCompactEachRow",
+	});
+	for await (const rows of result.stream<[string, string, number]>()) {
+		for (const row of rows) {
+			const [project, template, until] = row.json();
+			miner.of(project).know(template, announcedOn(until));
+		}
 	}
 }
 
@@ -67,23 +83,32 @@ function stringAt(bytes: Buffer, at: number): { from: number; to: number } | und
 	return undefined;
 }
 
+const RECALLED: ReadonlySet<JournalTable> = new Set(["requests", "events", "errors", "log_patterns"]);
+
 export interface Memory {
 	readonly requests: RequestMemory;
 	readonly seen: SeenIds | undefined;
 	readonly issues: KnownIssues;
+	readonly miner: PatternMiner;
 }
 
-/** What was promised for records whose segments are not stored yet: answers under their keys, and ids that were seen. */
-export function recallJournal(journal: Journal, { requests, seen, issues }: Memory): void {
+/**
+ * What was promised for records whose segments are not stored yet: answers under their keys, ids that were seen, and the templates of
+ * lines.
+ */
+export function recallJournal(journal: Journal, { requests, seen, issues, miner }: Memory): void {
 	for (const { path, seq } of journal.sealed) {
 		const bytes = readFileSync(path);
 		for (const commit of scanSegment(bytes).commits) {
 			for (const { table, block } of framesOf(bytes, commit)) {
-				if (table !== "requests" && table !== "events" && table !== "errors") continue;
+				if (!RECALLED.has(table)) continue;
 				const { rows, columns } = decodeBlock(block);
 				const text = (name: string, row: number) => String(columns.get(name)![row]);
 				for (let row = 0; row < rows; row++) {
-					if (table === "events") seen?.add(text("project", row), text("event_id", row));
+					if (table === "log_patterns") {
+						const day = announcedOn(columns.get("lines_until")![row] as number);
+						miner.of(text("project", row)).know(text("template", row), day);
+					} else if (table === "events") seen?.add(text("project", row), text("event_id", row));
 					else if (table === "errors") issues.know(text("project", row), hex(text("issue_id", row)));
 					else {
 						const answer: IngestAnswer = JSON.parse(text("answer", row));

@@ -8,6 +8,7 @@ import {
 	StringColumn,
 } from "./native/columns.ts";
 import { ArrayColumn, NullableColumn } from "./native/nested.ts";
+import type { Pattern, PatternMiner } from "./patterns/miner.ts";
 
 /** Ids of rows: unique enough to order rows of one millisecond and to page by. */
 export class RowIds {
@@ -85,12 +86,37 @@ function logColumns() {
 		context: text(),
 		trace_id: text(),
 		span_id: text(),
+		pattern_id: fixed(),
 	};
 }
 
+/** Hears of a pattern whose row of this day is in no batch yet. */
+export type AnnouncePattern = (project: string, pattern: Pattern, day: number) => void;
+
 export class LogRows extends ScannedRows<ReturnType<typeof logColumns>> {
-	constructor(ids: RowIds) {
+	readonly #miner: PatternMiner;
+	readonly #announce: AnnouncePattern;
+	/** Bytes of the messages whose patterns are known. */
+	#mined = 0;
+
+	constructor(ids: RowIds, miner: PatternMiner, announce: AnnouncePattern) {
 		super(logColumns(), ids);
+		this.#miner = miner;
+		this.#announce = announce;
+	}
+
+	/** Patterns are mined of the column, so that they are the same whoever filled it. */
+	override add(count: number, project: string, received: number): void {
+		const { message, pattern_id } = this.columns;
+		const patterns = this.#miner.of(project);
+		const day = Math.floor(received / 86_400_000);
+		if (this.count === 0) this.#mined = 0;
+		this.#mined = message.data.each(this.#mined, (bytes, from, to) => {
+			const pattern = patterns.mine(bytes, from, to, day);
+			if (pattern.announced < day) this.#announce(project, pattern, day);
+			pattern_id.uint64(pattern.idHigh, pattern.idLow);
+		});
+		super.add(count, project, received);
 	}
 
 	push(project: string, row: LogRow, received: number): void {
@@ -150,17 +176,9 @@ export class EventRows extends ScannedRows<ReturnType<typeof eventColumns>> {
 	/** Calls back with the bytes of each event_id since the mark that is not empty. */
 	eachId(use: (bytes: Buffer, from: number, to: number) => void): void {
 		const { data, marked } = this.columns.event_id;
-		const { bytes, length } = data;
-		for (let at = marked; at < length; ) {
-			let size = 0;
-			for (let factor = 1; ; factor *= 128) {
-				const byte = bytes[at++]!;
-				size += (byte & 0x7f) * factor;
-				if (byte < 0x80) break;
-			}
-			if (size > 0) use(bytes, at, at + size);
-			at += size;
-		}
+		data.each(marked, (bytes, from, to) => {
+			if (to > from) use(bytes, from, to);
+		});
 	}
 }
 

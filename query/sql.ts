@@ -10,6 +10,8 @@ export const TENANT_TABLES = [
 	"event_ids",
 	"logs",
 	"log_counts_1m",
+	"log_patterns",
+	"log_pattern_first_seen",
 	"errors",
 	"error_first_seen",
 	"issues",

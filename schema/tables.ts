@@ -72,6 +72,13 @@ export const TABLES = {
 		["context", "String"],
 		["trace_id", "String"],
 		["span_id", "String"],
+		["pattern_id", "UInt64"],
+	],
+	log_patterns: [
+		["project", LC],
+		["pattern_id", "UInt64"],
+		["template", "String"],
+		["lines_until", "DateTime"],
 	],
 	errors: [
 		["project", LC],

@@ -77,7 +77,7 @@ test("unless it is captured, no text of a message and no address is in a table, 
 	expect((await server.request("/v1/ingest/events", { body: { event: 7, properties: inference } })).status).toBe(400);
 	const broken = { body: '{"event": wombat}', headers: { "Content-Type": "application/json" } };
 	expect((await server.request("/v1/ingest/events", broken)).status).toBe(400);
-	expect(await tablesWith(server, ["an innocent line"])).toEqual(["logs"]);
+	expect((await tablesWith(server, ["an innocent line"])).sort()).toEqual(["log_patterns", "logs"]);
 	expect(await tablesWith(server, SECRETS)).toEqual([]);
 	expect(SECRETS.filter((secret) => server!.output().toLowerCase().includes(secret))).toEqual([]);
 	const rows = await server.query<{ n: number; strings: object; times: number }>(

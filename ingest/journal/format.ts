@@ -26,8 +26,11 @@ const TABLE_CODES: Readonly<Record<JournalTable, number>> = {
 	errors: 6,
 	requests: 7,
 	profiles: 8,
+	log_patterns: 9,
 };
 export type JournalTable = Exclude<TableName, "quarantine">;
+/** Rows of these tables are no records that somebody sent. */
+export const BOOKKEEPING: ReadonlySet<JournalTable> = new Set(["series", "log_patterns", "requests"]);
 const TABLE_NAMES = new Map(Object.entries(TABLE_CODES).map(([name, code]) => [code, name as JournalTable]));
 
 /** A Native block bound for one table. */

@@ -15,7 +15,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A commit of one log line, told apart by its message. */
 function frame(message: string): Frame {
-	const row = ["p", 1_000, 1n, "info", "api", message, "", "", ""];
+	const row = ["p", 1_000, 1n, "info", "api", message, "", "", "", 0n];
 	return { table: "logs", rows: 1, block: encodeRows(TABLES.logs, [row]) };
 }
 
@@ -107,7 +107,7 @@ describe("the journal", () => {
 		const inner = readFileSync(path).subarray(SEGMENT_HEADER_BYTES).toString("latin1");
 		rmSync(folder, { recursive: true });
 		const forged = Buffer.from(inner, "latin1");
-		const block = encodeRows(TABLES.logs, [["p", 1, 1n, "info", "", "MARK", "", "", ""]]);
+		const block = encodeRows(TABLES.logs, [["p", 1, 1n, "info", "", "MARK", "", "", "", 0n]]);
 		const at = block.indexOf("MARK");
 		const outer: Frame = {
 			table: "logs",

@@ -1,7 +1,15 @@
 /** What a start finds in the journal folder: what can be replayed, and what is told and set aside. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FORMAT_VERSION, framesOf, SEGMENT_HEADER_BYTES, scanSegment, segmentId, segmentVersion } from "./format.ts";
+import {
+	BOOKKEEPING,
+	FORMAT_VERSION,
+	framesOf,
+	SEGMENT_HEADER_BYTES,
+	scanSegment,
+	segmentId,
+	segmentVersion,
+} from "./format.ts";
 
 export interface Segment {
 	/** Order among the segments of a folder; used again once they are gone. */
@@ -31,8 +39,6 @@ export interface Recovery {
 }
 
 const EXTENSION = ".seg";
-/** Rows of these tables are bookkeeping, not records that somebody sent. */
-const BOOKKEEPING = new Set(["series", "requests"]);
 
 export function segmentPath(folder: string, seq: number): string {
 	return join(folder, `${String(seq).padStart(12, "0")}${EXTENSION}`);

@@ -33,8 +33,15 @@ export interface LoaderOptions {
 const BUSY_BYTES = 2 * 1024 * 1024;
 const BUSY_FLUSH_MS = 3_000;
 
-/** Series first: a point is of no use to a reader who cannot find its series. Requests last: they vouch for the others. */
-const ORDER = ["series", "points", "cumulative", "events", "logs", "errors", "profiles", "requests"] as const;
+/**
+ * Series first: a point is of no use to a reader who cannot find its series, nor a line without its pattern. Requests last: they
+ * vouch for the others.
+ */
+const ORDER = [
+	...["series", "log_patterns"],
+	...["points", "cumulative", "events", "logs", "errors", "profiles"],
+	"requests",
+] as const;
 
 /** Carries journal segments into ClickHouse, one after the other, oldest first, each exactly once. */
 export class Loader {

@@ -86,6 +86,23 @@ export class ByteWriter {
 		}
 	}
 
+	/** Calls back with the bytes of each text from a place on. @returns the place behind the last */
+	each(start: number, use: (bytes: Buffer, from: number, to: number) => void): number {
+		const { bytes, length } = this;
+		let at = start;
+		while (at < length) {
+			let size = 0;
+			for (let factor = 1; ; factor *= 128) {
+				const byte = bytes[at++]!;
+				size += (byte & 0x7f) * factor;
+				if (byte < 0x80) break;
+			}
+			use(bytes, at, at + size);
+			at += size;
+		}
+		return at;
+	}
+
 	raw(source: Uint8Array, from = 0, to = source.length): void {
 		this.reserve(to - from);
 		this.bytes.set(from === 0 && to === source.length ? source : source.subarray(from, to), this.length);

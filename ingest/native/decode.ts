@@ -47,10 +47,12 @@ export function decodeBlock(bytes: Buffer, only?: ReadonlySet<string>): DecodedB
 /** The block with only the rows for which `keep` is true. */
 export function filterBlock(bytes: Buffer, columns: Columns, keep: (row: number) => boolean): Buffer {
 	const block = decodeBlock(bytes);
+	// A block of an older version has fewer.
+	const present = columns.filter(([name]) => block.columns.has(name));
 	const rows = Array.from({ length: block.rows }, (_, row) => row).filter(keep);
 	return encodeRows(
-		columns,
-		rows.map((row) => columns.map(([name]) => block.columns.get(name)![row]!)),
+		present,
+		rows.map((row) => present.map(([name]) => block.columns.get(name)![row]!)),
 	);
 }
 

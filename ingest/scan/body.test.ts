@@ -6,6 +6,7 @@ import type { Journal } from "../journal/journal.ts";
 import { KnownIssues } from "../known-issues.ts";
 import { Ledger } from "../ledger.ts";
 import { decodeBlock } from "../native/decode.ts";
+import { PatternMiner } from "../patterns/miner.ts";
 import { splitRecords } from "../records.ts";
 import { SeenIds } from "../seen-ids.ts";
 import { SeriesRegistry } from "../series.ts";
@@ -31,6 +32,7 @@ function newIntake(maxRecords = MAX_RECORDS) {
 		journal: {} as Journal,
 		ledger: new Ledger(0),
 		registry: new SeriesRegistry({ perProject: 1e6 }),
+		miner: new PatternMiner(),
 		retention: { metrics_days: 90, logs_days: 90, events_days: 400 },
 		maxRecords,
 		clock: () => NOW,
@@ -393,7 +395,9 @@ describe("the scanner", () => {
 			one.take("p", "log", Buffer.from(JSON.stringify({ message: "z".repeat(size) })), "json");
 		}
 		expect(one.plain).toBe(1);
-		const [first, second] = sealed(one).tables[0]!.columns.get("message") as string[];
+		const [first, second] = sealed(one)
+			.tables.find(({ table }) => table === "logs")!
+			.columns.get("message") as string[];
 		expect(first).toBe("z".repeat(65_536));
 		expect(second).toMatch(/^z{60000,}.*cut/);
 	});

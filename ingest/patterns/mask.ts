@@ -1,0 +1,456 @@
+/**
+ * Takes out of a log message what changes from line to line: numbers, ids, addresses, paths, times, values of `key=value`.
+ * One pass over UTF-8 bytes without making a text, since every line takes it; tokens become texts only for a shape that
+ * nobody has seen.
+ *
+ * A word is a run of letters, digits and the characters that join ids, hosts, versions and paths. It is masked when it has a
+ * digit, is a path, an address or a literal. Masks with nothing but punctuation between them are one, also over white space:
+ * lists have any length.
+ */
+import { MASK, WILDCARD } from "../../schema/log-patterns.ts";
+
+/** A message goes on behind these, but its pattern does not. */
+const MOST_BYTES = 1_024;
+const MOST_TOKENS = 64;
+/** No byte takes part in more than one piece, and a token has one more at most: that it was cut. */
+const MOST_PIECES = MOST_BYTES + MOST_TOKENS;
+
+// What a byte is.
+const LETTER = 1;
+const DIGIT = 2;
+const JOINER = 4;
+const SPACE = 8;
+const SLASH = 16;
+const OPENER = 32;
+const CLOSER = 64;
+const QUOTED = 128;
+/** What a URL in a text does not go on over. */
+const VALUE_END = SPACE | OPENER | CLOSER | QUOTED;
+const WORD = LETTER | DIGIT | JOINER;
+const CLASS = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) {
+	const c = String.fromCharCode(byte);
+	if (byte <= 0x20) CLASS[byte] = SPACE;
+	else if (/[A-Za-z]/.test(c) || byte >= 0x80) CLASS[byte] = LETTER;
+	else if (/\d/.test(c)) CLASS[byte] = DIGIT;
+	else if ("/\\".includes(c)) CLASS[byte] = JOINER | SLASH;
+	else if ("_-.@$+%~".includes(c)) CLASS[byte] = JOINER;
+	else if ("([{<".includes(c)) CLASS[byte] = OPENER;
+	else if (")]}>".includes(c)) CLASS[byte] = CLOSER;
+	else if ("\"'`".includes(c)) CLASS[byte] = QUOTED;
+}
+
+const LINE_FEED = 0x0a;
+const DOT = 0x2e;
+const SLASH_BYTE = 0x2f;
+const COLON = 0x3a;
+const LESS = 0x3c;
+const GREATER = 0x3e;
+const QUESTION = 0x3f;
+const AT = 0x40;
+const TILDE = 0x7e;
+
+const FNV_PRIME = 0x01000193;
+
+/** What follows a number and changes with its size. */
+const UNITS = words(
+	"B KB MB GB TB PB KiB MiB GiB TiB kB bytes byte ns us ms s sec secs second seconds min mins minute minutes h hour hours day days",
+);
+/** Parts of dates, beside a number. */
+const DATES = words(
+	"Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday Sunday Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec January February March April June July August September October November December",
+);
+const LITERALS = words("true false null True False");
+const DATE_STARTS = startsOf(DATES);
+const LITERAL_STARTS = startsOf(LITERALS);
+
+/** A word is looked up only when its first byte says that it may be found. */
+function startsOf(set: ReadonlyMap<number, Buffer>): Uint8Array {
+	const starts = new Uint8Array(256);
+	for (const word of set.values()) starts[word[0]!] = 1;
+	return starts;
+}
+
+function isHex(byte: number): boolean {
+	return (byte >= 0x30 && byte <= 0x39) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
+}
+
+function isPathStart(byte: number): boolean {
+	return (CLASS[byte]! & SLASH) !== 0 || byte === DOT || byte === TILDE;
+}
+
+function words(list: string): ReadonlyMap<number, Buffer> {
+	return new Map(
+		list.split(" ").map((word) => {
+			const bytes = Buffer.from(word);
+			let hash = 0;
+			for (const byte of bytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
+			return [hash, bytes];
+		}),
+	);
+}
+
+const CONSTANT = 0;
+const PUNCTUATION = 1;
+const MASKED = 2;
+
+/** The pieces of a message, which are good until the next. */
+export class Masker {
+	/** Of the message without what was taken out; together 64 bits. */
+	hashHigh = 0;
+	hashLow = 0;
+	#bytes: Uint8Array = new Uint8Array(0);
+	#end = 0;
+	#pieces = 0;
+	readonly #kind = new Uint8Array(MOST_PIECES);
+	readonly #from = new Int32Array(MOST_PIECES);
+	readonly #to = new Int32Array(MOST_PIECES);
+	readonly #high = new Int32Array(MOST_PIECES);
+	readonly #low = new Int32Array(MOST_PIECES);
+	#tokens = 0;
+	/** The first piece of each token. */
+	readonly #first = new Int32Array(MOST_TOKENS + 2);
+	/** Whether the last token is nothing but a mask and punctuation. */
+	#afterMask = false;
+	#isCut = false;
+
+	/** Reads a message, UTF-8. */
+	read(bytes: Uint8Array, from: number, to: number): void {
+		this.#bytes = bytes;
+		this.#end = this.#firstLineEnd(from, to);
+		this.#pieces = 0;
+		this.#tokens = 0;
+		this.#afterMask = false;
+		let at = from;
+		for (;;) {
+			while (at < this.#end && CLASS[bytes[at]!]! & SPACE) at++;
+			if (at >= this.#end) break;
+			if (this.#tokens === MOST_TOKENS) {
+				this.#isCut = true;
+				break;
+			}
+			at = this.#token(at);
+		}
+		if (this.#isCut) this.#cutOff();
+		this.#first[this.#tokens] = this.#pieces;
+		this.#hash();
+	}
+
+	/** The tokens of the message that was read. */
+	tokens(): string[] {
+		const tokens: string[] = [];
+		for (let token = 0; token < this.#tokens; token++) {
+			let text = "";
+			for (let piece = this.#first[token]!; piece < this.#first[token + 1]!; piece++) {
+				if (this.#kind[piece] === MASKED) text += MASK;
+				else text += this.#text(piece);
+			}
+			tokens.push(text);
+		}
+		return tokens;
+	}
+
+	/** What looks like a mask is one: a template could not tell it from the others. */
+	#text(piece: number): string {
+		const bytes = this.#bytes.subarray(this.#from[piece]!, this.#to[piece]!);
+		return Buffer.from(bytes).toString().replaceAll(WILDCARD, MASK);
+	}
+
+	/** Where the first line that is not empty ends: what follows is a stack trace, or a dump. */
+	#firstLineEnd(from: number, to: number): number {
+		const bytes = this.#bytes;
+		const most = Math.min(to, from + MOST_BYTES);
+		this.#isCut = most < to;
+		let at = from;
+		while (at < most && CLASS[bytes[at]!]! & SPACE) at++;
+		const first = at;
+		for (; at < most; at++) {
+			if (bytes[at] !== LINE_FEED) continue;
+			for (let rest = at; rest < most; rest++) if (!(CLASS[bytes[rest]!]! & SPACE)) this.#isCut = true;
+			return at;
+		}
+		if (!this.#isCut) return most;
+		// Half a word is another word.
+		for (at = most; at > first; at--) if (CLASS[bytes[at]!]! & SPACE) return at;
+		return most;
+	}
+
+	#token(start: number): number {
+		const bytes = this.#bytes;
+		const end = this.#end;
+		const first = this.#pieces;
+		let constants = 0;
+		let masks = 0;
+		let at = start;
+		while (at < end && !(CLASS[bytes[at]!]! & SPACE)) {
+			if (!(CLASS[bytes[at]!]! & WORD) || this.#isEllipsis(at)) {
+				at = this.#punctuation(at);
+				continue;
+			}
+			at = this.#word(at);
+			const last = this.#pieces - 1;
+			if (this.#kind[last] === CONSTANT) constants++;
+			else if (this.#kind[last] === MASKED) {
+				masks++;
+				// Of two masks with punctuation between them one is left.
+				if (last - 1 > first && this.#kind[last - 1] === PUNCTUATION && this.#kind[last - 2] === MASKED)
+					this.#pieces -= 2;
+				else if (last > first && this.#kind[last - 1] === MASKED) this.#pieces--;
+			}
+		}
+		this.#first[this.#tokens++] = first;
+		if (masks > 0) {
+			if (constants === 0) this.#maskToken(first);
+			else this.#afterMask = this.#endsWithMask();
+		} else if (constants > 0 && constants + 1 >= this.#pieces - first) this.#wordToken(first, at);
+		else this.#afterMask = false;
+		return at;
+	}
+
+	/** A token that may be a unit or a part of a date. */
+	#wordToken(first: number, end: number): void {
+		if (this.#afterMask && this.#isUnit(first)) return;
+		this.#afterMask = this.#isDate(first, end);
+	}
+
+	/** Whether a mask, or a mask and punctuation, ends the last token. */
+	#endsWithMask(): boolean {
+		const last = this.#pieces - 1;
+		return this.#kind[last] === MASKED || (this.#kind[last] === PUNCTUATION && this.#kind[last - 1] === MASKED);
+	}
+
+	#isEllipsis(at: number): boolean {
+		const bytes = this.#bytes;
+		return bytes[at] === DOT && (bytes[at + 1] === DOT || (at > 0 && bytes[at - 1] === DOT));
+	}
+
+	#punctuation(start: number): number {
+		const bytes = this.#bytes;
+		const end = this.#end;
+		let at = start;
+		let high = 0;
+		let low = 0;
+		do {
+			const byte = bytes[at]!;
+			high = Math.imul(high ^ byte, FNV_PRIME);
+			low = (Math.imul(low, 33) + byte) | 0;
+			at++;
+		} while (at < end && (!(CLASS[bytes[at]!]! & (WORD | SPACE)) || this.#isEllipsis(at)));
+		this.#push(PUNCTUATION, start, at, high, low);
+		return at;
+	}
+
+	#word(start: number): number {
+		const bytes = this.#bytes;
+		const end = this.#end;
+		let at = start;
+		let high = 0;
+		let low = 0;
+		let seen = 0;
+		let slashes = 0;
+		let dots = 0;
+		let isMail = false;
+		while (at < end) {
+			const byte = bytes[at]!;
+			const kind = CLASS[byte]!;
+			if (!(kind & WORD)) break;
+			if (kind & JOINER) {
+				if (byte === DOT) {
+					if (this.#isEllipsis(at)) break;
+					dots++;
+				} else if (kind & SLASH) slashes++;
+				else if (byte === AT && seen & LETTER) isMail = true;
+			}
+			seen |= kind;
+			high = Math.imul(high ^ byte, FNV_PRIME);
+			low = (Math.imul(low, 33) + byte) | 0;
+			at++;
+		}
+		const next = at < end ? bytes[at] : 0;
+		if (next === COLON) {
+			const behind = this.#behindColon(start, at, seen, dots);
+			if (behind > 0) {
+				this.#push(MASKED, start, behind, 0, 0);
+				return behind;
+			}
+		}
+		const isPath = slashes > 1 || (slashes === 1 && at - start > 1 && isPathStart(bytes[start]!));
+		if (seen & DIGIT || isPath || (isMail && dots > 0) || this.#isValue(start, at, high)) {
+			if (isPath && next === QUESTION) while (at < end && !(CLASS[bytes[at]!]! & (SPACE | QUOTED))) at++;
+			// A full stop ends the sentence, not the number.
+			else if (bytes[at - 1] === DOT && at - start > 1) at--;
+			this.#push(MASKED, start, at, 0, 0);
+			return at;
+		}
+		this.#push(seen & LETTER ? CONSTANT : PUNCTUATION, start, at, high, low);
+		return at;
+	}
+
+	/** Where what goes on behind a colon ends, if it is of one piece: a URL, an address, a host with its port; or 0. */
+	#behindColon(start: number, colon: number, seen: number, dots: number): number {
+		const bytes = this.#bytes;
+		const end = this.#end;
+		let at = colon + 1;
+		if (at >= end) return 0;
+		const next = bytes[at]!;
+		if (next === SLASH_BYTE && bytes[at + 1] === SLASH_BYTE) {
+			while (at < end && !(CLASS[bytes[at]!]! & VALUE_END)) at++;
+			return at;
+		}
+		// A host is masked alone, and one with its port.
+		if (dots > 0 && !(seen & DIGIT) && CLASS[next]! & DIGIT) return colon;
+		if (colon - start > 4) return 0;
+		// MAC and IPv6: groups of up to four hexadecimal digits, some of which are only letters.
+		let groups = 0;
+		let size = 0;
+		for (at = start; at < end; at++) {
+			const byte = bytes[at]!;
+			if (byte === COLON) {
+				groups++;
+				size = 0;
+			} else if (!isHex(byte) || ++size > 4) break;
+		}
+		return groups >= 4 && (at >= end || !(CLASS[bytes[at]!]! & WORD)) ? at : 0;
+	}
+
+	/** A literal, or at least 8 hexadecimal digits none of which is decimal. */
+	#isValue(start: number, end: number, hash: number): boolean {
+		const size = end - start;
+		if (size === 4 || size === 5)
+			return LITERAL_STARTS[this.#bytes[start]!] === 1 && this.#is(LITERALS, hash, start, end);
+		if (size < 8) return false;
+		for (let at = start; at < end; at++) if (!isHex(this.#bytes[at]!)) return false;
+		return true;
+	}
+
+	/** The token is a mask with punctuation around it: it may be one with the token before. */
+	#maskToken(first: number): void {
+		const mask = this.#kind[first] === MASKED ? first : first + 1;
+		// "<1 sec" is a time as "2 sec" is, "<1>" something in brackets.
+		if (mask > first && this.#to[first]! - this.#from[first]! === 1 && mask + 1 === this.#pieces) {
+			const sign = this.#bytes[this.#from[first]!];
+			if (sign === LESS || sign === GREATER) this.#drop(first);
+		}
+		if (this.#afterMask) this.#join(first);
+		this.#afterMask = true;
+	}
+
+	/** Makes one of this token and the one before, which are masks both, unless that would tear a bracket from its other. */
+	#join(first: number): void {
+		const before = this.#first[this.#tokens - 2]!;
+		let open = 0;
+		for (let piece = first - 1; piece >= before && this.#kind[piece] !== MASKED; piece--)
+			open -= this.#count(piece, CLOSER);
+		for (let piece = first; piece < this.#pieces && this.#kind[piece] !== MASKED; piece++) {
+			open += this.#count(piece, OPENER);
+		}
+		if (open !== 0) return;
+		let mask = first;
+		while (this.#kind[mask] !== MASKED) mask++;
+		let kept = before;
+		while (this.#kind[kept] !== MASKED) kept++;
+		for (let piece = mask; piece < this.#pieces; piece++) this.#move(piece, kept + piece - mask);
+		this.#pieces -= mask - kept;
+		this.#tokens--;
+	}
+
+	#count(piece: number, kind: number): number {
+		let count = 0;
+		for (let at = this.#from[piece]!; at < this.#to[piece]!; at++) if (CLASS[this.#bytes[at]!]! & kind) count++;
+		return count;
+	}
+
+	/** "5 KB" and "1 MB", "1 second" and "2 seconds" are of one template. @returns whether the token is a unit, and gone */
+	#isUnit(first: number): boolean {
+		const high = this.#high[first]!;
+		if (this.#kind[first] !== CONSTANT) return false;
+		if (!this.#is(UNITS, high, this.#from[first]!, this.#to[first]!) || this.#pieces - first > 2) return false;
+		// "5, KB" is a list, "5 KB" a size.
+		if (this.#kind[first - 1] !== MASKED) return false;
+		this.#drop(first);
+		this.#tokens--;
+		return true;
+	}
+
+	/** A day or a month beside a number becomes a mask. @returns whether it did */
+	#isDate(first: number, end: number): boolean {
+		const high = this.#high[first]!;
+		if (DATE_STARTS[this.#bytes[this.#from[first]!]!] !== 1 || this.#kind[first] !== CONSTANT) return false;
+		if (!this.#is(DATES, high, this.#from[first]!, this.#to[first]!) || this.#pieces - first > 2) return false;
+		if (!this.#afterMask && !this.#isDateNext(end)) return false;
+		this.#kind[first] = MASKED;
+		this.#high[first] = 0;
+		this.#low[first] = 0;
+		if (this.#afterMask) this.#join(first);
+		return true;
+	}
+
+	#isDateNext(end: number): boolean {
+		const bytes = this.#bytes;
+		let at = end;
+		while (at < this.#end && CLASS[bytes[at]!]! & SPACE) at++;
+		if (at >= this.#end) return false;
+		if (CLASS[bytes[at]!]! & DIGIT) return true;
+		const start = at;
+		let hash = 0;
+		while (at < this.#end && CLASS[bytes[at]!]! & LETTER) hash = Math.imul(hash ^ bytes[at++]!, FNV_PRIME);
+		return this.#is(DATES, hash, start, at);
+	}
+
+	#is(set: ReadonlyMap<number, Buffer>, hash: number, from: number, to: number): boolean {
+		const word = set.get(hash);
+		return word !== undefined && word.length === to - from && word.every((byte, i) => byte === this.#bytes[from + i]);
+	}
+
+	#push(kind: number, from: number, to: number, high: number, low: number): void {
+		const piece = this.#pieces++;
+		this.#kind[piece] = kind;
+		this.#from[piece] = from;
+		this.#to[piece] = to;
+		this.#high[piece] = high;
+		this.#low[piece] = low;
+	}
+
+	#move(from: number, to: number): void {
+		this.#kind[to] = this.#kind[from]!;
+		this.#from[to] = this.#from[from]!;
+		this.#to[to] = this.#to[from]!;
+		this.#high[to] = this.#high[from]!;
+		this.#low[to] = this.#low[from]!;
+	}
+
+	#drop(piece: number): void {
+		for (let next = piece + 1; next < this.#pieces; next++) this.#move(next, next - 1);
+		this.#pieces--;
+	}
+
+	/** What of a message is left out stands as a mask at its end. */
+	#cutOff(): void {
+		if (this.#afterMask) {
+			while (this.#kind[this.#pieces - 1] !== MASKED) this.#pieces--;
+			return;
+		}
+		this.#first[this.#tokens++] = this.#pieces;
+		this.#push(MASKED, 0, 0, 0, 0);
+	}
+
+	#hash(): void {
+		let high = 0x811c9dc5 | 0;
+		let low = 5_381;
+		let token = 0;
+		for (let piece = 0; piece < this.#pieces; piece++) {
+			if (piece === this.#first[token]) {
+				token++;
+				high = Math.imul(high ^ 0x20, FNV_PRIME);
+				low = Math.imul(low, 0x5bd1e995) + 0x20;
+			}
+			const mark = this.#kind[piece] === MASKED ? 0x9e3779b9 : 0x7f4a7c15;
+			high = Math.imul(high ^ this.#high[piece]! ^ mark, FNV_PRIME);
+			high ^= high >>> 15;
+			low = Math.imul(low ^ this.#low[piece]!, 0x5bd1e995) ^ mark;
+			low ^= low >>> 13;
+		}
+		this.hashHigh = high;
+		this.hashLow = low | 0;
+	}
+}

@@ -1,0 +1,236 @@
+import { hash } from "node:crypto";
+import { isConstant, REST, TemplateSet, type Tokens, textOf, tokensOf, WILDCARD } from "../../schema/log-patterns.ts";
+import { Masker } from "./mask.ts";
+
+/** What lines of one shape are counted under. Its id is made of the template: every process gives it the same one. */
+export class Pattern {
+	readonly template: string;
+	/** The two halves of the 64-bit id, as signed integers. */
+	readonly idHigh: number;
+	readonly idLow: number;
+	/** The day, since the epoch, of the last batch that holds its row of `log_patterns`; -1 when none does. */
+	announced = -1;
+
+	constructor(template: string) {
+		const { high, low } = patternId(template);
+		this.template = template;
+		this.idHigh = high | 0;
+		this.idLow = low | 0;
+	}
+}
+
+/** The first 64 bits of SHA-256 over the template. It is stored with every line: never change it. 0 stands for no pattern. */
+export function patternId(template: string): { high: number; low: number } {
+	const digest = hash("sha256", template, "buffer");
+	const [high, low] = [digest.readUInt32BE(0), digest.readUInt32BE(4)];
+	return { high, low: high === 0 && low === 0 ? 1 : low };
+}
+
+/** Of a project at a time. */
+export const MOST_TEMPLATES = 2_048;
+
+const DAY_S = 86_400;
+/** A line may be dated so many days later than it is received. */
+const AHEAD_DAYS = 1;
+
+/** Seconds since the epoch that no line received on a day is dated behind. */
+export function linesUntil(day: number): number {
+	return (day + 1 + AHEAD_DAYS) * DAY_S;
+}
+
+/** The day of {@link linesUntil}. */
+export function announcedOn(until: number): number {
+	return until / DAY_S - 1 - AHEAD_DAYS;
+}
+
+export interface MinerOptions {
+	/** Templates a project may have at a time; then what is new is put together by its first word. */
+	readonly perProject?: number;
+}
+
+/** Templates for messages that the tree has no room for, by their first word. */
+const MOST_RESTS = 256;
+/** Of more templates that begin alike a new one is compared by what it has in common with each, as Drain does. */
+const CROWDED = 64;
+/** Share of its words that a message must have in common with a template to be of it, in such a crowd. */
+const SIMILARITY = 0.5;
+
+/**
+ * Finds the pattern of each log line. A line whose shape, which is what {@link Masker} leaves of it, was seen before costs that pass and
+ * a look-up; a new shape goes down a tree of tokens (Drain: He et al., "Drain: An Online Log Parsing Approach with Fixed Depth
+ * Tree", 2017), in which a word becomes a wildcard when {@link TemplateSet} says so.
+ */
+export class PatternMiner {
+	readonly #masker = new Masker();
+	readonly #options: Required<MinerOptions>;
+	readonly #projects = new Map<string, ProjectPatterns>();
+
+	constructor(options: MinerOptions = {}) {
+		this.#options = { perProject: MOST_TEMPLATES, ...options };
+	}
+
+	of(project: string): ProjectPatterns {
+		let patterns = this.#projects.get(project);
+		if (!patterns) {
+			patterns = new ProjectPatterns(this.#masker, this.#options.perProject);
+			this.#projects.set(project, patterns);
+		}
+		return patterns;
+	}
+}
+
+export class ProjectPatterns {
+	readonly #masker: Masker;
+	readonly #most: number;
+	readonly #shapes = new ShapeTable();
+	#templates = new TemplateSet();
+	/** By template. */
+	#patterns = new Map<string, Pattern>();
+	#leaves = new Map<string, Tokens[]>();
+	#rests = 0;
+	/** The day on which templates that nobody sends any more were last forgotten. */
+	#forgot = 0;
+
+	constructor(masker: Masker, most: number) {
+		this.#masker = masker;
+		this.#most = most;
+	}
+
+	/** Templates held. */
+	get size(): number {
+		return this.#templates.size;
+	}
+
+	/** Tells of a template that was announced on a day. */
+	know(template: string, day: number): void {
+		const pattern = this.#pattern(template);
+		pattern.announced = Math.max(pattern.announced, day);
+		this.#add(tokensOf(template));
+	}
+
+	/**
+	 * The pattern of a message, UTF-8.
+	 * @param day since the epoch
+	 */
+	mine(bytes: Uint8Array, from: number, to: number, day: number): Pattern {
+		const masker = this.#masker;
+		masker.read(bytes, from, to);
+		return this.#shapes.find(masker.hashHigh, masker.hashLow) ?? this.#meet(day);
+	}
+
+	/** The shape that the masker holds is not in the table. */
+	#meet(day: number): Pattern {
+		const { hashHigh, hashLow } = this.#masker;
+		const tokens = this.#masker.tokens();
+		if (this.#templates.size >= this.#most && this.#forgot < day) this.#forget(day);
+		const pattern = this.#pattern(this.#templateOf(tokens));
+		this.#shapes.add(hashHigh, hashLow, pattern);
+		return pattern;
+	}
+
+	#templateOf(tokens: Tokens): string {
+		const text = textOf(tokens);
+		const known = this.#templates.match(tokens);
+		if (known !== undefined) return known;
+		if (this.#templates.has(text)) return text;
+		if (this.#templates.size >= this.#most) return this.#rest(tokens);
+		this.#add(this.#likeMost(tokens) ?? tokens);
+		return this.#templates.match(tokens) ?? text;
+	}
+
+	#add(tokens: Tokens): void {
+		const isGeneral = this.#templates.add(tokens);
+		// Shapes that are in the table may be of the more general template now.
+		if (isGeneral) this.#shapes.clear();
+		const leaf = leafOf(tokens);
+		const others = this.#leaves.get(leaf);
+		if (!others) this.#leaves.set(leaf, [tokens]);
+		else if (!others.some((other) => textOf(other) === textOf(tokens))) others.push(tokens);
+	}
+
+	/** What a message has in common with the template of its leaf that is most like it, where there are many. */
+	#likeMost(tokens: Tokens): Tokens | undefined {
+		const others = this.#leaves.get(leafOf(tokens)) ?? [];
+		if (others.length < CROWDED) return undefined;
+		const constants = tokens.filter(isConstant).length;
+		let best: string | undefined;
+		let most = Math.max(1, Math.ceil(constants * SIMILARITY));
+		for (const other of others) {
+			const common = tokens.filter((token, i) => token === other[i] && isConstant(token)).length;
+			const template = textOf(tokens.map((token, i) => (token === other[i] ? token : WILDCARD)));
+			if (common > most || (common === most && (best === undefined || template < best))) {
+				best = template;
+				most = common;
+			}
+		}
+		return best === undefined ? undefined : tokensOf(best);
+	}
+
+	/** There is no room: messages that begin with the same word are one, as far as there is room for that. */
+	#rest(tokens: Tokens): string {
+		const template = [...tokens.slice(0, 1).filter(isConstant), REST].join(" ");
+		if (this.#patterns.has(template)) return template;
+		if (this.#rests >= MOST_RESTS) return REST;
+		this.#rests++;
+		return template;
+	}
+
+	#pattern(template: string): Pattern {
+		let pattern = this.#patterns.get(template);
+		if (!pattern) {
+			pattern = new Pattern(template);
+			this.#patterns.set(template, pattern);
+		}
+		return pattern;
+	}
+
+	/** Makes room: what was not sent today or yesterday is met anew, under the same id, should it come again. */
+	#forget(day: number): void {
+		const kept = [...this.#patterns.values()].filter(({ announced }) => announced >= day - 1);
+		this.#templates = new TemplateSet();
+		this.#patterns = new Map();
+		this.#leaves = new Map();
+		this.#rests = 0;
+		this.#shapes.clear();
+		this.#forgot = day;
+		for (const { template, announced } of kept) this.know(template, announced);
+	}
+}
+
+/** Templates that are compared with each other: Drain's tree, of depth two. */
+function leafOf(tokens: Tokens): string {
+	return `${tokens.length} ${tokens[0] ?? ""}`;
+}
+
+const SLOTS = 1 << 15;
+
+/** Patterns by the hash of shapes. When it is full it starts anew; what is in use comes back at once. */
+class ShapeTable {
+	readonly #hashes = new Int32Array(2 * SLOTS);
+	readonly #patterns: (Pattern | undefined)[] = new Array(SLOTS).fill(undefined);
+	#size = 0;
+
+	find(high: number, low: number): Pattern | undefined {
+		const hashes = this.#hashes;
+		for (let slot = low & (SLOTS - 1); ; slot = (slot + 1) & (SLOTS - 1)) {
+			const pattern = this.#patterns[slot];
+			if (pattern === undefined || (hashes[2 * slot] === high && hashes[2 * slot + 1] === low)) return pattern;
+		}
+	}
+
+	add(high: number, low: number, pattern: Pattern): void {
+		if (this.#size * 2 >= SLOTS) this.clear();
+		let slot = low & (SLOTS - 1);
+		while (this.#patterns[slot] !== undefined) slot = (slot + 1) & (SLOTS - 1);
+		this.#hashes[2 * slot] = high;
+		this.#hashes[2 * slot + 1] = low;
+		this.#patterns[slot] = pattern;
+		this.#size++;
+	}
+
+	clear(): void {
+		if (this.#size === 0) return;
+		this.#patterns.fill(undefined);
+		this.#size = 0;
+	}
+}
