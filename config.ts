@@ -214,6 +214,20 @@ const TABLE = {
 		about: "Reads an hour for a key that has no limit of its own",
 		schema: integer(1),
 	}),
+	streams: setting({
+		env: "TIDEMARK_STREAMS",
+		default: "10000",
+		valid: "a whole number of 1 or more",
+		about: "Most WebSocket and SSE streams that a process has open",
+		schema: integer(1),
+	}),
+	streamsPerKey: setting({
+		env: "TIDEMARK_STREAMS_PER_KEY",
+		default: "2000",
+		valid: "a whole number of 1 or more",
+		about: "Most of them of one key",
+		schema: integer(1),
+	}),
 	corsOrigins: optional({
 		env: "TIDEMARK_CORS_ORIGINS",
 		valid: "origins such as https://app.example.com, separated by commas, or *",

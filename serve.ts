@@ -2,7 +2,9 @@
  * Runs the roles of one process: starts what they stand on, in order, and stops it in reverse. The order of stopping is the
  * promise: no intake any more, then what was accepted is stored, then the parts below go.
  */
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Role, Settings } from "./config.ts";
 import { listen } from "./front.ts";
@@ -15,12 +17,15 @@ import { SharedRateLimiter } from "./http/shared-rate-limit.ts";
 import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
 import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
+import { createLive, LIVE_DOCS } from "./query/live/routes.ts";
 import { reachOf } from "./query/measures/scope.ts";
 import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
-import { connect, connectRedis, makeFolder, retentionOf } from "./storage.ts";
+import { type LiveBus, LocalBus } from "./schema/live/bus.ts";
+import { RedisBus } from "./schema/live/redis-bus.ts";
+import { connect, connectRedis, makeFolder, retentionOf, subscribeRedis } from "./storage.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
@@ -68,10 +73,10 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const newAdminKey = await keys.ensureAdminKey({ adminKey: settings.adminKey });
 		// Known from the first request on, so that writers do not notice when ClickHouse goes away right after the start.
 		await keys.refresh();
-		const limiter = new SharedRateLimiter({
-			redis: connectRedis(settings.redisUrl ?? redis!.url, logger, stops),
-			local: new LocalRateLimiter(),
-		});
+		const shared = connectRedis(settings.redisUrl ?? redis!.url, logger, stops);
+		const limiter = new SharedRateLimiter({ redis: shared, local: new LocalRateLimiter() });
+		const source = randomUUID();
+		const bus = startBus(settings, source, shared, logger, stops);
 		const requireRole = createAuth({ keys, limiter });
 		const uses = setInterval(() => {
 			keys.flushUses().catch((err) => logger.warn({ err }, "last uses of keys could not be stored"));
@@ -81,7 +86,9 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			await keys.flushUses().catch((err) => logger.warn({ err }, "last uses of keys could not be stored"));
 		});
 
-		const ingest = roles.includes("ingest") ? await startIngest(settings, clickhouse, logger) : undefined;
+		const ingest = roles.includes("ingest")
+			? await startIngest(settings, clickhouse, logger, { bus, source })
+			: undefined;
 		if (ingest) stops.push(() => ingest.close(DRAIN_MS));
 		const self = await startSelf({
 			...{ version, roles, outbox, logger },
@@ -97,6 +104,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		stops.push(() => self.stop());
 
 		const reads = roles.includes("query");
+		let closeStreams: () => Promise<void> = async () => undefined;
 		const app = createApp({
 			version,
 			readiness: {
@@ -110,7 +118,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			metrics: self.registry,
 			conventions: CONVENTIONS,
 			corsOrigins: settings.corsOrigins,
-			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : []), ...(reads ? [...QUERY_DOCS, ...KPI_DOCS] : [])],
+			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : []), ...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...KPI_DOCS] : [])],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});
@@ -119,13 +127,21 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		app.route("/", keyRoutes({ keys, audit, requireRole }));
 		if (ingest) app.route("/", ingest.routes(requireRole));
 		if (reads) {
-			const deps = { queries: new Queries({ client: readers }), reach: reachOf(retentionOf(settings)), requireRole };
+			const queries = new Queries({ client: readers });
+			const live = createLive({
+				...{ bus, source, queries, origins: settings.corsOrigins ?? [] },
+				limits: { perKey: settings.streamsPerKey, inAll: settings.streams },
+				onError: (err) => logger.error({ err }, "a stream failed"),
+			});
+			closeStreams = () => live.close();
+			app.route("/", live.routes(requireRole));
+			const deps = { queries, reach: reachOf(retentionOf(settings)), requireRole };
 			app.route("/", queryRoutes(deps));
 			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
 		}
 		front.open(app.fetch);
-		// Pushed last, so it goes first.
-		stops.push(() => front.refuse());
+		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.
+		stops.push(() => Promise.all([front.refuse(), closeStreams()]));
 		logger.info({ version, roles, url: front.url }, "started");
 		return { url: front.url, newAdminKey, stop };
 	} catch (error) {
@@ -146,8 +162,28 @@ async function startRedisOf(
 	return redis;
 }
 
-function startIngest(settings: Settings, clickhouse: ClickHouse, logger: Logger): Promise<Ingest> {
+/** Only a Redis of the settings can have other processes on it; the embedded one is this process' own. */
+function startBus(
+	settings: Settings,
+	source: string,
+	publisher: Redis,
+	logger: Logger,
+	stops: (() => Promise<unknown>)[],
+): LiveBus {
+	if (!settings.redisUrl) return new LocalBus();
+	const bus = new RedisBus({ publisher, subscriber: subscribeRedis(settings.redisUrl, logger, stops), source });
+	stops.push(async () => bus.close());
+	return bus;
+}
+
+function startIngest(
+	settings: Settings,
+	clickhouse: ClickHouse,
+	logger: Logger,
+	live: { readonly bus: LiveBus; readonly source: string },
+): Promise<Ingest> {
 	return createIngest({
+		live,
 		folder: join(settings.dataDir, "journal"),
 		...{ clickhouse, logger, retention: retentionOf(settings) },
 		alone: settings.clickhouseUrl === undefined,

@@ -93,6 +93,26 @@ export function connectRedis(url: string, logger: Logger, stops: (() => Promise<
 	return redis;
 }
 
+/** A connection for subscriptions, which waits for Redis as long as it takes. */
+export function subscribeRedis(url: string, logger: Logger, stops: (() => Promise<unknown>)[]): Redis {
+	const redis = new Redis(url, {
+		// The bus takes its subscriptions up again itself, since it must know when that is done.
+		...{ autoResubscribe: false, maxRetriesPerRequest: null, connectTimeout: REDIS_CONNECT_MS },
+		commandTimeout: REDIS_CONNECT_MS,
+		retryStrategy: (attempt) => Math.min(attempt * 100, REDIS_RETRY_MS),
+	});
+	let away = false;
+	redis.on("error", (err) => {
+		if (!away) logger.warn({ err }, "Redis is away; streams show only what comes in by this process");
+		away = true;
+	});
+	redis.on("ready", () => {
+		away = false;
+	});
+	stops.push(async () => redis.disconnect());
+	return redis;
+}
+
 /** The server of the settings; what stands in its URL wins over what stands beside it. */
 export function serverOf(settings: Settings) {
 	const url = new URL(settings.clickhouseUrl!);

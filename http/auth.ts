@@ -34,6 +34,12 @@ export function createAuth({ keys, limiter }: AuthOptions) {
 			if (!key) throw unauthorized("Unknown, expired or revoked API key");
 			if (!allows(key.roles, role)) throw forbidden(role, key.roles);
 			c.set("key", key);
+			if (options.acceptQueryKey) {
+				c.set("recheck", async () => {
+					const now = await keys.verify(secret);
+					return now !== undefined && allows(now.roles, role);
+				});
+			}
 			if (role !== "ingest") {
 				const allowance = await limiter.take(key.key_id, key.read_limit, READ_WINDOW_SECONDS);
 				for (const [name, value] of Object.entries(rateLimitHeaders(key.read_limit, allowance))) c.header(name, value);

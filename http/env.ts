@@ -18,5 +18,7 @@ export interface AppEnv {
 		requestId: string;
 		/** Set by `requireRole`. */
 		key: Principal;
+		/** Whether the key would still be let in; of streams, which outlive the moment in which they were asked for. */
+		recheck: () => Promise<boolean>;
 	};
 }

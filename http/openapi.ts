@@ -18,6 +18,8 @@ export interface RouteDoc {
 	readonly bodyTypes?: readonly string[];
 	/** Status and schema of the answer when all goes well; `null` for one without a body. */
 	readonly answers: Readonly<Record<number, z.ZodType | null>>;
+	/** Content type of the answer, where it is not JSON; the schema is then that of one part of it. */
+	readonly answerType?: string;
 }
 
 const errorAnswer = z
@@ -84,7 +86,10 @@ function operation(route: RouteDoc): Json {
 					status,
 					schema === null
 						? { description: "Done" }
-						: { description: "Answer", content: { "application/json": { schema: jsonSchema(schema, "output") } } },
+						: {
+								description: "Answer",
+								content: { [route.answerType ?? "application/json"]: { schema: jsonSchema(schema, "output") } },
+							},
 				]),
 			),
 			default: {

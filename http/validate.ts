@@ -19,7 +19,8 @@ export function parseQuery<S extends z.ZodObject>(c: Context, schema: S, also: r
 			throw badParameter({
 				message: `Unknown parameter ${name}`,
 				parameter: name,
-				provided: values[0],
+				// Where a key is no parameter it is not repeated either: answers end up in logs of clients.
+				provided: name === "api_key" ? "(not shown)" : values[0],
 				valid_options: known,
 			});
 		}

@@ -1,10 +1,10 @@
 /** Folds what became durable into the frames that viewers are told. */
 import type { LeftOut, LiveLog, LivePart } from "../../schema/live/frames.ts";
-import { KEPT_TAGS, keptValue } from "../../schema/live/kept-tags.ts";
+import { KEPT_ATTRIBUTES, KEPT_TAGS, keptValue } from "../../schema/live/kept-tags.ts";
 import type { MetricKind } from "../../schema/wire/ingest.ts";
 import { decodeBlock } from "../native/decode.ts";
 import type { Tags } from "../series.ts";
-import type { PointColumns } from "./block.ts";
+import { type PointColumns, readEventNames } from "./block.ts";
 import type { Running } from "./running.ts";
 import type { WatchedProjects } from "./watched.ts";
 
@@ -13,6 +13,7 @@ export const LIVE_SPAN_MS = 5 * 60_000;
 /** Different parts and lines in a frame; what is over that is counted. */
 const MAX_PARTS = 20_000;
 const MAX_LOGS = 200;
+const EVENT_COLUMNS = new Set(["project", "event", "ts", "strings", "numbers"]);
 
 class Part {
 	readonly signal: LivePart["signal"];
@@ -87,11 +88,6 @@ export class Fold {
 		);
 	}
 
-	/** Records that could not be looked at for want of time. @param of rows by project is not known: all watched are told */
-	skip(project: string, what: "metrics" | "logs", count: number): void {
-		this.#pile(project).left_out[what] += count;
-	}
-
 	/** @param now milliseconds since the epoch */
 	points(block: PointColumns, now: number): void {
 		const { count, project, name, kind, ids, times, values } = block;
@@ -140,6 +136,36 @@ export class Fold {
 				...{ level: text("level", row), component: text("component", row), message: text("message", row) },
 				...{ context: text("context", row), trace_id: text("trace_id", row), span_id: text("span_id", row) },
 			});
+		}
+	}
+
+	/** Events of watched names. @param block of the table `events` @param now milliseconds since the epoch */
+	events(block: Buffer, now: number): void {
+		const { watched } = this.#options;
+		const names = readEventNames(block);
+		const isWatched = names.project.keys.some((project) =>
+			names.event.keys.some((event) => watched.get(project)?.matches(event)),
+		);
+		if (!isWatched) return;
+		const { rows, columns } = decodeBlock(block, EVENT_COLUMNS);
+		for (let row = 0; row < rows; row++) {
+			const project = columns.get("project")![row] as string;
+			const name = columns.get("event")![row] as string;
+			const ts = columns.get("ts")![row] as number;
+			if (!watched.get(project)?.matches(name) || Math.abs(ts - now) > LIVE_SPAN_MS) continue;
+			const keep = Object.hasOwn(KEPT_ATTRIBUTES, name) ? KEPT_ATTRIBUTES[name] : undefined;
+			const { tags, value } = keep?.({
+				strings: columns.get("strings")![row] as ReadonlyMap<string, string>,
+				numbers: columns.get("numbers")![row] as ReadonlyMap<string, number>,
+			}) ?? { tags: {}, value: 0 };
+			const pile = this.#pile(project);
+			const part = partIn(
+				pile,
+				`event\0${name}\0${JSON.stringify(tags)}`,
+				() => new Part("event", name, "counter", tags),
+			);
+			if (part) part.add(value, ts);
+			else pile.left_out.metrics++;
 		}
 	}
 
@@ -196,13 +222,17 @@ class Plan {
 	}
 
 	#find(key: string, tags: () => Readonly<Record<string, string>>): Part | undefined {
-		const { parts } = this.pile;
 		const whole = `${this.#kind}\0${this.#name}\0${key}`;
-		let part = parts.get(whole);
-		if (!part && parts.size < MAX_PARTS) {
-			part = new Part("metric", this.#name, this.#kind, tags());
-			parts.set(whole, part);
-		}
-		return part;
+		return partIn(this.pile, whole, () => new Part("metric", this.#name, this.#kind, tags()));
 	}
+}
+
+/** Undefined when the frame is full. */
+function partIn({ parts }: Pile, key: string, make: () => Part): Part | undefined {
+	let part = parts.get(key);
+	if (!part && parts.size < MAX_PARTS) {
+		part = make();
+		parts.set(key, part);
+	}
+	return part;
 }

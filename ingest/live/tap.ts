@@ -34,6 +34,8 @@ export interface LiveTapOptions {
 /** Blocks that wait to be folded; when folding does not keep up, rows are left out and counted rather than kept. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
+const TOLD: ReadonlySet<JournalTable> = new Set(["points", "cumulative", "events", "logs"]);
+
 interface Waiting {
 	readonly table: JournalTable;
 	readonly block: Buffer;
@@ -78,7 +80,7 @@ export class LiveTap {
 	commit(batch: SealedBatch): void {
 		if (this.#watched.isEmpty) return;
 		for (const { table, rows, block } of batch.frames) {
-			if (table !== "points" && table !== "cumulative" && table !== "logs") continue;
+			if (!TOLD.has(table)) continue;
 			if (this.#waitingBytes + block.length > MAX_WAITING_BYTES) {
 				this.#unseen += rows;
 				continue;
@@ -105,6 +107,7 @@ export class LiveTap {
 			this.#waitingBytes -= next.block.length;
 			try {
 				if (next.table === "logs") this.#fold.logs(next.block);
+				else if (next.table === "events") this.#fold.events(next.block, this.#options.clock());
 				else this.#fold.points(readPoints(next.block), this.#options.clock());
 			} catch (error) {
 				this.#options.onError(error);

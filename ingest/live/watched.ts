@@ -9,8 +9,6 @@ import { nameMatcher } from "../../schema/live/patterns.ts";
 /** What of a project somebody watches. */
 export interface Watched {
 	readonly matches: (name: string) => boolean;
-	/** No metric and no event is watched. */
-	readonly noNames: boolean;
 	readonly logs: boolean;
 }
 
@@ -68,7 +66,6 @@ function watchedOf(interests: readonly ProjectInterest[]): Watched {
 	const names = interests.flatMap((interest) => interest.names);
 	return {
 		matches: nameMatcher(names),
-		noNames: names.length === 0,
 		logs: interests.some((interest) => interest.logs),
 	};
 }

@@ -35,6 +35,9 @@ export class LiveFeed {
 	readonly #source: string;
 	readonly #projects = new Map<string, Watched>();
 	readonly #ends: (() => void)[];
+	/** What was said last, and whether a change of it is about to be said. */
+	#told = "{}";
+	#changing: NodeJS.Immediate | undefined;
 
 	/** @param source names this process among all that watch */
 	constructor(bus: LiveBus, source: string) {
@@ -66,20 +69,21 @@ export class LiveFeed {
 		}
 		const { watchers, end } = watched;
 		watchers.set(watcher, interest);
-		this.#tellInterest();
+		this.#changed();
 		return () => {
 			if (!watchers.delete(watcher)) return;
 			if (watchers.size === 0) {
 				end();
 				this.#projects.delete(project);
 			}
-			this.#tellInterest();
+			this.#changed();
 		};
 	}
 
 	close(): void {
 		for (const { end } of this.#projects.values()) end();
 		this.#projects.clear();
+		clearImmediate(this.#changing);
 		this.#tellInterest();
 		for (const end of this.#ends) end();
 	}
@@ -97,10 +101,23 @@ export class LiveFeed {
 		for (const watcher of [...watched.watchers.keys()]) watcher.frame(message, missed);
 	}
 
-	#tellInterest(): void {
-		const projects = Object.fromEntries(
+	/** A thousand viewers that come at once are one change, and those that want what others have are none. */
+	#changed(): void {
+		this.#changing ??= setImmediate(() => {
+			this.#changing = undefined;
+			if (JSON.stringify(this.#interests()) !== this.#told) this.#tellInterest();
+		});
+	}
+
+	#interests(): Record<string, ProjectInterest> {
+		return Object.fromEntries(
 			[...this.#projects].map(([project, { watchers }]) => [project, union([...watchers.values()])]),
 		);
+	}
+
+	#tellInterest(): void {
+		const projects = this.#interests();
+		this.#told = JSON.stringify(projects);
 		this.#bus.publish(INTEREST_CHANNEL, { type: "interest", v: LIVE_VERSION, source: this.#source, projects });
 	}
 }

@@ -1,5 +1,7 @@
 /** Hosts: utilisation of processor and memory, and what disks and networks moved. */
+import type { LivePart } from "../../schema/live/frames.ts";
 import { seriesRows } from "../plan/scan.ts";
+import { meanOf } from "../quotient.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { HOST, named, ofComponent, seriesWhere } from "./series.ts";
@@ -68,6 +70,21 @@ FROM (
 			return { [CPU]: cpu.size > 0 ? cpu : of.get(CPU_TIME)!, [MEMORY]: of.get(MEMORY)! };
 		},
 	};
+}
+
+/** `host_mean` of {@link utilization}, of parts of one name that have just become durable; null without a sample that says what is used. */
+export function hostMean(parts: readonly LivePart[]): number | null {
+	const byHost = new Map<string, { total: number; samples: number }>();
+	for (const part of parts) {
+		if (!saysUsed(part)) continue;
+		const host = part.tags["host.id"] || part.tags["host.name"] || "";
+		const sums = byHost.get(host) ?? { total: 0, samples: 0 };
+		// Of idle shares n - sum was used.
+		sums.total += usedShare({ ...part, value: part.sum / part.n }) * part.n;
+		sums.samples += part.n;
+		byHost.set(host, sums);
+	}
+	return meanOf([...byHost.values()].map(({ total, samples }) => total / samples));
 }
 
 /** Mean utilisation over the hosts of each component: the higher one of processor and memory, a ratio. */

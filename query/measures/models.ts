@@ -1,4 +1,5 @@
 /** Calls of language models: how many, how they ended, how long they took and what they used. */
+import type { LivePart } from "../../schema/live/frames.ts";
 import { at, between, bucketOf, QUANTILES, SKETCH, sketchable, unbiased } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 import type { Span } from "../time/period.ts";
@@ -58,6 +59,25 @@ export interface ModelCalls {
 	readonly memory_mb: number;
 	readonly cpu_samples: number;
 	readonly cpu_percent: number;
+}
+
+/** How calls ended and how long they took, of parts that have just become durable; `model_calls` says the same of stored ones. */
+export function modelCallsOf(
+	parts: readonly LivePart[],
+): Pick<ModelCalls, "requests" | "cancelled" | "timeouts" | "failed" | "timed" | "latency_ms"> {
+	const calls = { requests: 0, cancelled: 0, timeouts: 0, failed: 0, timed: 0, latency_ms: 0 };
+	for (const { tags, n, sum } of parts) {
+		calls.requests += n;
+		if (tags.error_type === "timeout") calls.timeouts += n;
+		else if (tags.error_type === "cancelled") calls.cancelled += n;
+		else {
+			if (tags.error_type || tags.success === "false") calls.failed += n;
+			if (tags.latency_ms !== "known") continue;
+			calls.timed += n;
+			calls.latency_ms += sum;
+		}
+	}
+	return calls;
 }
 
 export interface Model extends ModelCalls {

@@ -1,4 +1,5 @@
 /** Requests, errors and response times, in milliseconds. */
+import type { LivePart } from "../../schema/live/frames.ts";
 import { between, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketchRows, unbiased } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { planOf, type Scope } from "./scope.ts";
@@ -17,6 +18,19 @@ export const TO_MS = `if(name = '${HTTP_ALIAS}', 1, 1000)`;
 export const FAILED =
 	"toUInt16OrZero(tags['http.response.status_code']) >= 500 OR tags['error.type'] != '' " +
 	`OR (name = '${HTTP_ALIAS}' AND toUInt16OrZero(tags['status']) >= 500)`;
+
+/** {@link FAILED} outside of SQL. */
+function isFailed(name: string, tags: Readonly<Record<string, string>>): boolean {
+	if (isServerError(tags["http.response.status_code"]) || (tags["error.type"] ?? "") !== "") return true;
+	return name === HTTP_ALIAS && isServerError(tags.status);
+}
+
+/** As `toUInt16OrZero(text) >= 500` says. */
+function isServerError(text: string | undefined): boolean {
+	if (text === undefined || !/^[+-]?\d+$/.test(text)) return false;
+	const code = Number(text);
+	return code >= 500 && code <= 65_535;
+}
 
 export interface Traffic {
 	readonly requests: number;
@@ -154,6 +168,19 @@ FROM (SELECT value * ${TO_MS} AS ms, NOT ${seriesWhere(params, HTTP_NAMES, FAILE
 	${from("points", `${httpSeries(params, scope.component)} AND ${between(params, "ts", scope.start, scope.end)}`)})`,
 		read: ([row]) => row as unknown as ApdexCounts,
 	};
+}
+
+/** The same of what has just become durable. */
+export function trafficOf(parts: readonly LivePart[]): Traffic {
+	const total = { requests: 0, failed: 0, latency_sum_ms: 0, latency_max_ms: Number.NEGATIVE_INFINITY };
+	for (const { name, tags, n, sum, max } of parts) {
+		const to_ms = name === HTTP_ALIAS ? 1 : 1_000;
+		total.requests += n;
+		if (isFailed(name, tags)) total.failed += n;
+		total.latency_sum_ms += sum * to_ms;
+		total.latency_max_ms = Math.max(total.latency_max_ms, max * to_ms);
+	}
+	return total;
 }
 
 /** Sums over buckets: `avg = sum(sum) / sum(n)`, never a mean of means. */

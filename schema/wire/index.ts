@@ -7,6 +7,7 @@ export * from "./errors.ts";
 export * from "./federated.ts";
 export * from "./ingest.ts";
 export * from "./kpis.ts";
+export * from "./live.ts";
 export * from "./models.ts";
 export * from "./monitoring.ts";
 export * from "./performance.ts";
