@@ -1,3 +1,6 @@
+export * from "./alert-conditions.ts";
+export * from "./alert-rules.ts";
+export * from "./alerts.ts";
 export * from "./analytics.ts";
 export * from "./business.ts";
 export * from "./common.ts";
