@@ -19,6 +19,7 @@ import { lockFolder } from "./lock.ts";
 import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
 import { createLive, LIVE_DOCS } from "./query/live/routes.ts";
 import { reachOf } from "./query/measures/scope.ts";
+import { ISSUE_DOCS, issueRoutes } from "./query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
@@ -118,7 +119,11 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			metrics: self.registry,
 			conventions: CONVENTIONS,
 			corsOrigins: settings.corsOrigins,
-			docs: [...KEY_DOCS, ...(ingest ? INGEST_DOCS : []), ...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...KPI_DOCS] : [])],
+			docs: [
+				...KEY_DOCS,
+				...(ingest ? INGEST_DOCS : []),
+				...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...ISSUE_DOCS, ...KPI_DOCS] : []),
+			],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});
@@ -137,6 +142,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			app.route("/", live.routes(requireRole));
 			const deps = { queries, reach: reachOf(retentionOf(settings)), requireRole };
 			app.route("/", queryRoutes(deps));
+			app.route("/", issueRoutes({ ...deps, client: clickhouse, audit }));
 			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
 		}
 		front.open(app.fetch);

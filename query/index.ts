@@ -25,6 +25,7 @@ import { businessRead } from "./monitoring/business.ts";
 import { databasesRead } from "./monitoring/databases.ts";
 import { errorAnalysisRead } from "./monitoring/errors.ts";
 import { healthRead } from "./monitoring/health.ts";
+import { issuesRead } from "./monitoring/issues/list.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
 import { networkRead } from "./monitoring/network.ts";
@@ -49,6 +50,7 @@ export const READS: readonly Read[] = [
 	performanceRead,
 	logsRead,
 	errorAnalysisRead,
+	issuesRead,
 	revenueRead,
 	businessRead,
 	profilingRead,

@@ -15,6 +15,7 @@ export const TENANT_TABLES = [
 	"errors",
 	"error_first_seen",
 	"issues",
+	"definitions",
 	"profiles",
 	"signals",
 	"billing_records",

@@ -1,6 +1,7 @@
 /** Errors in groups: how many, whom they met, since when, and one of each to look at. */
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
+import type { Span } from "../time/period.ts";
 import { resolved } from "./people.ts";
 
 /** Columns of an error that it can be grouped by. */
@@ -40,7 +41,7 @@ export interface ErrorGroup {
 }
 
 /** The person of an error as that of an event is numbered. */
-const PERSON = "if(user_id != '', bitOr(sipHash64(user_id), toUInt64(1)), toUInt64(0))";
+export const ERROR_PERSON = "if(user_id != '', bitOr(sipHash64(user_id), toUInt64(1)), toUInt64(0))";
 
 /** Groups beyond the most frequent ones are not listed. */
 export const MAX_GROUPS = 10_000;
@@ -52,7 +53,7 @@ export function errorTotals({ start, end, as_of }: ErrorWindow): Question<ErrorT
 		name: "error_totals",
 		params,
 		sql: `SELECT count() AS n, uniqExactIf(user, user != 0) AS users
-FROM ${resolved(params, `(SELECT ${PERSON} AS person ${from("errors", between(params, "ts", start, end))})`, [], { as_of })}`,
+FROM ${resolved(params, `(SELECT ${ERROR_PERSON} AS person ${from("errors", between(params, "ts", start, end))})`, [], { as_of })}`,
 		read: ([row]) => ({ count: (row?.n as number | undefined) ?? 0, users: (row?.users as number | undefined) ?? 0 }),
 	};
 }
@@ -63,7 +64,7 @@ export function errorGroups(window: ErrorWindow, keys: readonly ErrorKey[]): Que
 	const { start, end, previousStart, as_of } = window;
 	const inWindow = `ts >= ${at(params, start)}`;
 	const columns = keys.map((_, i) => `k${i}`).join(", ");
-	const rows = `(SELECT ts, id AS error_id, ${keysAs(params, keys)}, ${PERSON} AS person ${from("errors", between(params, "ts", previousStart, end))})`;
+	const rows = `(SELECT ts, id AS error_id, ${keysAs(params, keys)}, ${ERROR_PERSON} AS person ${from("errors", between(params, "ts", previousStart, end))})`;
 	const names = keys.map((_, i) => `k${i}`);
 	const ranked = `SELECT ${columns}, countIf(${inWindow}) AS n, countIf(NOT (${inWindow})) AS before,
 	uniqExactIf(user, user != 0 AND ${inWindow}) AS users, max(ts) AS last_ts, argMax(error_id, (ts, error_id)) AS last_id
@@ -142,6 +143,8 @@ export interface ErrorSample {
 	readonly id: string;
 	readonly ts: number;
 	readonly issue_id: string;
+	/** The call it is best known by; empty when there is none. */
+	readonly culprit: string;
 	readonly error_type: string;
 	readonly severity: string;
 	readonly component: string;
@@ -156,8 +159,11 @@ export interface ErrorSample {
 /** Of a stack no more is shown than somebody reads. */
 const STACK_CHARACTERS = 8_192;
 
-/** The latest error of each group, by `${last_seen} ${last_id}`. */
-export function errorSamples(groups: readonly ErrorGroup[]): Question<Map<string, ErrorSample>> {
+/** What an error is looked up by: its time in milliseconds since the epoch, and its id. */
+export type ErrorPlace = Pick<ErrorGroup, "last_seen" | "last_id">;
+
+/** These errors, by `${last_seen} ${last_id}`. */
+export function errorSamples(groups: readonly ErrorPlace[]): Question<Map<string, ErrorSample>> {
 	const params = new Params();
 	const times = params.add(
 		"Array(Int64)",
@@ -171,37 +177,54 @@ export function errorSamples(groups: readonly ErrorGroup[]): Question<Map<string
 	return {
 		name: "error_samples",
 		params,
-		sql: `SELECT toString(id) AS id_text, toUnixTimestamp64Milli(ts) AS ts_ms, ${COLUMN.issue_id} AS issue, error_type, severity, component,
-	message, leftUTF8(stack, ${STACK_CHARACTERS}) AS stack_text, context, user_id, trace_id
+		sql: `SELECT ${SAMPLE_COLUMNS}
 ${from("errors", predicate)}`,
-		read: (rows) =>
-			new Map(
-				rows.map((row) => [
-					`${row.ts_ms} ${row.id_text}`,
-					{
-						id: row.id_text as string,
-						ts: row.ts_ms as number,
-						issue_id: row.issue as string,
-						error_type: row.error_type as string,
-						severity: row.severity as string,
-						component: row.component as string,
-						message: row.message as string,
-						stack: row.stack_text as string,
-						context: row.context as string,
-						user_id: row.user_id as string,
-						trace_id: row.trace_id as string,
-					},
-				]),
-			),
+		read: (rows) => new Map(rows.map((row) => [`${row.ts_ms} ${row.id_text}`, sampleOf(row)])),
+	};
+}
+
+/** The latest errors of an issue in the window, the latest first. @param issue a decimal number */
+export function latestErrors(issue: string, { start, end }: Span, limit: number): Question<ErrorSample[]> {
+	const params = new Params();
+	const predicate = `${between(params, "ts", start, end)} AND issue_id = ${params.add("UInt64", issue)}`;
+	return {
+		name: "latest_errors",
+		params,
+		sql: `SELECT ${SAMPLE_COLUMNS}
+${from("errors", predicate)}
+ORDER BY ts DESC, id DESC LIMIT ${params.add("UInt32", limit)}`,
+		read: (rows) => rows.map(sampleOf),
 	};
 }
 
 /** Issue ids are answered as texts of 16 hexadecimal digits, as ingest does. */
+export const ISSUE_TEXT = "lower(leftPad(hex(issue_id), 16, '0'))";
+
+const SAMPLE_COLUMNS = `toString(id) AS id_text, toUnixTimestamp64Milli(ts) AS ts_ms, ${ISSUE_TEXT} AS issue, culprit, error_type, severity,
+	component, message, leftUTF8(stack, ${STACK_CHARACTERS}) AS stack_text, context, user_id, trace_id`;
+
+function sampleOf(row: Row): ErrorSample {
+	return {
+		id: row.id_text as string,
+		ts: row.ts_ms as number,
+		issue_id: row.issue as string,
+		culprit: row.culprit as string,
+		error_type: row.error_type as string,
+		severity: row.severity as string,
+		component: row.component as string,
+		message: row.message as string,
+		stack: row.stack_text as string,
+		context: row.context as string,
+		user_id: row.user_id as string,
+		trace_id: row.trace_id as string,
+	};
+}
+
 const COLUMN: Readonly<Record<ErrorColumn, string>> = {
 	error_type: "error_type",
 	component: "component",
 	severity: "severity",
-	issue_id: "lower(leftPad(hex(issue_id), 16, '0'))",
+	issue_id: ISSUE_TEXT,
 };
 
 function keysAs(params: Params, keys: readonly ErrorKey[]): string {

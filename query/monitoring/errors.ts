@@ -7,7 +7,9 @@ import {
 	type ErrorGroupAnswer,
 	errorAnalysisAnswer,
 	errorAnalysisQuery,
+	type IssueStatus,
 } from "../../schema/wire/index.ts";
+import { errorAnswer, statusesOf } from "../common/issues.ts";
 import { decodePlace, encodePlace } from "../common/page.ts";
 import { growth } from "../growth.ts";
 import {
@@ -82,6 +84,8 @@ async function errorAnalysis(asking: Asking, query: z.infer<typeof errorAnalysis
 		page.length === 0
 			? [[], new Map<string, ErrorSample>()]
 			: await Promise.all([asker.ask(errorsFirstSeen(window.end, keys, page)), asker.ask(errorSamples(page))]);
+	const issues = [...samples.values()].map(({ issue_id }) => issue_id);
+	const statuses = await statusesOf(asker, window.as_of, issues);
 	const rest = totals.count - all.reduce((sum, group) => sum + group.count, 0);
 	const percentages = largestRemainder([...all.map(({ count }) => count), Math.max(0, rest)], 100, 1);
 	const comparable = previousStart >= logsKeptFrom({ now, reach });
@@ -99,7 +103,7 @@ async function errorAnalysis(asking: Asking, query: z.infer<typeof errorAnalysis
 			last_seen: new Date(group.last_seen).toISOString(),
 			trend_percentage: percentOf(change),
 			rate_per_1k_requests: requests ? significant((1_000 * group.count) / requests) : null,
-			sample: sampleOf(group, samples),
+			sample: sampleOf(group, samples, statuses),
 		};
 	});
 	const answer = {
@@ -153,21 +157,12 @@ function keyValue(key: ErrorKey, text: string): unknown {
 	return "column" in key ? text : JSON.parse(text);
 }
 
-function sampleOf(group: ErrorGroup, samples: ReadonlyMap<string, ErrorSample>): ErrorGroupAnswer["sample"] {
+function sampleOf(
+	group: ErrorGroup,
+	samples: ReadonlyMap<string, ErrorSample>,
+	statuses: ReadonlyMap<string, IssueStatus>,
+): ErrorGroupAnswer["sample"] {
 	const sample = samples.get(`${group.last_seen} ${group.last_id}`);
 	// Between two questions it can grow too old to be kept.
-	if (!sample) return null;
-	return {
-		error_id: sample.id,
-		issue_id: sample.issue_id,
-		timestamp: new Date(sample.ts).toISOString(),
-		error_type: sample.error_type,
-		severity: sample.severity,
-		component: sample.component || null,
-		message: sample.message,
-		stack_trace: sample.stack || null,
-		context: sample.context ? (JSON.parse(sample.context) as Record<string, unknown>) : {},
-		user_id: sample.user_id || null,
-		trace_id: sample.trace_id || null,
-	};
+	return sample ? { ...errorAnswer(sample), status: statuses.get(sample.issue_id) ?? "open" } : null;
 }

@@ -16,7 +16,7 @@ export const errorAnalysisQuery = z.strictObject({
 	...windowParameters,
 });
 
-const errorSample = z.object({
+export const errorSample = z.object({
 	error_id: z.string(),
 	issue_id: z.string().describe("Fingerprint, as reporting answers it."),
 	timestamp,
@@ -28,6 +28,7 @@ const errorSample = z.object({
 	context: z.record(z.string(), z.unknown()),
 	user_id: z.string().nullable(),
 	trace_id: z.string().nullable(),
+	status: z.string().describe("Of its issue: open, resolved, regressed or ignored."),
 });
 
 const errorGroup = z

@@ -9,6 +9,7 @@ export * from "./databases.ts";
 export * from "./errors.ts";
 export * from "./federated.ts";
 export * from "./ingest.ts";
+export * from "./issues.ts";
 export * from "./kpis.ts";
 export * from "./live.ts";
 export * from "./models.ts";
