@@ -28,6 +28,9 @@ import type {
 	UsageOverviewOptions,
 	UsageUsersOptions,
 } from "./options.ts";
+import type { WebSocketClass } from "./socket-stream.ts";
+import type { LiveStream } from "./stream.ts";
+import { type RealtimeOptions, type RealtimeUpdate, realtime } from "./streams.ts";
 import type { Transport } from "./transport.ts";
 
 export class Analytics {
@@ -37,12 +40,25 @@ export class Analytics {
 	readonly business: BusinessAnalytics;
 	readonly federated: FederatedAnalytics;
 
-	constructor(transport: Transport) {
+	readonly #transport: Transport;
+	readonly #WebSocket: WebSocketClass | undefined;
+
+	constructor(transport: Transport, WebSocket: WebSocketClass | undefined) {
+		this.#transport = transport;
+		this.#WebSocket = WebSocket;
 		this.system = new SystemAnalytics(transport);
 		this.usage = new UsageAnalytics(transport);
 		this.ai = new AiAnalytics(transport);
 		this.business = new BusinessAnalytics(transport);
 		this.federated = new FederatedAnalytics(transport);
+	}
+
+	/**
+	 * `WS /ws/analytics/realtime`: metrics and alerts as they come in, each in a message of its own. Where there is no WebSocket (in
+	 * Node before 22, unless the client was given one) the same metrics come as server-sent events, without alerts.
+	 */
+	realtime(options: RealtimeOptions = {}, call: CallOptions = {}): LiveStream<RealtimeUpdate> {
+		return realtime(this.#transport, this.#WebSocket, options, call);
 	}
 }
 

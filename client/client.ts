@@ -4,6 +4,7 @@ import { Batcher, type ClientStats } from "./batcher.ts";
 import type { TidemarkError } from "./errors.ts";
 import { endOfProcess, inBrowser } from "./lifecycle.ts";
 import { Monitoring } from "./monitoring.ts";
+import type { WebSocketClass } from "./socket-stream.ts";
 import { Transport } from "./transport.ts";
 
 /** Browsers finish requests of a page that is gone only below 64 KiB. */
@@ -37,6 +38,8 @@ export interface ClientOptions {
 	 */
 	onError?: (error: TidemarkError) => void;
 	fetch?: typeof globalThis.fetch;
+	/** For `analytics.realtime`, where there is none: the class of the package `ws` fits. */
+	WebSocket?: WebSocketClass;
 }
 
 /**
@@ -82,7 +85,10 @@ export class Client {
 			onError: report,
 		});
 		this.monitoring = new Monitoring(transport, (line) => this.#add(line));
-		this.analytics = new Analytics(transport);
+		this.analytics = new Analytics(
+			transport,
+			options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket,
+		);
 	}
 
 	/**

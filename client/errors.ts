@@ -91,7 +91,15 @@ const CLASSES: Record<number, typeof TidemarkError> = {
  * @param nowMs the time that a `Retry-After` with a date is counted from, epoch milliseconds
  */
 export function errorFromAnswer(status: number, headers: Headers, text: string, nowMs: number): TidemarkError {
-	const body = parseJson(text);
+	const requestId = headers.get("x-request-id") ?? undefined;
+	return errorOf(status, parseJson(text), {
+		requestId,
+		retryAfter: retryAfterSeconds(headers.get("retry-after"), nowMs),
+	});
+}
+
+/** The error that a server describes in this body, wherever it came from. */
+export function errorOf(status: number, body: unknown, given: ErrorFields = {}): TidemarkError {
 	const fields: ErrorBody = isObject(body) ? body : {};
 	const message = typeof fields.error === "string" ? fields.error : `the server answered ${status}`;
 	const ErrorClass = CLASSES[status] ?? (status >= 500 ? UnavailableError : TidemarkError);
@@ -99,8 +107,8 @@ export function errorFromAnswer(status: number, headers: Headers, text: string, 
 		status,
 		code: typeof fields.code === "number" || typeof fields.code === "string" ? fields.code : status,
 		body,
-		requestId: headers.get("x-request-id") ?? undefined,
-		retryAfter: retryAfterSeconds(headers.get("retry-after"), nowMs) ?? finite(fields.retry_after),
+		requestId: given.requestId,
+		retryAfter: given.retryAfter ?? finite(fields.retry_after),
 	});
 }
 

@@ -16,6 +16,7 @@ export type {
 	KpisAnswer,
 	KpiValueAnswer,
 	LogEntry,
+	LogMessage,
 	LogsAnswer,
 	Meta,
 	MetricsAnswer,
@@ -47,4 +48,13 @@ export {
 } from "./errors.ts";
 export type * from "./options.ts";
 export type { Profile, ProfileExtras, Span } from "./profile.ts";
+export type { WebSocketClass, WebSocketLike } from "./socket-stream.ts";
+export type { LiveStream, Reconnect, StreamGap } from "./stream.ts";
+export type {
+	LogStreamOptions,
+	MetricsStreamOptions,
+	MetricsUpdate,
+	RealtimeOptions,
+	RealtimeUpdate,
+} from "./streams.ts";
 export type { ErrorExtras, ErrorOptions, EventOptions, LogOptions, MetricOptions } from "./telemetry.ts";

@@ -8,6 +8,7 @@ import type {
 	KpiAnswer,
 	KpisAnswer,
 	KpiValueAnswer,
+	LogMessage,
 	LogsAnswer,
 	MetricsAnswer,
 	NetworkAnswer,
@@ -36,6 +37,14 @@ import type {
 	UsageAnalyticsOptions,
 	UserBehaviorOptions,
 } from "./options.ts";
+import type { LiveStream } from "./stream.ts";
+import {
+	type LogStreamOptions,
+	logStream,
+	type MetricsStreamOptions,
+	type MetricsUpdate,
+	metricsStream,
+} from "./streams.ts";
 import { Telemetry } from "./telemetry.ts";
 import type { Transport } from "./transport.ts";
 
@@ -61,6 +70,11 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/metrics`. */
 	metrics(options: MetricsOptions = {}, call: CallOptions = {}): Promise<MetricsAnswer> {
 		return this.#transport.get(`${BASE}/metrics`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/metrics/stream`: metrics as they come in, once an interval. */
+	metricsStream(options: MetricsStreamOptions = {}, call: CallOptions = {}): LiveStream<MetricsUpdate> {
+		return metricsStream(this.#transport, options, call);
 	}
 
 	/** `GET /v1/monitoring/resources`. */
@@ -95,6 +109,14 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/logs`. */
 	queryLogs(options: QueryLogsOptions = {}, call: CallOptions = {}): Promise<LogsAnswer> {
 		return this.#transport.get(`${BASE}/logs`, { ...options }, call.signal);
+	}
+
+	/**
+	 * `GET /v1/monitoring/logs/stream`: the latest lines that match, then new ones as they become durable. After an interruption it
+	 * goes on with the line after the last.
+	 */
+	logStream(options: LogStreamOptions = {}, call: CallOptions = {}): LiveStream<LogMessage> {
+		return logStream(this.#transport, options, call);
 	}
 
 	/** `GET /v1/monitoring/errors/analysis`. */

@@ -5,6 +5,7 @@ import { mayRetry, retryDelayMs } from "./retry.ts";
 const READ_TRIES = 3;
 /** A reader would rather know than wait longer. */
 const LONGEST_READ_WAIT_MS = 5000;
+const EVENT_STREAM = "text/event-stream";
 
 export interface TransportOptions {
 	apiKey: string;
@@ -68,6 +69,61 @@ export class Transport {
 		return this.#request(path, { method: "DELETE", ...(signal && { signal }) });
 	}
 
+	/**
+	 * GET of an event stream, tried once; the deadline is for the head of the answer, not for the stream.
+	 *
+	 * @throws TidemarkError when there is none
+	 */
+	async stream(
+		path: string,
+		query: Query,
+		{ signal, lastEventId }: { signal: AbortSignal; lastEventId?: string },
+	): Promise<ReadableStream<Uint8Array>> {
+		const { apiKey, baseUrl, timeoutMs, fetch } = this.#options;
+		const late = new AbortController();
+		const timer = setTimeout(() => late.abort(), timeoutMs);
+		const headers = {
+			accept: EVENT_STREAM,
+			authorization: `Bearer ${apiKey}`,
+			...(lastEventId !== undefined && { "last-event-id": lastEventId }),
+		};
+		try {
+			const init = {
+				method: "GET",
+				headers,
+				cache: "no-store",
+				signal: AbortSignal.any([signal, late.signal]),
+			} as const;
+			const answer = await fetch(`${baseUrl}${path}${queryString(query)}`, init);
+			if (!answer.ok) throw errorFromAnswer(answer.status, answer.headers, await answer.text(), Date.now());
+			if (!answer.headers.get("content-type")?.startsWith(EVENT_STREAM) || !answer.body) {
+				void answer.body?.cancel().catch(() => {});
+				throw new TidemarkError(`${baseUrl} did not answer with a stream`);
+			}
+			return answer.body;
+		} catch (cause) {
+			throw this.#failure(cause, signal, late.signal);
+		} finally {
+			clearTimeout(timer);
+		}
+	}
+
+	/** Address of a WebSocket. It has the key in it: browsers can send it in no other way. */
+	socketUrl(path: string, query: Query): string {
+		const { apiKey, baseUrl } = this.#options;
+		return `${baseUrl.replace(/^http/, "ws")}${path}${queryString({ ...query, api_key: apiKey })}`;
+	}
+
+	/** What a request failed with, as the error for it. */
+	#failure(cause: unknown, own: AbortSignal | null | undefined, deadline: AbortSignal): unknown {
+		const { baseUrl, timeoutMs } = this.#options;
+		if (cause instanceof TidemarkError || own?.aborted) return cause;
+		if (cause instanceof SyntaxError) return new TidemarkError(`${baseUrl} did not answer with JSON`, { cause });
+		return deadline.aborted
+			? new UnavailableError(`no answer from ${baseUrl} within ${timeoutMs} ms`, { code: "timeout", cause })
+			: new UnavailableError(`cannot reach ${baseUrl}: ${rootMessage(cause)}`, { code: "connection_failed", cause });
+	}
+
 	async #request<Answer>(path: string, init: RequestInit): Promise<Answer> {
 		const { apiKey, baseUrl, timeoutMs, fetch } = this.#options;
 		const deadline = AbortSignal.timeout(timeoutMs);
@@ -79,11 +135,7 @@ export class Transport {
 			if (!answer.ok) throw errorFromAnswer(answer.status, answer.headers, text, Date.now());
 			return (answer.status === 204 ? undefined : JSON.parse(text)) as Answer;
 		} catch (cause) {
-			if (cause instanceof TidemarkError || init.signal?.aborted) throw cause;
-			if (cause instanceof SyntaxError) throw new TidemarkError(`${baseUrl} did not answer with JSON`, { cause });
-			throw deadline.aborted
-				? new UnavailableError(`no answer from ${baseUrl} within ${timeoutMs} ms`, { code: "timeout", cause })
-				: new UnavailableError(`cannot reach ${baseUrl}: ${rootMessage(cause)}`, { code: "connection_failed", cause });
+			throw this.#failure(cause, init.signal, deadline);
 		}
 	}
 }

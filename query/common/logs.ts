@@ -6,14 +6,14 @@ import { type LogCount, type LogWindow, logCount } from "../measures/logs.ts";
 import type { Asker } from "../run.ts";
 
 /** @throws ApiError 400 that says where the query cannot be understood */
-export function parseLogQuery(text: string | undefined): Node | undefined {
+export function parseLogQuery(text: string | undefined, parameter = "query"): Node | undefined {
 	try {
 		return parse(text ?? "");
 	} catch (error) {
 		if (!(error instanceof LogQueryError)) throw error;
 		throw badParameter({
-			message: `Invalid query: ${error.message} (at character ${error.position + 1})`,
-			parameter: "query",
+			message: `Invalid ${parameter}: ${error.message} (at character ${error.position + 1})`,
+			parameter,
 			provided: text,
 			valid_options: [],
 			reason: error.message,

@@ -14,6 +14,8 @@ export interface Watcher {
 	/** @param missed frames of the same process that were told before it and did not arrive, since the last one that did */
 	frame(frame: LiveFrame, missed: number): void;
 	alert?(alert: AlertMessage): void;
+	/** The way to other processes was closed for a while and is open again: nobody knows what was not told meanwhile. */
+	interrupted?(): void;
 }
 
 interface Watched {
@@ -49,7 +51,11 @@ export class LiveFeed {
 		again.unref();
 		this.#ends = [
 			() => clearInterval(again),
-			bus.onConnect(() => this.#tellInterest()),
+			bus.onConnect(() => {
+				this.#tellInterest();
+				for (const { watchers } of this.#projects.values())
+					for (const watcher of [...watchers.keys()]) watcher.interrupted?.();
+			}),
 			bus.subscribe(INTEREST_CHANNEL, (message) => {
 				if (message.type === "question") this.#tellInterest();
 			}),

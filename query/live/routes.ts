@@ -18,6 +18,8 @@ import type { Queries } from "../run.ts";
 import { CATALOGUE } from "./catalogue.ts";
 import { LiveFeed } from "./feed.ts";
 import { Hubs } from "./hubs.ts";
+import { LogHub } from "./logs/hub.ts";
+import { LOG_STREAM_DOC, LOG_STREAM_PATH, logStream } from "./logs/route.ts";
 import { Realtime } from "./realtime.ts";
 import { EVENT_SHAPE } from "./shapes.ts";
 import { openSse } from "./sse.ts";
@@ -74,6 +76,7 @@ export function createLive(options: LiveOptions): Live {
 		return [...points, ...calls];
 	};
 	const hubs = new Hubs({ feed, now, recent });
+	const logHub = new LogHub({ feed, queries, now });
 	const assertKnown = async (project: string, names: readonly string[]) => {
 		const unknown = namesToLookUp(names);
 		if (unknown.length > 0) assertSent(unknown, await queries.of(project).ask(signals(now())));
@@ -116,6 +119,7 @@ export function createLive(options: LiveOptions): Live {
 			const app = new Hono<AppEnv>();
 			const viewer = requireRole("analytics_viewer", { acceptQueryKey: true });
 			app.get(METRICS_PATH, checkOrigin(origins), viewer, metricsStream);
+			app.get(LOG_STREAM_PATH, checkOrigin(origins), viewer, logStream(logHub, streams, onError));
 			app.get(REALTIME_PATH, checkOrigin(origins), viewer, realtime, () => {
 				throw new ApiError(426, "This is a WebSocket: connect with ws:// or wss://", {
 					headers: { Upgrade: "websocket", Connection: "Upgrade" },
@@ -128,12 +132,14 @@ export function createLive(options: LiveOptions): Live {
 		},
 		async close() {
 			await streams.close();
+			logHub.close();
 			feed.close();
 		},
 	};
 }
 
 export const LIVE_DOCS: readonly RouteDoc[] = [
+	LOG_STREAM_DOC,
 	{
 		method: "get",
 		path: METRICS_PATH,

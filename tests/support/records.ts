@@ -75,9 +75,11 @@ export interface TestLog {
 	readonly component?: string;
 	readonly context?: Readonly<Record<string, unknown>>;
 	readonly trace_id?: string;
+	/** Decimal. */
+	readonly id?: string;
 }
 
-/** Ids follow the order of the list. Without `indexed` the text index is left to a later merge. */
+/** Ids follow the order of the list, where lines have none of their own. Without `indexed` the text index is left to a later merge. */
 export async function insertLogs(
 	client: ClickHouse,
 	project: string,
@@ -86,8 +88,8 @@ export async function insertLogs(
 ): Promise<void> {
 	await client.insert({
 		table: "logs",
-		values: logs.map(({ ts, message, level, component, context, trace_id }, i) => ({
-			...{ project, ts: clickHouseTime(new Date(ts)), id: String(firstId + i), level: level ?? "info", message },
+		values: logs.map(({ ts, message, level, component, context, trace_id, id }, i) => ({
+			...{ project, ts: clickHouseTime(new Date(ts)), id: id ?? String(firstId + i), level: level ?? "info", message },
 			...{ component: component ?? "", context: JSON.stringify(context ?? {}), trace_id: trace_id ?? "", span_id: "" },
 		})),
 		format: "JSONEachRow",
