@@ -70,6 +70,11 @@ test.each([
 		"https://a.example,b.example",
 		'TIDEMARK_CORS_ORIGINS is "https://a.example,b.example", expected origins such as https://app.example.com, separated by commas, or *',
 	],
+	[
+		"TIDEMARK_OUTBOUND_ALLOW",
+		"10.0.0.0/8,http://a",
+		'TIDEMARK_OUTBOUND_ALLOW is "10.0.0.0/8,http://a", expected private, ranges such as 10.0.0.0/8, addresses, and host names such as hooks.internal or *.internal, separated by commas',
+	],
 	["CLICKHOUSE_CLUSTER", "a b", 'CLICKHOUSE_CLUSTER is "a b", expected a cluster name of letters, digits, _ and -'],
 ])("a bad %s is one line with what was given and what is valid", (name, given, line) => {
 	expect(problems({ [name]: given })).toEqual([line]);
@@ -120,6 +125,15 @@ test("own records go to the project that is named, to default when none is, and 
 	expect(parseSettings({ TIDEMARK_SELF_PROJECT: "tidemark" }).selfProject).toBe("tidemark");
 	expect(parseSettings({ TIDEMARK_SELF_PROJECT: "off" }).selfProject).toBeUndefined();
 	expect(() => parseSettings({ TIDEMARK_SELF_PROJECT: "two words" })).toThrow("TIDEMARK_SELF_PROJECT");
+});
+
+test("the outbound door takes a list", () => {
+	expect(parseSettings({ TIDEMARK_OUTBOUND_ALLOW: "private, 10.0.0.0/8,*.internal" }).outboundAllow).toEqual([
+		"private",
+		"10.0.0.0/8",
+		"*.internal",
+	]);
+	expect(parseSettings({}).outboundAllow).toBeUndefined();
 });
 
 test("the engine's memory is a size or a share", () => {

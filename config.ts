@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
 import { parseBytes, parseDuration } from "./units.ts";
+import { isAllowEntry } from "./workers/outbound/allow.ts";
 
 const ROLES = ["ingest", "query", "worker"] as const;
 const CONTENT_CAPTURES = ["off", "analyse", "store"] as const;
@@ -236,6 +237,19 @@ const TABLE = {
 			.string()
 			.transform(splitList)
 			.pipe(z.array(z.string().regex(/^(\*|https?:\/\/[^/\s?#@]+)$/)).min(1)) as z.ZodType<string[], string>,
+	}),
+	outboundAllow: optional({
+		env: "TIDEMARK_OUTBOUND_ALLOW",
+		valid:
+			"private, ranges such as 10.0.0.0/8, addresses, and host names such as hooks.internal or *.internal, separated by commas",
+		about:
+			"What webhooks, mail, synthetic tests and buckets may reach beside the public internet: ranges (`10.0.0.0/8`), addresses, " +
+			"host names (`hooks.internal`, `*.internal`), or `private` for private, loopback and carrier-grade NAT addresses; separated " +
+			"by commas. The metadata service of a cloud is opened by its very address only",
+		schema: z
+			.string()
+			.transform(splitList)
+			.pipe(z.array(z.string().refine(isAllowEntry)).min(1)) as z.ZodType<string[], string>,
 	}),
 	selfProject: setting({
 		env: "TIDEMARK_SELF_PROJECT",
