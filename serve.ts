@@ -17,7 +17,7 @@ import { SharedRateLimiter } from "./http/shared-rate-limit.ts";
 import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
 import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
-import { createLive, LIVE_DOCS } from "./query/live/routes.ts";
+import { createLive, LIVE_DOCS, type Live } from "./query/live/routes.ts";
 import { reachOf } from "./query/measures/scope.ts";
 import { ISSUE_DOCS, issueRoutes } from "./query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
@@ -91,6 +91,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			? await startIngest(settings, clickhouse, logger, { bus, source })
 			: undefined;
 		if (ingest) stops.push(() => ingest.close(DRAIN_MS));
+		let live: Live | undefined;
 		const self = await startSelf({
 			...{ version, roles, outbox, logger },
 			collectInterval_ms: settings.collectIntervalMs,
@@ -101,11 +102,11 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			],
 			engineRestarts: () => engine?.restarts,
 			rateLimitFallbacks: () => limiter.fallbacks,
+			streams: () => live?.counts,
 		});
 		stops.push(() => self.stop());
 
 		const reads = roles.includes("query");
-		let closeStreams: () => Promise<void> = async () => undefined;
 		const app = createApp({
 			version,
 			readiness: {
@@ -133,12 +134,11 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		if (ingest) app.route("/", ingest.routes(requireRole));
 		if (reads) {
 			const queries = new Queries({ client: readers });
-			const live = createLive({
+			live = createLive({
 				...{ bus, source, queries, origins: settings.corsOrigins ?? [] },
 				limits: { perKey: settings.streamsPerKey, inAll: settings.streams },
 				onError: (err) => logger.error({ err }, "a stream failed"),
 			});
-			closeStreams = () => live.close();
 			app.route("/", live.routes(requireRole));
 			const deps = { queries, reach: reachOf(retentionOf(settings)), requireRole };
 			app.route("/", queryRoutes(deps));
@@ -147,7 +147,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		}
 		front.open(app.fetch);
 		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.
-		stops.push(() => Promise.all([front.refuse(), closeStreams()]));
+		stops.push(() => Promise.all([front.refuse(), live?.close()]));
 		logger.info({ version, roles, url: front.url }, "started");
 		return { url: front.url, newAdminKey, stop };
 	} catch (error) {

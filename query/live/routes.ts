@@ -47,8 +47,8 @@ export interface LiveOptions {
 
 export interface Live {
 	routes(requireRole: RequireRole): Hono<AppEnv>;
-	/** Open streams, and hubs that serve them. */
-	readonly counts: { readonly streams: number; readonly hubs: number };
+	/** Open streams, hubs that serve them, and messages that slow readers did not get. */
+	readonly counts: { readonly streams: number; readonly hubs: number; readonly skipped: number };
 	/** Says goodbye to all readers; call it when new requests are refused. */
 	close(): Promise<void>;
 }
@@ -128,7 +128,7 @@ export function createLive(options: LiveOptions): Live {
 			return app;
 		},
 		get counts() {
-			return { streams: streams.count, hubs: hubs.count };
+			return { streams: streams.count, hubs: hubs.count, skipped: streams.skipped };
 		},
 		async close() {
 			await streams.close();

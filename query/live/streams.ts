@@ -39,6 +39,7 @@ export class Streams {
 	readonly #open = new Set<Open>();
 	readonly #byKey = new Map<string, number>();
 	readonly #timers: NodeJS.Timeout[];
+	#skipped = 0;
 	#closing = false;
 
 	constructor(limits: StreamLimits) {
@@ -53,6 +54,11 @@ export class Streams {
 
 	get count(): number {
 		return this.#open.size;
+	}
+
+	/** Messages that slow readers did not get, since the start. */
+	get skipped(): number {
+		return this.#skipped;
 	}
 
 	/**
@@ -88,6 +94,9 @@ export class Streams {
 					wire,
 					() => this.#waitingBytes(),
 					() => performance.now(),
+					(messages) => {
+						this.#skipped += messages;
+					},
 				);
 				open.viewer = viewer;
 				return viewer;

@@ -24,27 +24,27 @@ export interface Wire {
 
 /** How long a reader that was skipped may take to catch up before it is told and closed, and then to read that. */
 const SLOW_MS = 5_000;
-const LAST_WORDS_MS = 5_000;
+const LAST_WORDS_MS = 10_000;
 
 export class Viewer {
 	readonly wire: Wire;
 	/** Bytes that may wait before messages are skipped. */
 	readonly #limit: () => number;
 	readonly #now: () => number;
+	readonly #onSkip: (messages: number) => void;
 	#skipped = 0;
 	#slow_since: number | undefined;
 	#ended_at: number | undefined;
 
-	/** @param now milliseconds of a clock that only moves forward */
-	constructor(wire: Wire, limit: () => number, now: () => number) {
+	/**
+	 * @param now milliseconds of a clock that only moves forward
+	 * @param onSkip hears of messages that this reader does not get
+	 */
+	constructor(wire: Wire, limit: () => number, now: () => number, onSkip: (messages: number) => void) {
 		this.wire = wire;
 		this.#limit = limit;
 		this.#now = now;
-	}
-
-	/** Messages that this reader was too slow for. */
-	get skipped(): number {
-		return this.#skipped;
+		this.#onSkip = onSkip;
 	}
 
 	/** Gives messages to the reader, or none of them when it has too many before it. */
@@ -53,6 +53,7 @@ export class Viewer {
 		if (this.#slow_since !== undefined || this.wire.buffered > this.#limit()) {
 			this.#slow_since ??= this.#now();
 			this.#skipped += messages.length;
+			this.#onSkip(messages.length);
 			return;
 		}
 		for (const message of messages) this.wire.write(message);

@@ -13,6 +13,15 @@ export interface PrometheusSources {
 	readonly engineRestarts: () => number | undefined;
 	readonly rateLimitFallbacks: () => number;
 	readonly mismatches: () => Mismatches | undefined;
+	readonly streams?: (() => OpenStreams | undefined) | undefined;
+}
+
+/** Streams that are open, and hubs that serve them: one for all that watch the same. */
+export interface OpenStreams {
+	readonly streams: number;
+	readonly hubs: number;
+	/** Messages that slow readers did not get, since the start. */
+	readonly skipped: number;
 }
 
 export interface OwnPrometheus {
@@ -65,6 +74,12 @@ export function ownPrometheus(sources: PrometheusSources): OwnPrometheus {
 		undefined,
 		() => [["", sources.rateLimitFallbacks()]],
 	);
+	level("tidemark_streams", "WebSocket and SSE streams that are open", () => sources.streams?.()?.streams);
+	level("tidemark_stream_hubs", "What they watch, each counted once", () => sources.streams?.()?.hubs);
+	total("tidemark_stream_skipped_total", "Messages that slow readers did not get", undefined, () => {
+		const streams = sources.streams?.();
+		return streams && [["", streams.skipped]];
+	});
 	new Gauge({
 		name: "tidemark_reconcile_mismatch",
 		help: "Records that two tiers, or the ledger, do not agree on",

@@ -13,7 +13,7 @@ import { type Ledger, ledgerRecords, settledLedger } from "./ledger.ts";
 import { OWN_COMPONENT } from "./log-record.ts";
 import type { Inlet, Outbox } from "./outbox.ts";
 import { type ChildProcess, processRecords, UsageReader, type UsageReading } from "./processes.ts";
-import { ownPrometheus } from "./prometheus.ts";
+import { type OpenStreams, ownPrometheus } from "./prometheus.ts";
 import { type AnsweredRequest, requestRecord } from "./requests.ts";
 
 export interface SelfOptions {
@@ -29,6 +29,8 @@ export interface SelfOptions {
 	readonly engineRestarts: () => number | undefined;
 	/** Requests of keys that were counted without Redis. */
 	readonly rateLimitFallbacks: () => number;
+	/** Undefined in a process without streams. */
+	readonly streams?: (() => OpenStreams | undefined) | undefined;
 }
 
 export interface Pipeline {
@@ -82,6 +84,7 @@ export async function startSelf(options: SelfOptions): Promise<Self> {
 		engineRestarts: options.engineRestarts,
 		rateLimitFallbacks: options.rateLimitFallbacks,
 		mismatches: () => reconciliation?.mismatches,
+		streams: options.streams,
 	});
 	return {
 		registry: prometheus.registry,
