@@ -38,7 +38,7 @@ export interface HubOptions {
 	readonly subscription: Subscription;
 	readonly shape: Shape;
 	readonly feed: LiveFeed;
-	/** What was stored lately; its failure only means that viewers begin with what comes. */
+	/** What was stored lately; nothing when that cannot be told. Never rejects. */
 	readonly recent: (subscription: Subscription, now: number) => Promise<readonly LivePart[]>;
 	/** Milliseconds since the epoch. */
 	readonly now: () => number;
@@ -123,7 +123,7 @@ export class MetricHub implements Watcher {
 	async #begin(): Promise<void> {
 		const { recent, subscription, now, shape } = this.#options;
 		const at = now();
-		const parts = await recent(subscription, at).catch(() => []);
+		const parts = await recent(subscription, at);
 		const outputs = new Map<Output, Gathered>();
 		for (const part of parts) {
 			for (const output of this.#outputs.of(part.name)) {

@@ -4,7 +4,7 @@ import { type Context, Hono } from "hono";
 import type { WebSocket } from "ws";
 import type { RequireRole } from "../../http/auth.ts";
 import type { AppEnv } from "../../http/env.ts";
-import { ApiError } from "../../http/errors.ts";
+import { ApiError, toApiError } from "../../http/errors.ts";
 import type { RouteDoc } from "../../http/openapi.ts";
 import { checkOrigin } from "../../http/origin.ts";
 import { parseQuery } from "../../http/validate.ts";
@@ -69,11 +69,18 @@ export function createLive(options: LiveOptions): Live {
 		const asker = queries.of(project, AbortSignal.timeout(SNAPSHOT_MS));
 		const names = interestOf(subscription);
 		const interval_ms = subscription.interval_seconds * 1_000;
-		const [points, calls] = await Promise.all([
+		const questions = [
 			asker.ask(recentPoints(names, at, interval_ms)),
-			names.includes(MODEL_EVENT) ? asker.ask(recentModelCalls(at, interval_ms)) : [],
-		]);
-		return [...points, ...calls];
+			...(names.includes(MODEL_EVENT) ? [asker.ask(recentModelCalls(at, interval_ms))] : []),
+		];
+		return await Promise.all(questions).then(
+			(parts) => parts.flat(),
+			(error: unknown) => {
+				// Without ClickHouse, or when it takes too long, viewers begin with what comes.
+				if (toApiError(error).status === 500) onError(error);
+				return [];
+			},
+		);
 	};
 	const hubs = new Hubs({ feed, now, recent });
 	const logHub = new LogHub({ feed, queries, now });

@@ -24,16 +24,14 @@ export function recentPoints(names: readonly string[], end: number, interval_ms:
 	return {
 		name: "recent_points",
 		params,
-		sql: `SELECT found.name AS name, kind, kept, sum(found.n) AS n, sum(found.total) AS sum, min(least) AS min, max(most) AS max,
-	argMax(found.value, found.at) AS last, max(found.at) AS last_at
+		sql: `SELECT found.name AS name, kind, kept, sum(size) AS n, sum(total) AS sum, min(least) AS min, max(most) AS max,
+	argMax(newest, at) AS last, max(at) AS last_at
 FROM (
-	SELECT name, kind, series_id, if(kind = 'gauge', 1, countIf(${recent})) AS n,
-		if(kind = 'gauge', argMax(value, ts), sumIf(value, ${recent})) AS total,
-		if(kind = 'gauge', argMax(value, ts), minIf(value, ${recent})) AS least,
-		if(kind = 'gauge', argMax(value, ts), maxIf(value, ${recent})) AS most,
-		argMax(points_of.value, ts) AS value, toUnixTimestamp64Milli(max(ts)) AS at
-	FROM (SELECT name, kind, series_id, ts, value ${from("points", `${named} AND ${between(params, "ts", start, end)}`)}) AS points_of
-	GROUP BY name, kind, series_id HAVING n > 0
+	SELECT name, kind, series_id, argMax(v, ts) AS newest, toUnixTimestamp64Milli(max(ts)) AS at,
+		if(kind = 'gauge', 1, countIf(${recent})) AS size, if(kind = 'gauge', newest, sumIf(v, ${recent})) AS total,
+		if(kind = 'gauge', newest, minIf(v, ${recent})) AS least, if(kind = 'gauge', newest, maxIf(v, ${recent})) AS most
+	FROM (SELECT name, kind, series_id, ts, value AS v ${from("points", `(${named}) AND ${between(params, "ts", start, end)}`)})
+	GROUP BY name, kind, series_id HAVING size > 0
 ) AS found
 INNER JOIN (SELECT DISTINCT series_id, if(name IN ${told}, mapFilter((k, v) -> has(${kept}, k), tags), map()) AS kept
 	${from("series", named)}) AS of USING (series_id)

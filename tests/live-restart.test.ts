@@ -1,0 +1,126 @@
+// Ingest and query as processes of their own, on a ClickHouse and a Redis: streams outlive each of them going away.
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Engine, startEngine } from "../engine/supervisor.ts";
+import { type EmbeddedRedis, startRedis } from "../workers/redis.ts";
+import { type Server, startServer, temporaryFolder, until } from "./server.ts";
+import { type Message, openEvents, openSocket, RefusedError, type TestViewer } from "./support/viewers.ts";
+
+const logger = pino({ level: "silent" });
+const WATCHED = "restart.*";
+const SOCKET = `/ws/analytics/realtime?metrics=${WATCHED}&interval_seconds=1`;
+const EVENTS = `/v1/monitoring/metrics/stream?metrics=${WATCHED}&interval_seconds=1`;
+
+let engine: Engine;
+let redis: EmbeddedRedis;
+let ingest: Server;
+let query: Server;
+let env: Record<string, string>;
+/** Each value is sent once, so that a message with it is of that point. */
+let value = 0;
+
+const start = (role: "ingest" | "query", port = "0") => startServer({ args: [role], env: { ...env, PORT: port } });
+
+beforeAll(async () => {
+	engine = await startEngine({ dataDir: temporaryFolder(), password: "pw", logger });
+	redis = await startRedis({ dataDir: temporaryFolder(), logger });
+	env = {
+		CLICKHOUSE_URL: `http://default:pw@127.0.0.1:${new URL(engine.url).port}/restarts`,
+		...{ REDIS_URL: redis.url, TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" },
+	};
+	ingest = await start("ingest");
+	query = await start("query");
+});
+afterAll(async () => {
+	await Promise.all([ingest?.stop(), query?.stop()]);
+	await Promise.all([engine?.stop(), redis?.stop()]);
+});
+
+/** Sends one point and waits until ClickHouse has it. */
+async function send(): Promise<number> {
+	value++;
+	const answer = await ingest.request("/v1/ingest/metrics?wait=true", { body: { name: "restart.gauge", value } });
+	expect(answer.status).toBe(200);
+	return value;
+}
+
+const shows = (sent: number) => (message: Message) =>
+	(message.metric === "restart.gauge" ? message.value : message["restart.gauge"]) === sent && !message.snapshot;
+
+/** Sends points until all viewers are shown one that was sent from now on. */
+async function untilShown(...viewers: readonly TestViewer[]): Promise<void> {
+	await until(async () => {
+		const sent = await send();
+		return await until(() => viewers.every(({ messages }) => messages.some(shows(sent))), { deadline_ms: 2_000 }).catch(
+			() => false,
+		);
+	});
+}
+
+test("viewers of a query process are shown what another process ingests", async () => {
+	await using socket = await openSocket(query, SOCKET);
+	await using events = await openEvents(query, EVENTS);
+	await untilShown(socket, events);
+});
+
+test("a restart of Redis ends no stream: it goes on, and says what was missed", async () => {
+	await using socket = await openSocket(query, SOCKET);
+	await using events = await openEvents(query, EVENTS);
+	await untilShown(socket, events);
+	const { pid } = redis;
+	process.kill(pid, "SIGKILL");
+	// Both processes have noticed, and ingest goes on.
+	await until(() => [ingest, query].every((server) => server.output().includes("Redis is away")));
+	const unseen = await send();
+	await until(() => redis.pid !== pid);
+	await untilShown(socket, events);
+	for (const { messages, closed } of [socket, events]) {
+		expect(closed).toBeUndefined();
+		if (messages.some(shows(unseen))) continue;
+		const gaps = messages.filter(({ type }) => type === "gap");
+		expect(gaps.length).toBeGreaterThan(0);
+		expect(gaps.reduce((sum, gap) => sum + Number(gap.missed_frames), 0)).toBeGreaterThan(0);
+	}
+});
+
+test("a restart of ingest, orderly or by a crash, ends no stream", async () => {
+	await using socket = await openSocket(query, SOCKET);
+	await using events = await openEvents(query, EVENTS);
+	await untilShown(socket, events);
+	for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+		await ingest.kill(signal);
+		ingest = await start("ingest");
+		await untilShown(socket, events);
+	}
+	expect([socket.closed, events.closed]).toEqual([undefined, undefined]);
+});
+
+test("a query process that stops says so, and after its restart a new stream begins with what was stored meanwhile", async () => {
+	await using socket = await openSocket(query, SOCKET);
+	await using events = await openEvents(query, EVENTS);
+	await untilShown(socket, events);
+	const { port } = new URL(query.url);
+	expect(await query.stop()).toEqual({ code: 0, signal: null });
+	await until(() => socket.closed && events.closed);
+	expect([socket.closed?.code, events.closed?.code]).toEqual([1001, 1001]);
+	const meanwhile = await send();
+	query = await start("query", port);
+	await using again = await openSocket(query, SOCKET);
+	await using eventsAgain = await openEvents(query, EVENTS);
+	await until(() => again.messages.length > 0 && eventsAgain.messages.length > 0);
+	expect(again.messages[0]).toMatchObject({ metric: "restart.gauge", value: meanwhile, snapshot: true });
+	expect(eventsAgain.messages[0]).toMatchObject({ "restart.gauge": meanwhile, snapshot: true });
+	await untilShown(again, eventsAgain);
+});
+
+test("a key that is revoked in another process ends its streams within seconds", async () => {
+	const created = await ingest.request("/v1/keys", { body: { name: "viewer", roles: ["analytics_viewer"] } });
+	const { api_key, key_id } = (await created.json()) as { api_key: string; key_id: string };
+	const server = { url: query.url, adminKey: api_key };
+	await using socket = await until(() => openSocket(server, SOCKET));
+	await using events = await openEvents(server, EVENTS);
+	expect((await ingest.request(`/v1/keys/${key_id}`, { method: "DELETE" })).ok).toBe(true);
+	await until(() => socket.closed && events.closed);
+	expect([socket.closed?.code, events.closed?.code]).toEqual([1008, 1008]);
+	await expect(openSocket(server, SOCKET)).rejects.toThrow(RefusedError);
+});
