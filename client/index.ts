@@ -15,6 +15,7 @@ export type {
 	KpiAnswer,
 	KpisAnswer,
 	KpiValueAnswer,
+	LogAnalyticsAnswer,
 	LogEntry,
 	LogMessage,
 	LogsAnswer,

@@ -8,6 +8,7 @@ import type {
 	KpiAnswer,
 	KpisAnswer,
 	KpiValueAnswer,
+	LogAnalyticsAnswer,
 	LogMessage,
 	LogsAnswer,
 	MetricsAnswer,
@@ -27,6 +28,7 @@ import type {
 	HealthOptions,
 	KpisOptions,
 	KpiValueOptions,
+	LogAnalyticsOptions,
 	MetricsOptions,
 	NetworkOptions,
 	PerformanceOptions,
@@ -117,6 +119,11 @@ export class Monitoring extends Telemetry {
 	 */
 	logStream(options: LogStreamOptions = {}, call: CallOptions = {}): LiveStream<LogMessage> {
 		return logStream(this.#transport, options, call);
+	}
+
+	/** `GET /v1/monitoring/logs/analytics`: templates of the lines, which of them are new, or how lines divide. */
+	logAnalytics(options: LogAnalyticsOptions = {}, call: CallOptions = {}): Promise<LogAnalyticsAnswer> {
+		return this.#transport.get(`${BASE}/logs/analytics`, { ...options }, call.signal);
 	}
 
 	/** `GET /v1/monitoring/errors/analysis`. */

@@ -13,6 +13,7 @@ import type {
 	HealthQuery,
 	KpisQuery,
 	KpiValueQuery,
+	LogAnalyticsQuery,
 	LogsQuery,
 	MetricsQuery,
 	NetworkQuery,
@@ -32,7 +33,7 @@ import type {
 /** A point in time: RFC 3339 text, epoch (s, ms, µs or ns by size), or a Date. */
 export type Time = string | number | Date;
 
-type Instants = "start" | "end" | "as_of" | "start_time" | "end_time";
+type Instants = "start" | "end" | "as_of" | "start_time" | "end_time" | "since";
 type Lists = "metrics" | "group_by" | "components" | "databases" | "breakdown_by";
 
 /** A route's parameters: Dates for instants, arrays for lists, booleans and numbers as such. */
@@ -57,6 +58,7 @@ export type DatabaseOptions = Options<DatabasesQuery>;
 export type PerformanceOptions = Options<PerformanceQuery>;
 export type NetworkOptions = Options<NetworkQuery>;
 export type QueryLogsOptions = Options<LogsQuery>;
+export type LogAnalyticsOptions = Options<LogAnalyticsQuery>;
 export type ErrorAnalysisOptions = Options<ErrorAnalysisQuery>;
 export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
 export type KpisOptions = Options<KpisQuery>;

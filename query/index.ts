@@ -26,6 +26,7 @@ import { databasesRead } from "./monitoring/databases.ts";
 import { errorAnalysisRead } from "./monitoring/errors.ts";
 import { healthRead } from "./monitoring/health.ts";
 import { issuesRead } from "./monitoring/issues/list.ts";
+import { logAnalyticsRead } from "./monitoring/log-analytics.ts";
 import { logsRead } from "./monitoring/logs.ts";
 import { metricsRead } from "./monitoring/metrics.ts";
 import { networkRead } from "./monitoring/network.ts";
@@ -49,6 +50,7 @@ export const READS: readonly Read[] = [
 	networkRead,
 	performanceRead,
 	logsRead,
+	logAnalyticsRead,
 	errorAnalysisRead,
 	issuesRead,
 	revenueRead,

@@ -2,6 +2,7 @@
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 import type { Span } from "../time/period.ts";
+import { contextMember } from "./context.ts";
 import { resolved } from "./people.ts";
 
 /** Columns of an error that it can be grouped by. */
@@ -229,19 +230,8 @@ const COLUMN: Readonly<Record<ErrorColumn, string>> = {
 
 function keysAs(params: Params, keys: readonly ErrorKey[]): string {
 	return keys
-		.map((key, i) => `toString(${"column" in key ? COLUMN[key.column] : member(params, key.context)}) AS k${i}`)
+		.map((key, i) => `toString(${"column" in key ? COLUMN[key.column] : contextMember(params, key.context)}) AS k${i}`)
 		.join(", ");
-}
-
-/** JSON text of a member of the context, by path or by a name with dots in it; a null is none. */
-function member(params: Params, path: string): string {
-	const nested = path
-		.split(".")
-		.map((name) => params.add("String", name))
-		.join(", ");
-	const flat = params.add("String", path);
-	const raw = `if(JSONHas(context, ${nested}), JSONExtractRaw(context, ${nested}), JSONExtractRaw(context, ${flat}))`;
-	return `if(${raw} = 'null', '', ${raw})`;
 }
 
 function keysOf(row: Row, keys: readonly ErrorKey[]): string[] {

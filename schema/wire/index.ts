@@ -12,6 +12,7 @@ export * from "./ingest.ts";
 export * from "./issues.ts";
 export * from "./kpis.ts";
 export * from "./live.ts";
+export * from "./log-analytics.ts";
 export * from "./log-stream.ts";
 export * from "./models.ts";
 export * from "./monitoring.ts";

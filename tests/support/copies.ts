@@ -10,6 +10,7 @@ const RAW = {
 	cumulative: ["metric", "name"],
 	events: ["event", "event"],
 	logs: ["log", "''"],
+	log_patterns: ["log", "''"],
 	errors: ["error", "''"],
 	profiles: ["profile", "''"],
 } as const satisfies Partial<Record<keyof typeof TABLES, readonly [string, string]>>;

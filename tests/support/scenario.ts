@@ -1,31 +1,19 @@
 /** The acceptance scenario in a database of the test, by way of ingest but without HTTP, and what every route is asked about it. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { pino } from "pino";
-import { createIngest } from "../../ingest/index.ts";
 import type { Signal } from "../../ingest/intake.ts";
 import { READS } from "../../query/index.ts";
 import type { Read } from "../../query/route.ts";
 import { AS_OF, CASES, parametersOf, scenarioRecords } from "../acceptance/scenario.ts";
-import { temporaryFolder } from "../server.ts";
-import { NO_EXPIRY, type TestDatabase } from "./database.ts";
+import type { TestDatabase } from "./database.ts";
+import { ingested, startIngest } from "./ingested.ts";
 
 /** Stores the scenario in a project. */
-export async function storeScenario({ client }: TestDatabase, project: string): Promise<void> {
-	const ingest = await createIngest({
-		...{ folder: temporaryFolder(), clickhouse: client, logger: pino({ level: "error" }), retention: NO_EXPIRY },
-		...{ maxBodyBytes: 2 ** 24, maxRecords: 1e6, seriesPerProject: 1e5, journalBudgetBytes: 2 ** 30 },
-		...{ clock: () => AS_OF, flush_ms: 20 },
-	});
+export async function storeScenario(database: TestDatabase, project: string): Promise<void> {
+	const ingest = await startIngest(database, AS_OF);
 	const records = scenarioRecords();
 	for (const signal of new Set(records.map(({ type }) => type as Signal))) {
-		const { rejected } = await ingest.write(
-			project,
-			signal,
-			records.filter(({ type }) => type === signal),
-		);
-		if (rejected.length > 0) throw new Error(`${signal}: ${JSON.stringify(rejected[0])}`);
+		const ofSignal = records.filter(({ type }) => type === signal);
+		await ingested(ingest, project, signal, ofSignal);
 	}
-	while (ingest.status().journal > 0) await sleep(10);
 	await ingest.close(10_000);
 }
 
