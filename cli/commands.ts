@@ -1,4 +1,5 @@
 // The commands that talk to a running Tidemark as any client does.
+import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { Client } from "../client/index.ts";
 import { FORMATS, type Format } from "./detect.ts";
@@ -84,7 +85,10 @@ function tailCommand(settings: () => ClientSettings): Command {
 				level: options.level,
 				lines: options.lines,
 				colour: process.stdout.isTTY === true && !process.env.NO_COLOR,
-				write: (text) => void process.stdout.write(text),
+				write: async (text) => {
+					if (process.stdout.write(text)) return;
+					await once(process.stdout, "drain", { signal: stop.signal }).catch(() => stop.abort());
+				},
 				note: (text) => void process.stderr.write(`tidemark: ${text}\n`),
 				signal: stop.signal,
 			});

@@ -1,31 +1,29 @@
+import type { ServerResponse } from "node:http";
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Client, type LogEntry } from "../client/index.ts";
+import { Client } from "../client/index.ts";
 import { type Peer, startPeer, status } from "../tests/ingest-peer.ts";
-import { formatEntry, type TailOptions, tail, tailQuery, unseen } from "./tail.ts";
+import { formatEntry, type TailOptions, tail, tailQuery } from "./tail.ts";
 
 let peer: Peer;
 let stop: AbortController;
-let logs: LogEntry[];
 let written: string[];
 let notes: string[];
-let queries: URLSearchParams[];
+/** Open streams, and what each asked for. */
+let streams: ServerResponse[];
+let asked: { query: URLSearchParams; lastEventId: string | undefined }[];
 
 beforeEach(async () => {
 	peer = await startPeer();
 	stop = new AbortController();
-	[logs, written, notes, queries] = [[], [], [], []];
-	// The route as surface.md has it: a window, an order, pages of `limit` with a cursor.
-	peer.answers.set("/v1/monitoring/logs", (query: URLSearchParams) => {
-		queries.push(query);
-		const from = Number(query.get("start") ?? 0);
-		const found = logs
-			.filter(({ timestamp }) => Date.parse(timestamp) >= from)
-			.sort((a, b) => (a.timestamp < b.timestamp ? -1 : 1));
-		if (query.get("sort") === "timestamp desc") found.reverse();
-		const at = Number(query.get("cursor") ?? 0);
-		const end = at + Math.min(Number(query.get("limit")), 3);
-		return { logs: found.slice(at, end), total: found.length, next_cursor: end < found.length ? String(end) : null };
+	[written, notes, streams, asked] = [[], [], [], []];
+	peer.routes.set("/v1/monitoring/logs/stream", (answer, { url, headers }) => {
+		const query = new URL(url, peer.url).searchParams;
+		asked.push({ query, lastEventId: headers["last-event-id"] as string | undefined });
+		answer.writeHead(200, { "content-type": "text/event-stream" });
+		answer.write("retry: 1\n\n");
+		streams.push(answer);
+		event("live", { snapshot: 0 });
 	});
 });
 
@@ -34,84 +32,71 @@ afterEach(async () => {
 	await peer.close();
 });
 
-const T0 = Date.parse("2024-01-15T10:30:00Z");
+function event(kind: string, body: object, id?: string): void {
+	streams.at(-1)!.write(`${id === undefined ? "" : `id: ${id}\n`}event: ${kind}\ndata: ${JSON.stringify(body)}\n\n`);
+}
 
-function add(message: string, seconds: number, level = "info"): void {
-	logs.push({
-		timestamp: new Date(T0 + seconds * 1000).toISOString(),
-		level,
-		component: null,
-		message,
-		context: {},
-		trace_id: null,
-		span_id: null,
-	});
+function log(message: string, id: string): void {
+	event("log", { ...entry, message, context: {}, log_id: id }, `r-1-${id}`);
 }
 
 function start(options: Partial<TailOptions> = {}): Promise<void> {
 	return tail({
 		client: new Client({ apiKey: "k", baseUrl: peer.url }),
-		intervalMs: 5,
 		colour: false,
-		write: (text) => void written.push(text.trimEnd().split(" ").slice(2).join(" ").trim()),
+		write: (text) => void written.push(text.trimEnd().split(" ").slice(6).join(" ").trim()),
 		note: (text) => void notes.push(text),
 		signal: stop.signal,
 		...options,
 	});
 }
 
+const opened = (count = 1) => vi.waitFor(() => expect(streams).toHaveLength(count), { timeout: 5000 });
 const shows = (messages: string[]) => vi.waitFor(() => expect(written).toEqual(messages), { timeout: 5000 });
 
-test("the latest are shown in order, then each new one once, late and equal ones too", async () => {
-	for (let n = 0; n < 5; n++) add(`old ${n}`, n);
-	const done = start({ lines: 2 });
-	await shows(["old 3", "old 4"]);
-	add("same", 5);
-	add("same", 5);
-	await shows(["old 3", "old 4", "same", "same"]);
-	add("later", 9);
-	await shows(["old 3", "old 4", "same", "same", "later"]);
-	add("late", 8);
-	for (let n = 0; n < 7; n++) add(`burst ${n}`, 20);
-	await shows([
-		"old 3",
-		"old 4",
-		"same",
-		"same",
-		"later",
-		"late",
-		...Array.from({ length: 7 }, (_, n) => `burst ${n}`),
-	]);
+test("lines are shown as they come, until it is stopped", async () => {
+	const done = start({ lines: 2, query: "component:api", level: "warn" });
+	await opened();
+	expect(Object.fromEntries(asked[0]!.query)).toEqual({
+		...{ snapshot: "2", query: "(component:api) AND level:(warning OR error OR critical)" },
+	});
+	log("one", "1");
+	await shows(["one"]);
+	log("two", "2");
+	await shows(["one", "two"]);
 	stop.abort();
 	await done;
+	expect(notes).toEqual([]);
 });
 
-test("with no lines of before, only new ones are shown", async () => {
-	add("old", 0);
-	void start({ lines: 0 });
-	await vi.waitFor(() => expect(queries.length).toBeGreaterThan(2));
-	expect(written).toEqual([]);
-	add("new", 1);
-	await vi.waitFor(() => expect(written).toContain("new"));
-});
-
-test("records of a project that had none are shown when they come", async () => {
+test("a server that goes away is waited for, which is said once, and it goes on behind the last line", async () => {
 	void start();
-	await vi.waitFor(() => expect(queries.length).toBeGreaterThan(2));
-	add("first", 0);
-	await shows(["first"]);
-});
-
-test("a server that goes away is waited for, and said once", async () => {
-	add("before", 0);
-	void start();
+	await opened();
+	log("before", "1");
 	await shows(["before"]);
-	for (let n = 0; n < 6; n++)
+	for (let n = 0; n < 3; n++) {
 		peer.misbehave.push(status(503, { error: "ClickHouse is down", code: 503 }, { "retry-after": "0" }));
-	await vi.waitFor(() => expect(notes).toContain("the server is back"), { timeout: 10_000 });
-	expect(notes).toEqual(["ClickHouse is down; waiting for it", "the server is back"]);
-	add("after", 1);
+	}
+	streams[0]!.end();
+	await opened(2);
+	expect(asked[1]!.lastEventId).toBe("r-1-1");
+	log("before", "1");
+	log("after", "2");
 	await shows(["before", "after"]);
+	expect(notes).toEqual(["the server has ended the stream; waiting for it", "the server is back"]);
+});
+
+test("lines that are left out are told", async () => {
+	void start();
+	await opened();
+	event("gap", { skipped: 12, reason: "more than 1000 lines a second match" });
+	event("gap", { skipped: null, reason: "they could not be read" });
+	await vi.waitFor(() =>
+		expect(notes).toEqual([
+			"12 lines are not shown: more than 1000 lines a second match",
+			"some lines are not shown: they could not be read",
+		]),
+	);
 });
 
 test("a refusal ends it", async () => {
@@ -119,10 +104,9 @@ test("a refusal ends it", async () => {
 	await expect(start({ query: "level:)" })).rejects.toThrow("unexpected ) at 7");
 });
 
-test("the query carries the level", async () => {
-	void start({ query: "component:api", level: "warn" });
-	await vi.waitFor(() => expect(queries.length).toBeGreaterThan(0));
-	expect(queries[0]!.get("query")).toBe("(component:api) AND level:(warning OR error OR critical)");
+test("a server without streams is told from one that is away", async () => {
+	peer.routes.clear();
+	await expect(start()).rejects.toThrow("this server has no streams");
 });
 
 test.each([
@@ -163,11 +147,4 @@ test("a message cannot send control characters to the terminal", () => {
 	);
 	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
 	expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
-});
-
-test("equal records are counted, not merged", () => {
-	const { fresh, seen } = unseen([entry, entry], new Map());
-	expect(fresh).toHaveLength(2);
-	expect(unseen([entry, entry, entry], seen).fresh).toHaveLength(1);
-	expect(unseen([entry], seen).fresh).toHaveLength(0);
 });

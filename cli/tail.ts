@@ -1,12 +1,8 @@
-// `tidemark tail`: the latest log records, then new ones as they come, by polling.
-import { setTimeout as sleep } from "node:timers/promises";
+// `tidemark tail`: the latest log records, then new ones as they come.
 import { stripVTControlCharacters } from "node:util";
-import { type Client, type LogEntry, UnavailableError } from "../client/index.ts";
+import { type Client, type LogEntry, NotFoundError } from "../client/index.ts";
 
 const LEVELS = ["debug", "info", "warning", "error", "critical"] as const;
-const PAGE = 1000;
-/** Records that arrive late are still shown when they are no older than this. */
-const OVERLAP_MS = 10_000;
 /** Codes of the terminal; `styleText` of Node decides by itself whether to colour, and not the same in each version. */
 const CODES = { gray: 90, green: 32, yellow: 33, red: 31, magenta: 35, cyan: 36 } as const;
 const COLOURS: Record<string, keyof typeof CODES> = {
@@ -25,95 +21,43 @@ export interface TailOptions {
 	level?: string | undefined;
 	/** How many records of before are shown first; default 20. */
 	lines?: number | undefined;
-	/** Between two polls, milliseconds; default 1,000. */
-	intervalMs?: number;
 	colour: boolean;
-	write(text: string): void;
+	/** No more is read before it is done: who reads slowly keeps nothing in memory. */
+	write(text: string): void | Promise<void>;
 	/** For the user, not part of the log. */
 	note(text: string): void;
 	signal: AbortSignal;
 }
 
 /**
- * Shows logs until `signal`; a server that is away for a while is waited for.
+ * Shows logs until `signal`; a server that is away for a while is waited for, and what was missed meanwhile is shown then.
  *
  * @throws TidemarkError when the server refuses (a bad key, a bad query)
  */
-export async function tail(options: TailOptions): Promise<void> {
-	const { client, lines = 20, intervalMs = 1000, signal } = options;
+export async function tail({ client, lines = 20, signal, ...options }: TailOptions): Promise<void> {
 	const query = tailQuery(options.query, options.level);
-	const asked = query === undefined ? {} : { query };
-	let shown: Shown = new Map();
-	let from: number | undefined;
-	// What was before the first page stays unseen, also where the overlap reaches over it.
-	let floor = 0;
-	for (let away = false; !signal.aborted; ) {
-		try {
-			const first = from === undefined;
-			const page = from === undefined ? await latest() : await since(from);
+	const stream = client.monitoring.logStream({ snapshot: lines, ...(query !== undefined && { query }) }, { signal });
+	let away = false;
+	stream
+		.onOpen(() => {
 			if (away) options.note("the server is back");
 			away = false;
-			if (first) floor = floorOf(page, lines);
-			const { fresh, seen } = unseen(
-				page.filter(({ timestamp }) => Date.parse(timestamp) >= floor),
-				shown,
-			);
-			if (!first || lines > 0) for (const entry of fresh) options.write(`${formatEntry(entry, options.colour)}\n`);
-			const newest = page.reduce((max, { timestamp }) => Math.max(max, Date.parse(timestamp)), from ?? 0);
-			from = Math.max(from ?? 0, newest - OVERLAP_MS);
-			shown = seen;
-		} catch (error) {
-			if (signal.aborted) return;
-			if (!(error instanceof UnavailableError)) throw error;
-			if (!away) options.note(`${error.message}; waiting for it`);
+		})
+		.onReconnect(({ error }) => {
+			if (!away) options.note(`${error?.message ?? "the server has ended the stream"}; waiting for it`);
 			away = true;
-		}
-		await sleep(intervalMs, undefined, { signal }).catch(() => {});
-	}
-
-	async function latest(): Promise<LogEntry[]> {
-		const window = { timeframe: "24h", limit: Math.max(1, lines), sort: "timestamp desc" } as const;
-		const { logs } = await client.monitoring.queryLogs({ ...asked, ...window }, { signal });
-		return logs.reverse();
-	}
-
-	async function since(startMs: number): Promise<LogEntry[]> {
-		const found: LogEntry[] = [];
-		for (let cursor: string | undefined; ; ) {
-			const window = startMs > 0 ? { start: startMs } : { timeframe: "1h" as const };
-			const page = await client.monitoring.queryLogs(
-				{ ...asked, ...window, limit: PAGE, sort: "timestamp asc", ...(cursor && { cursor }) },
-				{ signal },
+		})
+		.onGap(({ skipped, reason }) => {
+			options.note(
+				`${skipped === null ? "some lines are" : skipped === 1 ? "1 line is" : `${skipped} lines are`} not shown: ${reason}`,
 			);
-			found.push(...page.logs);
-			if (page.next_cursor === null || page.logs.length === 0) return found;
-			cursor = page.next_cursor;
-		}
+		});
+	try {
+		for await (const entry of stream) await options.write(`${formatEntry(entry, options.colour)}\n`);
+	} catch (error) {
+		if (!(error instanceof NotFoundError)) throw error;
+		throw new Error("this server has no streams: it is older than this tidemark, or something else", { cause: error });
 	}
-}
-
-/** Time of the oldest record to be shown, given the first page; none when there were no more than fit into it. */
-function floorOf(page: readonly LogEntry[], lines: number): number {
-	const oldest = lines === 0 ? page.at(-1) : page.length >= lines ? page[0] : undefined;
-	return oldest ? Date.parse(oldest.timestamp) : 0;
-}
-
-/** How often each record was shown; equal records are told apart by their number alone. */
-type Shown = Map<string, number>;
-
-/**
- * The records of a page that were not shown yet. A page overlaps the one before, and two equal records of one
- * millisecond are two.
- */
-export function unseen(page: readonly LogEntry[], shown: Shown): { fresh: LogEntry[]; seen: Shown } {
-	const seen: Shown = new Map();
-	const fresh = page.filter((entry) => {
-		const key = JSON.stringify(entry);
-		const count = (seen.get(key) ?? 0) + 1;
-		seen.set(key, count);
-		return count > (shown.get(key) ?? 0);
-	});
-	return { fresh, seen };
 }
 
 /**

@@ -7,13 +7,17 @@ import type { Query, Transport } from "./transport.ts";
 /** The server says something every 15 s; after two and a half silences it is taken for gone. */
 const SILENCE_MS = 40_000;
 
-/** @throws TidemarkError */
+/**
+ * @param silenceMs after which the server is taken for gone
+ * @throws TidemarkError
+ */
 export async function* eventStream(
 	transport: Transport,
 	path: string,
 	query: Query,
 	position: StreamPosition,
 	signal: AbortSignal,
+	silenceMs = SILENCE_MS,
 ): AsyncGenerator<StreamEvent, void, undefined> {
 	const hangUp = new AbortController();
 	const { lastEventId } = position;
@@ -26,7 +30,7 @@ export async function* eventStream(
 	const reader = body.getReader();
 	try {
 		for (;;) {
-			const { done, value } = await within(SILENCE_MS, reader.read());
+			const { done, value } = await within(silenceMs, reader.read());
 			if (done) return;
 			for (const { event, data, id } of parser.feed(decoder.decode(value, { stream: true }))) {
 				yield { kind: event, body: parsed(data) };

@@ -62,6 +62,7 @@ export class LiveStream<Message> implements AsyncIterable<Message> {
 	readonly #data = new Set<(message: Message) => void>();
 	readonly #errors = new Set<(error: unknown) => void>();
 	readonly #gaps = new Set<(gap: StreamGap) => void>();
+	readonly #opens = new Set<() => void>();
 	readonly #reconnects = new Set<(reconnect: Reconnect) => void>();
 	/** Of the run that is going on. */
 	#stop: AbortController | undefined;
@@ -87,6 +88,12 @@ export class LiveStream<Message> implements AsyncIterable<Message> {
 	/** Calls `use` when messages were left out. */
 	onGap(use: (gap: StreamGap) => void): this {
 		this.#gaps.add(use);
+		return this;
+	}
+
+	/** Calls `use` when the server begins to send, at first and after each interruption. */
+	onOpen(use: () => void): this {
+		this.#opens.add(use);
 		return this;
 	}
 
@@ -134,8 +141,11 @@ export class LiveStream<Message> implements AsyncIterable<Message> {
 	async *#messages(signal: AbortSignal): AsyncGenerator<Message, void, undefined> {
 		for (let tries = 1; !signal.aborted; tries++) {
 			let error: TidemarkError | undefined;
+			let isOpen = false;
 			try {
 				for await (const event of this.#source.connect(this.#position, signal)) {
+					if (!isOpen) for (const use of this.#opens) use();
+					isOpen = true;
 					tries = 0;
 					const gap = this.#source.gap(event);
 					if (gap) for (const use of this.#gaps) use(gap);

@@ -25,6 +25,8 @@ export interface Peer {
 	refuses: (record: Record<string, unknown>) => boolean;
 	/** Answers of GET routes by path: a body, or what gives one. */
 	answers: Map<string, unknown | ((query: URLSearchParams) => unknown)>;
+	/** Routes by path that answer by themselves, such as streams. */
+	routes: Map<string, Misbehaviour>;
 	close(): Promise<void>;
 }
 
@@ -50,8 +52,13 @@ export async function startPeer(): Promise<Peer> {
 		peer.requests.push(request);
 		peer.misbehave.shift()?.(answer, request);
 		if (answer.writableEnded || answer.hasHeader("x-silent")) return;
+		const { pathname, searchParams } = new URL(request.url, peer.url);
+		const route = peer.routes.get(pathname);
+		if (route) {
+			route(answer, request);
+			return;
+		}
 		if (request.method === "GET") {
-			const { pathname, searchParams } = new URL(request.url, peer.url);
 			const known = peer.answers.get(pathname);
 			const found = typeof known === "function" ? known(searchParams) : known;
 			send(answer, found ? 200 : 404, found ?? { error: "no such route", code: 404 });
@@ -90,6 +97,7 @@ export async function startPeer(): Promise<Peer> {
 		misbehave: [],
 		refuses: () => false,
 		answers: new Map(),
+		routes: new Map(),
 		async close() {
 			server.closeAllConnections();
 			if (server.listening) await new Promise((resolve) => server.close(resolve));
