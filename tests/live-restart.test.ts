@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Engine, startEngine } from "../engine/supervisor.ts";
 import { type EmbeddedRedis, startRedis } from "../workers/redis.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
+import { type OutageProxy, startProxy } from "./support/proxy.ts";
 import { type Message, openEvents, openSocket, RefusedError, type TestViewer } from "./support/viewers.ts";
 
 const logger = pino({ level: "silent" });
@@ -13,6 +14,7 @@ const EVENTS = `/v1/monitoring/metrics/stream?metrics=${WATCHED}&interval_second
 
 let engine: Engine;
 let redis: EmbeddedRedis;
+let proxy: OutageProxy;
 let ingest: Server;
 let query: Server;
 let env: Record<string, string>;
@@ -24,16 +26,19 @@ const start = (role: "ingest" | "query", port = "0") => startServer({ args: [rol
 beforeAll(async () => {
 	engine = await startEngine({ dataDir: temporaryFolder(), password: "pw", logger });
 	redis = await startRedis({ dataDir: temporaryFolder(), logger });
+	proxy = await startProxy(Number(new URL(redis.url).port));
+	const redisUrl = new URL(redis.url);
+	redisUrl.port = String(proxy.port);
 	env = {
 		CLICKHOUSE_URL: `http://default:pw@127.0.0.1:${new URL(engine.url).port}/restarts`,
-		...{ REDIS_URL: redis.url, TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" },
+		...{ REDIS_URL: redisUrl.href, TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" },
 	};
 	ingest = await start("ingest");
 	query = await start("query");
 });
 afterAll(async () => {
 	await Promise.all([ingest?.stop(), query?.stop()]);
-	await Promise.all([engine?.stop(), redis?.stop()]);
+	await Promise.all([engine?.stop(), redis?.stop(), proxy?.close()]);
 });
 
 /** Sends one point and waits until ClickHouse has it. */
@@ -67,19 +72,21 @@ test("a restart of Redis ends no stream: it goes on, and says what was missed", 
 	await using socket = await openSocket(query, SOCKET);
 	await using events = await openEvents(query, EVENTS);
 	await untilShown(socket, events);
+	await proxy.refuse();
 	const { pid } = redis;
 	process.kill(pid, "SIGKILL");
-	// Both processes have noticed, and ingest goes on.
 	await until(() => [ingest, query].every((server) => server.output().includes("Redis is away")));
 	const unseen = await send();
 	await until(() => redis.pid !== pid);
+	await proxy.restore();
 	await untilShown(socket, events);
 	for (const { messages, closed } of [socket, events]) {
 		expect(closed).toBeUndefined();
-		if (messages.some(shows(unseen))) continue;
+		expect(messages.some(shows(unseen))).toBe(false);
 		const gaps = messages.filter(({ type }) => type === "gap");
-		expect(gaps.length).toBeGreaterThan(0);
-		expect(gaps.reduce((sum, gap) => sum + Number(gap.missed_frames), 0)).toBeGreaterThan(0);
+		const total = (member: string) => gaps.reduce((sum, gap) => sum + Number(gap[member]), 0);
+		expect(total("missed_frames")).toBeGreaterThan(0);
+		expect(total("interrupted_ms")).toBeGreaterThan(0);
 	}
 });
 

@@ -14,8 +14,8 @@ export interface Watcher {
 	/** @param missed frames of the same process that were told before it and did not arrive, since the last one that did */
 	frame(frame: LiveFrame, missed: number): void;
 	alert?(alert: AlertMessage): void;
-	/** The way to other processes was closed for a while and is open again: nobody knows what was not told meanwhile. */
-	interrupted?(): void;
+	/** The way to other processes was closed for so long and is open again: nobody knows what was not told meanwhile. */
+	interrupted?(away_ms: number): void;
 }
 
 interface Watched {
@@ -51,10 +51,10 @@ export class LiveFeed {
 		again.unref();
 		this.#ends = [
 			() => clearInterval(again),
-			bus.onConnect(() => {
+			bus.onConnect((away_ms) => {
 				this.#tellInterest();
 				for (const { watchers } of this.#projects.values())
-					for (const watcher of [...watchers.keys()]) watcher.interrupted?.();
+					for (const watcher of [...watchers.keys()]) watcher.interrupted?.(away_ms);
 			}),
 			bus.subscribe(INTEREST_CHANNEL, (message) => {
 				if (message.type === "question") this.#tellInterest();

@@ -31,7 +31,11 @@ export interface Gap {
 	readonly missed_frames: number;
 	/** Records that ingest left out, because there were too many to tell of. */
 	readonly left_out: number;
+	/** Milliseconds in which nothing of other processes was heard. */
+	readonly interrupted_ms: number;
 }
+
+const NO_GAP: Gap = { missed_frames: 0, left_out: 0, interrupted_ms: 0 };
 
 export interface HubOptions {
 	readonly project: string;
@@ -77,7 +81,8 @@ export class MetricHub implements Watcher {
 	#metrics = 0;
 	#timer: NodeJS.Timeout | undefined;
 	#timer_at = Number.POSITIVE_INFINITY;
-	#gap = { missed_frames: 0, left_out: 0 };
+	#gap = { ...NO_GAP };
+	#hasGap = false;
 	/** What comes before the snapshot is there waits for it. */
 	#hasBegun = false;
 	#isClosed = false;
@@ -113,10 +118,24 @@ export class MetricHub implements Watcher {
 	}
 
 	frame({ parts, left_out }: LiveFrame, missed: number): void {
-		this.#gap.missed_frames += missed;
-		this.#gap.left_out += left_out.metrics;
+		this.#addGap({ missed_frames: missed, left_out: left_out.metrics });
 		for (const part of parts) this.#gather(part);
 		if (this.#hasBegun) this.#send();
+	}
+
+	interrupted(away_ms: number): void {
+		this.#addGap({ interrupted_ms: Math.round(away_ms) });
+		if (this.#hasBegun) this.#send();
+	}
+
+	#addGap({ missed_frames = 0, left_out = 0, interrupted_ms = 0 }: Partial<Gap>): void {
+		if (missed_frames + left_out + interrupted_ms === 0) return;
+		this.#hasGap = true;
+		this.#gap = {
+			missed_frames: this.#gap.missed_frames + missed_frames,
+			left_out: this.#gap.left_out + left_out,
+			interrupted_ms: this.#gap.interrupted_ms + interrupted_ms,
+		};
 	}
 
 	/** The snapshot: what was stored in the last interval, and the last values of gauges. */
@@ -157,7 +176,7 @@ export class MetricHub implements Watcher {
 			let place = group.outputs.get(output.metric);
 			if (!place) {
 				if (this.#metrics === MAX_METRICS) {
-					this.#gap.left_out += part.n;
+					this.#addGap({ left_out: part.n });
 					continue;
 				}
 				this.#metrics++;
@@ -174,9 +193,10 @@ export class MetricHub implements Watcher {
 		const { now, shape, subscription } = this.#options;
 		const at = now();
 		const messages: Buffer[] = [];
-		if (this.#gap.missed_frames + this.#gap.left_out > 0) {
+		if (this.#hasGap) {
 			messages.push(shape.encodeGap(this.#gap));
-			this.#gap = { missed_frames: 0, left_out: 0 };
+			this.#gap = NO_GAP;
+			this.#hasGap = false;
 		}
 		for (const [key, group] of this.#groups) {
 			if (!group.hasData && !shape.together) continue;

@@ -8,8 +8,12 @@ export interface LiveBus {
 	publish(channel: string, message: LiveMessage): void;
 	/** @returns ends it */
 	subscribe(channel: string, listener: Listener): () => void;
-	/** Hears each time the way to other processes is open again; never in a bus of one process. @returns ends it */
-	onConnect(listener: () => void): () => void;
+	/**
+	 * Hears each time the way to other processes is open, and how long it was not, in milliseconds: 0 the first time; never in a bus
+	 * of one process.
+	 * @returns ends it
+	 */
+	onConnect(listener: (away_ms: number) => void): () => void;
 }
 
 /** Listeners by channel. */

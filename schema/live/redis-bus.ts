@@ -21,17 +21,24 @@ export interface RedisBusOptions {
 export class RedisBus implements LiveBus {
 	readonly #channels = new Channels();
 	readonly #options: RedisBusOptions;
-	readonly #connected = new Set<() => void>();
+	readonly #connected = new Set<(away_ms: number) => void>();
 	readonly #ping: NodeJS.Timeout;
 	readonly #onReady = () => void this.#resume();
+	readonly #onClose = () => {
+		// Tries that fail close as well.
+		if (this.#wasConnected) this.#away_since ??= performance.now();
+	};
 	readonly #onMessage = (channel: string, text: string) => this.#hear(channel, text);
 	#lost = 0;
+	#wasConnected = false;
+	#away_since: number | undefined;
 
 	constructor(options: RedisBusOptions) {
 		this.#options = options;
 		const { subscriber } = options;
 		subscriber.on("message", this.#onMessage);
 		subscriber.on("ready", this.#onReady);
+		subscriber.on("close", this.#onClose);
 		if (subscriber.status === "ready") this.#onReady();
 		this.#ping = setInterval(() => {
 			if (subscriber.status !== "ready") return;
@@ -64,7 +71,7 @@ export class RedisBus implements LiveBus {
 		};
 	}
 
-	onConnect(listener: () => void): () => void {
+	onConnect(listener: (away_ms: number) => void): () => void {
 		this.#connected.add(listener);
 		return () => void this.#connected.delete(listener);
 	}
@@ -73,6 +80,7 @@ export class RedisBus implements LiveBus {
 		clearInterval(this.#ping);
 		this.#options.subscriber.off("message", this.#onMessage);
 		this.#options.subscriber.off("ready", this.#onReady);
+		this.#options.subscriber.off("close", this.#onClose);
 	}
 
 	async #resume(): Promise<void> {
@@ -83,7 +91,10 @@ export class RedisBus implements LiveBus {
 			// It is gone again; the next `ready` comes here once more.
 			return;
 		}
-		for (const listener of [...this.#connected]) listener();
+		const away_ms = this.#away_since === undefined ? 0 : performance.now() - this.#away_since;
+		this.#away_since = undefined;
+		this.#wasConnected = true;
+		for (const listener of [...this.#connected]) listener(away_ms);
 	}
 
 	/** While it is not connected nothing is needed: `#resume` subscribes to all that is listened to by then. */

@@ -89,6 +89,7 @@ export const realtimeMessage = z.discriminatedUnion("type", [
 		type: z.literal("gap"),
 		missed_frames: z.int().describe("Messages between processes that did not arrive."),
 		left_out: z.int().describe("Records that were too many to tell of."),
+		interrupted_ms: z.int().describe("Milliseconds in which nothing of other processes was heard."),
 	}),
 	z.object({
 		type: z.literal("skipped"),
