@@ -6,6 +6,8 @@ export const TENANT_TABLES = [
 	"points",
 	"cumulative",
 	...["1m", "5m", "15m", "1h", "1d"].flatMap((step) => [`rollup_${step}`, `sketch_${step}`]),
+	"sketch_total_1h",
+	"sketch_total_1d",
 	"events",
 	"event_ids",
 	"logs",

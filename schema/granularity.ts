@@ -8,6 +8,8 @@ export interface Tier {
 	readonly rollup: string;
 	/** Percentile sketches per (project, name, component). */
 	readonly sketch: string;
+	/** The same over all components, per (project, name), where a window takes many. */
+	readonly sketch_total?: string;
 	/** How long the tier is kept. */
 	readonly retention_days: number;
 }
@@ -21,6 +23,7 @@ const tier = (name: Granularity, step_seconds: number, retention_days: number): 
 	rollup: `rollup_${name}`,
 	sketch: `sketch_${name}`,
 	retention_days,
+	...(step_seconds >= 3_600 ? { sketch_total: `sketch_total_${name}` } : {}),
 });
 
 /** Finest first. */

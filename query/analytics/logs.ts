@@ -3,7 +3,7 @@ import { badParameter } from "../../http/errors.ts";
 import { type SystemLogsAnswer, systemLogsAnswer, systemLogsQuery } from "../../schema/wire/index.ts";
 import { join, type Node } from "../logs/ast.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
-import { logFacets, logPage } from "../measures/logs.ts";
+import { logFacets, logPage, logSearch } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { type Asking, read } from "../route.ts";
@@ -34,10 +34,19 @@ async function systemLogs({ asker, now }: Asking, query: z.infer<typeof systemLo
 	const all = (nodes: readonly Node[]) => (nodes.length === 0 ? undefined : join("and", nodes));
 	const filter = all([...only, ...search]);
 	const after = decodeCursor(query.cursor);
-	const [sent, page, aggregations] = await Promise.all([
+	const request = { limit: query.limit, order: "desc", after } as const;
+	const searched = async () => {
+		const found = await asker.ask(logSearch(window, all(search), request));
+		return [
+			await asker.ask(logPage(window, filter, request, found.times(query.level, query.component))),
+			found,
+		] as const;
+	};
+	const [sent, [page, aggregations]] = await Promise.all([
 		asker.ask(signals(window.as_of)),
-		asker.ask(logPage(window, filter, { limit: query.limit, order: "desc", after })),
-		asker.ask(logFacets(window, all(search))),
+		search.length > 0
+			? searched()
+			: Promise.all([asker.ask(logPage(window, filter, request)), asker.ask(logFacets(window))]),
 	]);
 	const { by_level, by_component } = aggregations;
 	const answer = {

@@ -11,12 +11,19 @@ import type { Node, PatternPart, Value } from "./ast.ts";
  */
 export function logPredicate(params: Params, node: Node | undefined): string {
 	if (!node) return "1";
-	const conditions = (node.type === "and" ? node.children : [node]).flatMap((child) => {
-		const words = wordsOf(child);
-		if (words !== undefined) return [hintOf(params, { anyOf: words })];
-		return [`(${exact(params, child)})`, ...requirements(child).map((clause) => hintOf(params, clause))];
-	});
-	return conditions.join(" AND ");
+	const children = node.type === "and" ? node.children : [node];
+	const words = children.map(wordsOf);
+	const conditions = children.map((child, i) =>
+		words[i] === undefined ? `(${exact(params, child)})` : hintOf(params, { anyOf: words[i] }),
+	);
+	const required = children.flatMap((child, i) => (words[i] === undefined ? requirements(child) : []));
+	const lookUps = required.filter((clause) => "anyOf" in clause);
+	// A part of a token is looked for in all that the index has, which with unique ids in the messages takes as long as reading those:
+	// once at most, and only where no whole token is known.
+	const isLookedUp = lookUps.length > 0 || words.some((anyOf) => anyOf !== undefined);
+	const scans = required.filter((clause) => "contains" in clause).sort((a, b) => b.contains.length - a.contains.length);
+	const hints = isLookedUp ? lookUps : scans.slice(0, 1);
+	return [...conditions, ...hints.map((clause) => hintOf(params, clause))].join(" AND ");
 }
 
 /** Tokens of which a matching message must have one, where that is all the node says. */

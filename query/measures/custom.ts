@@ -96,13 +96,12 @@ function quantileQuestion(scope: Scope, query: CustomQuery, level: number): Ques
 		query.kinds.length === 1 && query.kinds[0] === "distribution" && query.groupBy.every((tag) => tag === "component");
 	const name = `metric.${query.aggregation}`;
 	if (sketched) {
-		const component = scope.component === undefined ? "1" : `component = ${params.add("String", scope.component)}`;
-		const where = `${named(params, [query.metric])} AND ${component}`;
 		const grouped = query.groupBy.length > 0;
 		const sketches = sketchRows(params, {
 			plan: planOf(scope),
 			buckets: scope.buckets,
-			where,
+			where: named(params, [query.metric]),
+			component: scope.component,
 			by: grouped ? ["component"] : [],
 		});
 		const counts = seriesRows(params, {

@@ -3,7 +3,7 @@ import type { LogEntry } from "../../schema/wire/index.ts";
 import type { Node } from "../logs/ast.ts";
 import { logPredicate } from "../logs/sql.ts";
 import { at, between } from "../plan/scan.ts";
-import { from, Params, type Question } from "../sql.ts";
+import { from, Params, type Question, type Row } from "../sql.ts";
 
 export interface LogWindow {
 	/** `[start, end)` in milliseconds since the epoch. */
@@ -30,20 +30,23 @@ export interface PageRequest {
 	readonly after?: Position | undefined;
 }
 
-/** A page of the logs that match, in the order of time and then of id. */
-export function logPage(window: LogWindow, filter: Node | undefined, page: PageRequest): Question<LogPage> {
+/**
+ * A page of the logs that match, in the order of time and then of id.
+ * @param times of all logs of the page, where they are known: then no others are read
+ */
+export function logPage(
+	window: LogWindow,
+	filter: Node | undefined,
+	page: PageRequest,
+	times?: readonly number[],
+): Question<LogPage> {
 	const params = new Params();
-	const compare = page.order === "desc" ? "<" : ">";
-	// The bound on ts alone is what the sorting key can use.
-	const after =
-		page.after === undefined
-			? "1"
-			: `ts ${compare}= ${at(params, page.after.ts)} AND (ts ${compare} ${at(params, page.after.ts)} OR id ${compare} ${params.add("UInt64", page.after.id)})`;
+	const known = times === undefined ? "1" : `toUnixTimestamp64Milli(ts) IN ${params.add("Array(Int64)", times)}`;
 	return {
 		name: "log_page",
 		params,
 		sql: `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toString(id) AS id_text, level, component, message, context, trace_id, span_id
-${from("logs", `${between(params, "ts", window.start, window.end)} AND ${after} AND ${logPredicate(params, filter)}`)}
+${from("logs", `${between(params, "ts", window.start, window.end)} AND ${behind(params, page)} AND ${known} AND ${logPredicate(params, filter)}`)}
 ORDER BY ts ${page.order}, id ${page.order} LIMIT ${params.add("UInt32", page.limit + 1)}`,
 		read: (rows) => {
 			const last = rows.length > page.limit ? rows[page.limit - 1] : undefined;
@@ -61,6 +64,15 @@ ORDER BY ts ${page.order}, id ${page.order} LIMIT ${params.add("UInt32", page.li
 			};
 		},
 	};
+}
+
+/** Whether a log comes after those of the pages before. */
+function behind(params: Params, { order, after }: PageRequest): string {
+	if (after === undefined) return "1";
+	const compare = order === "desc" ? "<" : ">";
+	const ts = at(params, after.ts);
+	// The bound on ts alone is what the sorting key can use.
+	return `ts ${compare}= ${ts} AND (ts ${compare} ${ts} OR id ${compare} ${params.add("UInt64", after.id)})`;
 }
 
 /** Matches beyond this are not counted one by one. */
@@ -94,33 +106,73 @@ export function logCount(window: LogWindow, filter: Node | undefined): Question<
 
 export interface LogFacets {
 	readonly by_level: Record<string, number>;
+	/** Logs without a component count as `unknown`. */
 	readonly by_component: Record<string, number>;
 	/** How many are of this level and this component; undefined for any. */
 	count(level: string | undefined, component: string | undefined): number;
 }
 
-/** Counts by level and by component; logs without a component count as `unknown`. */
-export function logFacets(window: LogWindow, filter: Node | undefined): Question<LogFacets> {
+/** Counts of all logs by level and by component: whole minutes are counted already, only the ends are read. */
+export function logFacets({ start, end }: LogWindow): Question<LogFacets> {
 	const params = new Params();
+	const first = Math.min(Math.ceil(start / MINUTE_MS) * MINUTE_MS, end);
+	const last = Math.max(Math.floor(end / MINUTE_MS) * MINUTE_MS, first);
+	const ends = `${between(params, "ts", start, first)} OR ${between(params, "ts", last, end)}`;
 	return {
 		name: "log_facets",
 		params,
-		sql: `SELECT level, component, count() AS n
+		sql: `SELECT level, component, sum(lines) AS n FROM (
+	SELECT level, component, n AS lines ${from("log_counts_1m", between(params, "bucket", first, last))}
+	UNION ALL SELECT level, component, 1 AS lines ${from("logs", ends)})
+GROUP BY level, component ORDER BY n DESC`,
+		read: readFacets,
+	};
+}
+
+const MINUTE_MS = 60_000;
+
+export interface LogSearch extends LogFacets {
+	/** Times of the logs of a page of them and of the one behind it, milliseconds since the epoch; each once. */
+	times(level: string | undefined, component: string | undefined): readonly number[];
+}
+
+/** Counts of the logs that match, and where the page of them lies: reading messages takes long, so it is done once. */
+export function logSearch(window: LogWindow, filter: Node | undefined, page: PageRequest): Question<LogSearch> {
+	const params = new Params();
+	const length = page.limit + 1;
+	const sign = page.order === "desc" ? -1 : 1;
+	return {
+		name: "log_search",
+		params,
+		sql: `SELECT level, component, count() AS n,
+	groupArraySortedIf(${params.add("UInt32", length)})(${sign} * toUnixTimestamp64Milli(ts), ${behind(params, page)}) AS first
 ${from("logs", `${between(params, "ts", window.start, window.end)} AND ${logPredicate(params, filter)}`)}
 GROUP BY level, component ORDER BY n DESC`,
-		read: (rows) => {
-			const by_level: Record<string, number> = {};
-			const by_component: Record<string, number> = {};
-			for (const row of rows) {
-				const component = (row.component as string) || "unknown";
-				by_level[row.level as string] = (by_level[row.level as string] ?? 0) + (row.n as number);
-				by_component[component] = (by_component[component] ?? 0) + (row.n as number);
-			}
-			const count = (level: string | undefined, component: string | undefined) =>
-				rows
-					.filter((row) => (level ?? row.level) === row.level && (component ?? row.component) === row.component)
-					.reduce((sum, row) => sum + (row.n as number), 0);
-			return { by_level, by_component, count };
-		},
+		read: (rows) => ({
+			...readFacets(rows),
+			times: (level, component) => {
+				const sorted = ofFacet(rows, level, component)
+					.flatMap((row) => row.first as number[])
+					.sort((a, b) => a - b);
+				return [...new Set(sorted.slice(0, length).map((time) => sign * time))];
+			},
+		}),
 	};
+}
+
+function readFacets(rows: readonly Row[]): LogFacets {
+	const by_level: Record<string, number> = {};
+	const by_component: Record<string, number> = {};
+	for (const row of rows) {
+		const component = (row.component as string) || "unknown";
+		by_level[row.level as string] = (by_level[row.level as string] ?? 0) + (row.n as number);
+		by_component[component] = (by_component[component] ?? 0) + (row.n as number);
+	}
+	const count: LogFacets["count"] = (level, component) =>
+		ofFacet(rows, level, component).reduce((sum, row) => sum + (row.n as number), 0);
+	return { by_level, by_component, count };
+}
+
+function ofFacet(rows: readonly Row[], level: string | undefined, component: string | undefined): Row[] {
+	return rows.filter((row) => (level ?? row.level) === row.level && (component ?? row.component) === row.component);
 }

@@ -4,7 +4,7 @@ import { render } from "../../schema/render.ts";
 import { retentionDays } from "../../schema/retention.ts";
 import { NO_EXPIRY, startDatabase } from "../../tests/support/database.ts";
 import { peopleEvents } from "../../tests/support/people.ts";
-import { insertEvents } from "../../tests/support/records.ts";
+import { insertEvents, insertSeries } from "../../tests/support/records.ts";
 
 const TABLES = ["identities", "user_days", "session_hours", "event_counts_15m", "feature_uses_15m"];
 
@@ -37,6 +37,45 @@ test("tables filled from the events of a database that has some are those that i
 		}
 		expect(await contents()).toEqual(byViews);
 		expect(byViews.every((rows) => rows.length > 0)).toBe(true);
+	} finally {
+		await database.stop();
+	}
+});
+
+test("sketches over all components are those of the components merged, filled by their views or from what was there", async () => {
+	const database = await startDatabase(NO_EXPIRY);
+	try {
+		const from = Date.parse("2026-10-30T22:30:00Z");
+		const series = ["a", "b", ""].map((component, i) => ({
+			...{ name: "spread", kind: "distribution" as const, tags: component === "" ? {} : { component } },
+			points: Array.from({ length: 300 }, (_, k): [number, number] => [
+				from + k * 1_234_567,
+				(i + 1) * 1.07 ** (k % 90),
+			]),
+		}));
+		for (const part of [1, 0])
+			await insertSeries(
+				database.client,
+				"p",
+				series.map((one) => ({ ...one, points: one.points.filter((_, k) => k % 2 === part) })),
+			);
+		await insertSeries(database.client, "other", series.slice(0, 1));
+		const merged = async (table: string) => {
+			const query = `SELECT project, name, bucket, quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)(quantiles) AS q
+				FROM ${table} GROUP BY project, name, bucket ORDER BY project, name, bucket`;
+			return (await database.client.query({ query, format: "JSONEachRow" })).json();
+		};
+		const options = { database: "tidemark", days: retentionDays(NO_EXPIRY) };
+		const truth = { "1h": await merged("sketch_1h"), "1d": await merged("sketch_1d") };
+		expect(truth["1d"].length).toBeGreaterThan(8);
+		const totals = async () => ({ "1h": await merged("sketch_total_1h"), "1d": await merged("sketch_total_1d") });
+		expect(await totals()).toEqual(truth);
+		for (const { name, text } of migrations()) {
+			if (!name.includes("sketch_total")) continue;
+			for (const query of [...render(text, options), ...render(text, options)])
+				await database.client.command({ query });
+		}
+		expect(await totals()).toEqual(truth);
 	} finally {
 		await database.stop();
 	}

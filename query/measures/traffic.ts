@@ -104,11 +104,11 @@ export interface LatencySource {
  */
 export function latencyQuantiles(scope: Scope, { names, raw }: LatencySource): Question<Map<number, LatencyQuantiles>> {
 	const params = new Params();
-	const component = scope.component === undefined ? "1" : `component = ${params.add("String", scope.component)}`;
 	const rows = sketchRows(params, {
 		plan: planOf(scope, raw),
 		buckets: scope.buckets,
-		where: `${named(params, names)} AND ${component}`,
+		where: named(params, names),
+		component: scope.component,
 		...(raw ? { rawValue: `value * ${TO_MS}` } : {}),
 	});
 	const scale = raw || names[0] === HTTP_ALIAS ? 1 : 1_000;

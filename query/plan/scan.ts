@@ -40,8 +40,10 @@ const RAW_COLUMN: Readonly<Record<RollupColumn, string>> = {
 export interface SketchScan {
 	readonly plan: Plan;
 	readonly buckets?: Buckets | undefined;
-	/** On `name` and `component`. */
+	/** On `name`. */
 	readonly where: string;
+	/** Of one component; absent: of all, which the coarse tiers have merged. */
+	readonly component?: string | undefined;
 	/** Of a raw point, for names of one measure in different units; sketches cannot be scaled. */
 	readonly rawValue?: string;
 	/** Columns of `points` to keep apart, with their names; of sketches only `name` and `component` can be. */
@@ -76,13 +78,17 @@ export function unbiased(quantile: number): number {
 /** A subquery with `t`, the columns of `by` and the state `quantiles`, which merges with `quantilesDDMerge`. */
 export function sketchRows(params: Params, scan: SketchScan): string {
 	const by = scan.by ?? [];
+	const component = scan.component === undefined ? "" : ` AND component = ${params.add("String", scan.component)}`;
+	const isTotal = component === "" && !by.includes("component");
 	const parts = scan.plan.pieces.map((piece) => {
 		const raw = piece.source === "raw";
 		const columns = [`${bucketOf(params, scan.buckets, raw ? "ts" : "bucket")} AS t`, ...by];
-		const where = `(${scan.where}) AND ${within(params, piece)}`;
+		const where = `(${scan.where})${component} AND ${within(params, piece)}`;
 		// States of a tier go up as they are: merging them here first would be done twice.
-		if (piece.source !== "raw")
-			return `SELECT ${columns.join(", ")}, quantiles AS state ${from(piece.source.sketch, where)}`;
+		if (piece.source !== "raw") {
+			const table = isTotal ? (piece.source.sketch_total ?? piece.source.sketch) : piece.source.sketch;
+			return `SELECT ${columns.join(", ")}, quantiles AS state ${from(table, where)}`;
+		}
 		return (
 			`SELECT ${columns.join(", ")}, quantilesDDState${SKETCH}(${sketchable(scan.rawValue ?? "value")}) AS state ` +
 			`${from("points", where)} GROUP BY ${["t", ...by].join(", ")}`

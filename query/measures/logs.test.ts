@@ -1,0 +1,92 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
+import { logArbitrary, matches } from "../../tests/support/log-queries.ts";
+import { insertLogs, type TestLog } from "../../tests/support/records.ts";
+import type { Node } from "../logs/ast.ts";
+import { Queries } from "../run.ts";
+import { logFacets, logPage, logSearch, type Position } from "./logs.ts";
+
+const START = Date.parse("2026-11-01T12:00:00Z");
+const MINUTES = 6;
+const END = START + MINUTES * 60_000;
+let database: TestDatabase;
+let logs: TestLog[];
+const asker = () => new Queries({ client: database.client, secondLock: false }).of("p");
+
+beforeAll(async () => {
+	database = await startDatabase(NO_EXPIRY);
+	// Several a millisecond, so that ids decide the order; some on the full minute.
+	logs = fc.sample(logArbitrary, { numRuns: 400, seed: 11 }).map((log, i) => ({
+		...log,
+		ts: START + Math.floor(i / 4) * Math.floor((MINUTES * 60_000) / 100),
+	}));
+	await insertLogs(database.client, "p", logs.slice(200), { firstId: 201 });
+	await insertLogs(database.client, "p", logs.slice(0, 200));
+	await insertLogs(database.client, "other", logs);
+});
+afterAll(() => database?.stop());
+
+function countsOf(found: readonly TestLog[]) {
+	const by = (name: (log: TestLog) => string) => {
+		const counts: Record<string, number> = {};
+		for (const log of found) counts[name(log)] = (counts[name(log)] ?? 0) + 1;
+		return counts;
+	};
+	return { by_level: by((log) => log.level ?? "info"), by_component: by((log) => log.component || "unknown") };
+}
+
+const windows = fc
+	.tuple(
+		fc.integer({ min: -1_000, max: MINUTES * 60_000 }),
+		fc.oneof(fc.constantFrom(0, 1, 60_000, 120_000), fc.integer({ min: 0, max: MINUTES * 60_000 })),
+		fc.boolean(),
+	)
+	.map(([from, length, whole]) => {
+		const start = START + (whole ? Math.floor(from / 60_000) * 60_000 : from);
+		return { start, end: start + length };
+	});
+
+test("counts of any window are those of its logs, on the minute and off it", async () => {
+	await fc.assert(
+		fc.asyncProperty(windows, async (window) => {
+			const inside = logs.filter(({ ts }) => ts >= window.start && ts < window.end);
+			expect(await asker().ask(logFacets(window))).toMatchObject(countsOf(inside));
+		}),
+		{ numRuns: 60, seed: 1 },
+	);
+});
+
+test("a search finds the same counts and pages as reading everything for each of them", async () => {
+	const window = { start: START, end: END };
+	const text = fc
+		.sample(logArbitrary, { numRuns: 12, seed: 11 })
+		.map(({ message }) => [...message].slice(0, 5).join(""));
+	const component = logs.find((log) => log.component)!.component;
+	let pages = 0;
+	for (const [i, search] of ["", "e", ...text].entries()) {
+		const phrase: Node = { type: "match", field: "message", value: { type: "phrase", text: search } };
+		const level = i % 2 === 0 ? undefined : "error";
+		const of = i % 3 === 0 ? component : undefined;
+		const only: Node[] = [
+			...(level ? [{ type: "match", field: "level", value: { type: "phrase", text: level } } as const] : []),
+			...(of ? [{ type: "match", field: "component", value: { type: "phrase", text: of } } as const] : []),
+		];
+		const all: Node = { type: "and", children: [...only, phrase] };
+		for (const order of ["desc", "asc"] as const) {
+			let after: Position | undefined;
+			do {
+				const page = { limit: 7, order, after };
+				const found = await asker().ask(logSearch(window, phrase, page));
+				const matching = logs.filter((log) => matches(phrase, log));
+				expect(found).toMatchObject(countsOf(matching));
+				expect(found.count(level, of)).toBe(logs.filter((log) => matches(all, log)).length);
+				const told = await asker().ask(logPage(window, all, page, found.times(level, of)));
+				expect(told).toEqual(await asker().ask(logPage(window, all, page)));
+				after = told.next;
+				pages++;
+			} while (after && pages % 4 !== 0);
+		}
+	}
+	expect(pages).toBeGreaterThan(40);
+});
