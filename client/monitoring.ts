@@ -5,6 +5,9 @@ import type {
 	DatabasesAnswer,
 	ErrorAnalysisAnswer,
 	HealthAnswer,
+	IssueAnswer,
+	IssuesAnswer,
+	IssueUpdate,
 	KpiAnswer,
 	KpisAnswer,
 	KpiValueAnswer,
@@ -26,6 +29,8 @@ import type {
 	DatabaseOptions,
 	ErrorAnalysisOptions,
 	HealthOptions,
+	IssueOptions,
+	IssuesOptions,
 	KpisOptions,
 	KpiValueOptions,
 	LogAnalyticsOptions,
@@ -131,6 +136,26 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(`${BASE}/errors/analysis`, { ...options }, call.signal);
 	}
 
+	/** `GET /v1/monitoring/issues`: errors of one fingerprint, with their status. */
+	issues(options: IssuesOptions = {}, call: CallOptions = {}): Promise<IssuesAnswer> {
+		return this.#transport.get(`${BASE}/issues`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/issues/{id}`: one issue with its latest errors, its chain of causes and its counts over time. */
+	issue(issue_id: string, options: IssueOptions = {}, call: CallOptions = {}): Promise<IssueAnswer> {
+		return this.#transport.get(issuePath(issue_id), { ...options }, call.signal);
+	}
+
+	/**
+	 * `PATCH /v1/monitoring/issues/{id}`: resolves, ignores or opens an issue.
+	 *
+	 * @example
+	 * await client.monitoring.updateIssue(issue_id, { status: "resolved", note: "fixed in 1.2" });
+	 */
+	updateIssue(issue_id: string, update: IssueUpdate, call: CallOptions = {}): Promise<IssueAnswer> {
+		return this.#transport.patch(issuePath(issue_id), update, call.signal);
+	}
+
 	/** `GET /v1/monitoring/profiling`: what `profile` recorded of an operation. */
 	getProfilingData(options: ProfilingOptions, call: CallOptions = {}): Promise<ProfilingAnswer> {
 		return this.#transport.get(`${BASE}/profiling`, { ...options }, call.signal);
@@ -181,6 +206,10 @@ export class Monitoring extends Telemetry {
 	userBehavior(options: UserBehaviorOptions = {}, call: CallOptions = {}): Promise<BehaviorAnswer> {
 		return this.#transport.get(`${BASE}/behavior`, { ...options }, call.signal);
 	}
+}
+
+function issuePath(issue_id: string): string {
+	return `${BASE}/issues/${encodeURIComponent(issue_id)}`;
 }
 
 function kpiPath(kpi_id: string): string {

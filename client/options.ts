@@ -11,6 +11,8 @@ import type {
 	ErrorAnalysisQuery,
 	FederatedQuery,
 	HealthQuery,
+	IssueQuery,
+	IssuesQuery,
 	KpisQuery,
 	KpiValueQuery,
 	LogAnalyticsQuery,
@@ -34,7 +36,7 @@ import type {
 export type Time = string | number | Date;
 
 type Instants = "start" | "end" | "as_of" | "start_time" | "end_time" | "since";
-type Lists = "metrics" | "group_by" | "components" | "databases" | "breakdown_by";
+type Lists = "metrics" | "group_by" | "components" | "databases" | "breakdown_by" | "status";
 
 /** A route's parameters: Dates for instants, arrays for lists, booleans and numbers as such. */
 type Options<Query> = {
@@ -60,6 +62,8 @@ export type NetworkOptions = Options<NetworkQuery>;
 export type QueryLogsOptions = Options<LogsQuery>;
 export type LogAnalyticsOptions = Options<LogAnalyticsQuery>;
 export type ErrorAnalysisOptions = Options<ErrorAnalysisQuery>;
+export type IssuesOptions = Options<IssuesQuery>;
+export type IssueOptions = Options<IssueQuery>;
 export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
 export type KpisOptions = Options<KpisQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;

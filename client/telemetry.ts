@@ -1,6 +1,6 @@
 // What an application reports about itself: records into the batch, stamped when they happen rather than when they are sent.
 import type { BatchRecord, ErrorRecord, EventRecord, LogRecord, MetricPoint } from "../schema/wire/ingest.ts";
-import { errorRecord } from "./error-record.ts";
+import { errorContext, errorRecord } from "./error-record.ts";
 import { toJson } from "./json.ts";
 import type { Time } from "./options.ts";
 import { Profile, type ProfileExtras, whenDone } from "./profile.ts";
@@ -11,9 +11,14 @@ type Timed<Record> = Omit<Record, "timestamp"> & { timestamp?: Time | undefined 
 export type MetricOptions = Timed<MetricPoint>;
 export type EventOptions = Timed<EventRecord>;
 export type LogOptions = Timed<LogRecord>;
-export type ErrorOptions = Timed<ErrorRecord>;
+/** Whom an error met, and where it belongs: the server finds both in the context. */
+interface ErrorIds {
+	user_id?: string | undefined;
+	trace_id?: string | undefined;
+}
+export type ErrorOptions = Timed<ErrorRecord> & ErrorIds;
 /** What goes with a thrown value. */
-export type ErrorExtras = Pick<ErrorOptions, "context" | "severity" | "component" | "timestamp">;
+export type ErrorExtras = Pick<ErrorOptions, "context" | "severity" | "component" | "timestamp" | keyof ErrorIds>;
 
 export class Telemetry {
 	readonly #add: (line: string) => void;
@@ -39,13 +44,20 @@ export class Telemetry {
 	}
 
 	/**
-	 * Records an error: whatever was thrown, with its chain of causes, or the members spelled out.
+	 * Records an error: whatever was thrown, with its chain of causes and the members of an AggregateError, or the members spelled
+	 * out. Errors of one type from the same calls are one issue. It never throws, and a context that the server would refuse is cut
+	 * down rather than the report lost.
 	 *
 	 * @example
 	 * try { await infer(); } catch (error) { client.monitoring.reportError(error, { context: { model } }); }
 	 */
 	reportError(error: unknown, extras: ErrorExtras = {}): void {
-		this.#record("error", { ...(isErrorOptions(error) ? error : errorRecord(error)), ...extras });
+		const { user_id, trace_id, ...record }: ErrorOptions = {
+			...(isErrorOptions(error) ? error : errorRecord(error)),
+			...extras,
+		};
+		const context = errorContext(record.context, { user_id, trace_id });
+		this.#record("error", context === undefined ? record : { ...record, context });
 	}
 
 	/**
@@ -85,5 +97,9 @@ export class Telemetry {
 }
 
 function isErrorOptions(value: unknown): value is ErrorOptions {
-	return typeof value === "object" && value !== null && !(value instanceof Error) && "error_message" in value;
+	try {
+		return typeof value === "object" && value !== null && !(value instanceof Error) && "error_message" in value;
+	} catch {
+		return false;
+	}
 }

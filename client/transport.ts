@@ -64,6 +64,12 @@ export class Transport {
 		});
 	}
 
+	/** PATCH of JSON, tried once: a second one may undo what somebody else did after the first. */
+	patch<Answer>(path: string, body: object, signal?: AbortSignal): Promise<Answer> {
+		const headers = { "content-type": "application/json" };
+		return this.#request(path, { method: "PATCH", body: JSON.stringify(body), headers, ...(signal && { signal }) });
+	}
+
 	/** DELETE, tried once: a second one would not find what the first one deleted. */
 	delete(path: string, signal?: AbortSignal): Promise<void> {
 		return this.#request(path, { method: "DELETE", ...(signal && { signal }) });
