@@ -1,6 +1,7 @@
 /** Streams: routes whose answer goes on. Keys, roles and limits are those of every route; keys may come in the address too. */
 import { upgradeWebSocket } from "@hono/node-server";
 import { type Context, Hono } from "hono";
+import { createMiddleware } from "hono/factory";
 import type { WebSocket } from "ws";
 import type { RequireRole } from "../../http/auth.ts";
 import type { AppEnv } from "../../http/env.ts";
@@ -127,11 +128,7 @@ export function createLive(options: LiveOptions): Live {
 			const viewer = requireRole("analytics_viewer", { acceptQueryKey: true });
 			app.get(METRICS_PATH, checkOrigin(origins), viewer, metricsStream);
 			app.get(LOG_STREAM_PATH, checkOrigin(origins), viewer, logStream(logHub, streams, onError));
-			app.get(REALTIME_PATH, checkOrigin(origins), viewer, realtime, () => {
-				throw new ApiError(426, "This is a WebSocket: connect with ws:// or wss://", {
-					headers: { Upgrade: "websocket", Connection: "Upgrade" },
-				});
-			});
+			app.get(REALTIME_PATH, checkOrigin(origins), viewer, onlyUpgrades, realtime);
 			return app;
 		},
 		get counts() {
@@ -144,6 +141,14 @@ export function createLive(options: LiveOptions): Live {
 		},
 	};
 }
+
+/** Before anything is prepared for a connection that will not be one. */
+const onlyUpgrades = createMiddleware<AppEnv>(async (c, next) => {
+	if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+		throw new ApiError(426, "This is a WebSocket: connect with ws:// or wss://", { headers: { Upgrade: "websocket" } });
+	}
+	await next();
+});
 
 export const LIVE_DOCS: readonly RouteDoc[] = [
 	LOG_STREAM_DOC,
