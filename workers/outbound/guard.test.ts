@@ -1,9 +1,9 @@
 // What must not be reached through the door, with servers that would notice.
 import { inspect } from "node:util";
 import { afterEach, expect, test } from "vitest";
+import { certificate, httpServer, httpsServer, nameServer, tcpServer } from "../../tests/support/loopback.ts";
 import type { OutboundError } from "./errors.ts";
 import { openOutbound } from "./outbound.ts";
-import { certificate, httpServer, httpsServer, nameServer, tcpServer } from "./test-servers.ts";
 
 const cleanup: (() => unknown)[] = [];
 afterEach(async () => {
@@ -275,7 +275,7 @@ test("no error shows a path, a query, a password or a header", async () => {
 		{ url: "hunter2" },
 		{ url: "http://%zzhunter2:%zz@127.0.0.1:1/" },
 		{ url: at(25) },
-		{ url: at(1) },
+		{ url: at(2) },
 		{ url: at(garbage.port) },
 		{ url: at(reset.port) },
 		{ url: at(silent.port), limits },

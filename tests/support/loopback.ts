@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import type { Lookup } from "./connect.ts";
+import type { Lookup } from "../../workers/outbound/connect.ts";
 
 export interface TestServer {
 	readonly port: number;
@@ -23,7 +23,11 @@ export function certificate(name: "good" | "expired"): string {
 }
 
 export function tcpServer(onSocket: (socket: Socket) => void, host?: string): Promise<TestServer> {
-	return serve(createServer(onSocket), host);
+	// Who reads nothing does not see the other side go.
+	return serve(
+		createServer((socket) => onSocket(socket.resume())),
+		host,
+	);
 }
 
 export function httpServer(handler: RequestListener, host?: string): Promise<TestServer> {
@@ -36,11 +40,12 @@ export function httpsServer(handler: RequestListener, pem: string): Promise<Test
 
 async function serve(server: Server, host = "127.0.0.1"): Promise<TestServer> {
 	const open = new Set<Socket>();
-	const closed: Promise<unknown>[] = [];
+	const closed: Promise<void>[] = [];
 	server.on("connection", (socket) => {
 		open.add(socket);
 		socket.on("error", () => {});
-		closed.push(once(socket, "close").then(() => open.delete(socket)));
+		closed.push(new Promise((resolve) => socket.on("close", () => resolve())));
+		socket.on("close", () => open.delete(socket));
 	});
 	server.listen(0, host);
 	await once(server, "listening");
@@ -60,8 +65,8 @@ async function serve(server: Server, host = "127.0.0.1"): Promise<TestServer> {
 	};
 }
 
-/** Answers to one question: text in the form of the record type, undefined for "no such name". */
-type Answer = (name: string, type: "A" | "AAAA" | "MX" | "TXT") => string[] | undefined;
+/** Records as text in the form of their type; undefined for "no such name". */
+type Answer = (name: string, type: "A" | "AAAA" | "MX" | "TXT") => string[] | "silence" | undefined;
 
 const TYPES = { 1: "A", 28: "AAAA", 15: "MX", 16: "TXT" } as const;
 
@@ -79,6 +84,7 @@ export async function nameServer(answer: Answer) {
 		const type = TYPES[code as keyof typeof TYPES];
 		questions.push(`${type} ${labels.join(".")}`);
 		const records = answer(labels.join("."), type);
+		if (records === "silence") return;
 		const head = Buffer.alloc(12);
 		message.copy(head, 0, 0, 2);
 		head.writeUInt16BE(records ? 0x8180 : 0x8183, 2);
