@@ -1,6 +1,7 @@
 // Ingest and query as processes of their own, on a ClickHouse and a Redis: streams outlive each of them going away.
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Client } from "../client/index.ts";
 import { type Engine, startEngine } from "../engine/supervisor.ts";
 import { type EmbeddedRedis, startRedis } from "../workers/redis.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
@@ -119,6 +120,57 @@ test("a query process that stops says so, and after its restart a new stream beg
 	expect(eventsAgain.messages[0]).toMatchObject({ "restart.gauge": meanwhile, snapshot: true });
 	await untilShown(again, eventsAgain);
 });
+
+test("who reads logs is shown every line once, across restarts of Redis, of ingest and of query", async () => {
+	const [shown, gaps, sent]: [string[], unknown[], string[]] = [[], [], []];
+	const stream = new Client({ apiKey: query.adminKey, baseUrl: query.url }).monitoring.logStream({
+		...{ query: "component:restart", snapshot: 0 },
+	});
+	let isOpen = false;
+	stream
+		.onData(({ message }) => shown.push(message))
+		.onGap((gap) => gaps.push(gap))
+		.onOpen(() => {
+			isOpen = true;
+		})
+		.start();
+	await until(() => isOpen);
+	const log = async (message: string) => {
+		sent.push(message);
+		const answer = await ingest.request("/v1/ingest/logs", { body: { message, component: "restart" } });
+		expect(answer.status).toBe(202);
+	};
+	const some = async (what: string) => {
+		for (let n = 0; n < 5; n++) await log(`${what} ${n}`);
+	};
+	const allShown = () =>
+		until(() => sent.every((message) => shown.includes(message)), { deadline_ms: 40_000, what: "all lines" });
+
+	await some("at first");
+	await allShown();
+
+	await proxy.refuse();
+	await some("while Redis is away");
+	await proxy.restore();
+	await some("Redis is back");
+	await allShown();
+
+	await ingest.kill("SIGKILL");
+	ingest = await start("ingest");
+	await some("from another ingest");
+	await allShown();
+
+	const { port } = new URL(query.url);
+	await query.stop();
+	await some("while query is away");
+	query = await start("query", port);
+	await some("query is back");
+	await allShown();
+
+	stream.stop();
+	expect([...shown].sort()).toEqual([...sent].sort());
+	expect(gaps).toEqual([]);
+}, 180_000);
 
 test("a key that is revoked in another process ends its streams within seconds", async () => {
 	const created = await ingest.request("/v1/keys", { body: { name: "viewer", roles: ["analytics_viewer"] } });

@@ -23,6 +23,7 @@ const TICK_MS = 1_000;
 /** Ticks between two messages that tell idle readers where they are. */
 const PLACE_TICKS = 15;
 const TOO_MANY = `more than ${LINES_PER_SECOND} lines a second match`;
+const TOO_LONG = "lines were missed on the way here, for too long to read all of them afterwards";
 const NOT_STORED = "lines were missed on the way here and could not be read afterwards";
 
 export interface ProjectLogsOptions {
@@ -132,10 +133,13 @@ export class ProjectLogs implements Watcher {
 		this.#pass(logs, source);
 	}
 
-	interrupted(): void {
-		const now = this.#options.now();
-		const last = Math.max(0, ...[...this.#lastOf.values()].map(({ at }) => at));
-		this.#miss(idAt(Math.min(last === 0 ? now : last - FIRST_LOOK_MS, now - 2 * STORED_MS)));
+	interrupted(away_ms: number): void {
+		const since = this.#options.now() - away_ms;
+		// Lines of processes that were heard all the while would come twice, once they are forgotten.
+		const isMixed = [...this.#lastOf.values()].some(({ at }) => at > since);
+		const known = this.#options.now() - REMEMBERED_MS + STORED_MS;
+		if (isMixed && since < known) this.#lose(null, TOO_LONG);
+		this.#miss(idAt((isMixed ? Math.max(since, known) : since) - STORED_MS));
 	}
 
 	close(): void {
@@ -192,7 +196,7 @@ export class ProjectLogs implements Watcher {
 		let from = after;
 		if (receivedAt(String(after)) < now - LONGEST_MS) {
 			from = idAt(now - LONGEST_MS);
-			this.#lose(null, "lines were missed on the way here, for too long to read all of them afterwards");
+			this.#lose(null, TOO_LONG);
 		}
 		this.#missed.push({ after: from, at: now, looked: false });
 	}
