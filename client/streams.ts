@@ -1,5 +1,5 @@
 // What each stream of the API asks for and sends.
-import type { LogMessage, RealtimeMessage } from "../schema/wire/index.ts";
+import type { LogMessage, LogStreamQuery, MetricsStreamQuery, RealtimeMessage } from "../schema/wire/index.ts";
 import { errorOf } from "./errors.ts";
 import { eventStream } from "./event-stream.ts";
 import type { CallOptions } from "./options.ts";
@@ -12,6 +12,9 @@ const LOGS_PATH = "/v1/monitoring/logs/stream";
 const REALTIME_PATH = "/ws/analytics/realtime";
 /** More lines than a server sends once more. */
 const REMEMBERED_LINES = 20_000;
+
+/** Parameters of a route, by the names that it knows. */
+type Names<Asked> = { [Name in keyof Asked]?: unknown };
 
 export interface MetricsStreamOptions {
 	/** Metrics of the catalogue, metrics as they are sent, `name:aggregation`, or patterns such as `system.*`. */
@@ -62,7 +65,7 @@ export function metricsStream(
 	{ metrics, interval_seconds }: MetricsStreamOptions,
 	call: CallOptions,
 ): LiveStream<MetricsUpdate> {
-	const query: Query = { metrics: joined(metrics), interval_seconds };
+	const query = { metrics: joined(metrics), interval_seconds } satisfies Names<MetricsStreamQuery>;
 	return new LiveStream(
 		{
 			connect: (position, signal) => eventStream(transport, METRICS_PATH, query, position, signal),
@@ -75,7 +78,10 @@ export function metricsStream(
 
 export function logStream(transport: Transport, options: LogStreamOptions, call: CallOptions): LiveStream<LogMessage> {
 	const { filters, components, query, level, snapshot } = options;
-	const asked: Query = { filters: joined(filters), components: joined(components), query, level, snapshot };
+	const asked = {
+		...{ filters: joined(filters), components: joined(components) },
+		...{ query, level, snapshot },
+	} satisfies Names<LogStreamQuery>;
 	const isNew = once(REMEMBERED_LINES);
 	return new LiveStream(
 		{

@@ -187,6 +187,19 @@ test("lines that were accepted just before, or lost on the way, or had no room, 
 	expect(screen.gaps).toEqual([]);
 });
 
+test("a query finds its lines among more than can be told or fetched", async () => {
+	const bus = new LocalBus();
+	const source = new Source("crowd", bus);
+	const screen = await watch(hubOn(bus), "crowd", { query: "needle", snapshot: 0 });
+	source.tell([source.line("needle told")]);
+	const crowd = Array.from({ length: 8_000 }, (_, n) => source.line(n % 4_000 === 0 ? `needle ${n}` : `hay ${n}`));
+	source.tell([], { leftOut: crowd.length });
+	await source.store(crowd);
+	await until(() => screen.lines.length === 3);
+	expect(screen.lines).toEqual(["needle told", "needle 0", "needle 4000"]);
+	expect(screen.gaps).toEqual([]);
+});
+
 test("who asks for no snapshot is sent nothing from before", async () => {
 	const bus = new LocalBus();
 	const source = new Source("none", bus);

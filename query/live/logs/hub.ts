@@ -7,7 +7,7 @@ import type { Queries } from "../../run.ts";
 import type { LiveFeed } from "../feed.ts";
 import { sseEvent } from "../sse.ts";
 import { decodePlace, encodePlace, idAt, type Place, receivedAt } from "./place.ts";
-import { ProjectLogs, STORED_MS } from "./project-logs.ts";
+import { LINGER_MS, ProjectLogs, STORED_MS } from "./project-logs.ts";
 import { gapMessage, lineMessage, Reader, type Sink } from "./reader.ts";
 import { MAX_LINES, type Passed } from "./ring.ts";
 
@@ -15,8 +15,6 @@ import { MAX_LINES, type Passed } from "./ring.ts";
 const DAY_MS = 86_400_000;
 /** Lines may be stamped so far ahead of the time of their receipt (ingest refuses later ones). */
 const AHEAD_MS = 3_600_000;
-/** Lines that wait for somebody who comes back are kept so long after the last reader left. */
-const LINGER_MS = 60_000;
 const TOO_SLOW = "more lines came while the latest ones were read than are kept";
 
 export interface LogHubOptions {
@@ -75,8 +73,8 @@ export class LogHub {
 		if (!logs) {
 			logs = new ProjectLogs({
 				...{ project, feed, now },
-				receivedAfter: (id, limit) =>
-					queries.of(project).ask(linesReceivedAfter(this.#window(receivedAt(id)), undefined, id, limit)),
+				receivedAfter: (filter, id, limit) =>
+					queries.of(project).ask(linesReceivedAfter(this.#window(receivedAt(id)), filter, id, limit)),
 			});
 			this.#projects.set(project, logs);
 		}

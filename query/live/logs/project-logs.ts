@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { LiveFrame, LiveLog } from "../../../schema/live/frames.ts";
-import { type Node, print } from "../../logs/ast.ts";
+import { join, type Node, print } from "../../logs/ast.ts";
 import { type LogMatcher, MatchedLog, matcher } from "../../logs/matcher.ts";
 import type { StoredLines } from "../../measures/log-lines.ts";
 import type { LiveFeed, Watcher } from "../feed.ts";
@@ -15,6 +15,8 @@ export const LINES_PER_SECOND = 1_000;
 export const STORED_MS = 10_000;
 /** When to look there for lines that were not heard of: most are stored the first time, the others the second. */
 const FIRST_LOOK_MS = 2_000;
+/** Everything is kept so long for readers who come back. */
+export const LINGER_MS = 60_000;
 /** What was missed longer ago is not looked for. */
 const LONGEST_MS = 3_600_000;
 /** Lines that are fetched at once. */
@@ -29,8 +31,8 @@ const NOT_STORED = "lines were missed on the way here and could not be read afte
 export interface ProjectLogsOptions {
 	readonly project: string;
 	readonly feed: LiveFeed;
-	/** Lines received after the one of this id, whatever they are. */
-	readonly receivedAfter: (id: string, limit: number) => Promise<StoredLines>;
+	/** Lines that match and were received after the one of this id. */
+	readonly receivedAfter: (filter: Node | undefined, id: string, limit: number) => Promise<StoredLines>;
 	/** Milliseconds since the epoch. */
 	readonly now: () => number;
 }
@@ -45,8 +47,11 @@ interface Missed {
 
 /** Readers of one query. */
 interface Group {
+	readonly query: Node | undefined;
 	readonly matches: LogMatcher;
 	readonly readers: Set<Reader>;
+	/** When the last of them left: its lines are looked for a while longer, for whom of them comes back. */
+	leftAt: number | undefined;
 	sent: number;
 	skipped: number;
 }
@@ -100,18 +105,18 @@ export class ProjectLogs implements Watcher {
 		const key = query === undefined ? "" : print(query);
 		let group = this.#groups.get(key);
 		if (!group) {
-			group = { matches: matcher(query), readers: new Set(), sent: 0, skipped: 0 };
+			group = { query, matches: matcher(query), readers: new Set(), leftAt: undefined, sent: 0, skipped: 0 };
 			this.#groups.set(key, group);
 		}
 		group.readers.add(reader);
+		group.leftAt = undefined;
 		setTimeout(() => reader.settle(), REMEMBERED_MS).unref();
 	}
 
 	leave(query: Node | undefined, reader: Reader): void {
 		const key = query === undefined ? "" : print(query);
 		const group = this.#groups.get(key);
-		if (!group?.readers.delete(reader)) return;
-		if (group.readers.size === 0) this.#groups.delete(key);
+		if (group?.readers.delete(reader) && group.readers.size === 0) group.leftAt = this.#options.now();
 	}
 
 	/** Where a reader is who has all that has gone by. */
@@ -161,6 +166,7 @@ export class ProjectLogs implements Watcher {
 			passed.push({ log, matched: new MatchedLog(log), bytes: undefined, place });
 		}
 		for (const group of this.#groups.values()) {
+			if (group.readers.size === 0) continue;
 			const messages: LineMessage[] = [];
 			for (const line of passed) {
 				if (!group.matches(line.matched)) continue;
@@ -210,7 +216,7 @@ export class ProjectLogs implements Watcher {
 		const isLast = due.some(({ looked }) => looked);
 		this.#looking = true;
 		try {
-			const { lines, more } = await this.#options.receivedAfter(String(after), MAX_FETCHED);
+			const { lines, more } = await this.#options.receivedAfter(this.#wanted(), String(after), MAX_FETCHED);
 			this.#pass(lines, undefined);
 			if (more && isLast) this.#lose(null, "more lines were missed on the way here than can be read afterwards");
 		} catch {
@@ -222,6 +228,13 @@ export class ProjectLogs implements Watcher {
 		}
 	}
 
+	/** What any of them reads. */
+	#wanted(): Node | undefined {
+		const queries = [...this.#groups.values()].map(({ query }) => query);
+		const nodes = queries.filter((query) => query !== undefined);
+		return nodes.length === 0 || nodes.length < queries.length ? undefined : join("or", nodes);
+	}
+
 	#lose(lost: number | null, reason: string): void {
 		const seq = this.ring.seq + 1;
 		const place = encodePlace({ run: this.run, seq, received: String(this.#received()) });
@@ -231,7 +244,8 @@ export class ProjectLogs implements Watcher {
 
 	#everySecond(): void {
 		void this.#look();
-		for (const group of this.#groups.values()) {
+		for (const [key, group] of this.#groups) {
+			if (group.leftAt !== undefined && this.#options.now() - group.leftAt > LINGER_MS) this.#groups.delete(key);
 			if (group.skipped > 0) {
 				const message = gapMessage(group.skipped, TOO_MANY, this.place());
 				for (const reader of group.readers) reader.tell(message);
