@@ -36,11 +36,12 @@ export const logMessage = logEntry.extend({
 });
 export type LogMessage = z.infer<typeof logMessage>;
 
-/** The event `live`: what follows is new. */
-export const logLive = z.object({ snapshot: z.number().int().describe("Lines that came before it.") });
-
-/** The event `gap`. */
-export const logGap = z.object({
-	skipped: z.number().int().nullable().describe("Lines that were left out; null when it is not known how many."),
-	reason: z.string(),
-});
+/** The data of an event, told apart by its name: `log`, `live` (what follows is new), `gap`. */
+export const logStreamEvent = z.union([
+	logMessage,
+	z.object({ snapshot: z.int().describe("Lines that came before it.") }),
+	z.object({
+		skipped: z.int().nullable().describe("Lines that were left out; null when it is not known how many."),
+		reason: z.string(),
+	}),
+]);

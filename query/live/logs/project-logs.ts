@@ -178,7 +178,9 @@ export class ProjectLogs implements Watcher {
 				line.bytes ??= lineMessage(line.log, line.place);
 				messages.push({ log: line.log, bytes: line.bytes });
 			}
-			if (messages.length > 0) for (const reader of group.readers) reader.send(messages, source === undefined);
+			if (messages.length === 0) continue;
+			const bytes = messages.map((message) => message.bytes);
+			for (const reader of group.readers) reader.send(messages, bytes, source === undefined);
 		}
 	}
 

@@ -25,11 +25,22 @@ export class Reader {
 		this.#isNew = isNew;
 	}
 
-	/** @param messages the same for all readers; @param found whether they were found in ClickHouse rather than heard of */
-	send(messages: readonly LineMessage[], found: boolean): void {
-		const [shown, isNew] = [this.#shown, this.#isNew];
-		const wanted = messages.filter(({ log }) => !shown?.has(log.id) && (!found || isNew === undefined || isNew(log)));
-		if (wanted.length > 0) this.#sink.send(wanted.map(({ bytes }) => bytes));
+	/**
+	 * @param messages the same for all readers
+	 * @param bytes of all of them
+	 * @param found whether they were found in ClickHouse rather than heard of
+	 */
+	send(messages: readonly LineMessage[], bytes: readonly Buffer[], found: boolean): void {
+		const [shown, isNew] = [this.#shown, found ? this.#isNew : undefined];
+		if (shown === undefined && isNew === undefined) {
+			this.#sink.send(bytes);
+			return;
+		}
+		const wanted = bytes.filter((_, i) => {
+			const { log } = messages[i]!;
+			return !shown?.has(log.id) && (isNew === undefined || isNew(log));
+		});
+		if (wanted.length > 0) this.#sink.send(wanted);
 	}
 
 	tell(message: Buffer): void {

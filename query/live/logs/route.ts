@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { AppEnv } from "../../../http/env.ts";
 import type { RouteDoc } from "../../../http/openapi.ts";
 import { parseQuery } from "../../../http/validate.ts";
-import { logMessage, logStreamQuery } from "../../../schema/wire/index.ts";
+import { logStreamEvent, logStreamQuery } from "../../../schema/wire/index.ts";
 import { openSse } from "../sse.ts";
 import type { Streams } from "../streams.ts";
 import { filterOf } from "./filter.ts";
@@ -45,6 +45,6 @@ export const LOG_STREAM_DOC: RouteDoc = {
 	tag: "Streams",
 	role: "analytics_viewer",
 	query: logStreamQuery,
-	answers: { 200: logMessage },
+	answers: { 200: logStreamEvent },
 	answerType: "text/event-stream",
 };
