@@ -30,6 +30,8 @@ export const TENANT_TABLES = [
 	"model_calls",
 	"model_hours",
 	"model_days",
+	"alert_transitions",
+	"alert_instances",
 ] as const;
 
 const SCOPE = "WHERE project = {project:String}";

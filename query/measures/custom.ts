@@ -12,6 +12,7 @@ import {
 	unbiased,
 } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
+import { amongSql, tagOf } from "./among.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { named, ofComponent, seriesWhere } from "./series.ts";
 
@@ -40,6 +41,8 @@ export interface CustomQuery {
 	readonly kinds: readonly string[];
 	/** Tags to keep apart. */
 	readonly groupBy: readonly string[];
+	/** Only series with these tags. */
+	readonly filter?: Readonly<Record<string, string>>;
 	/** Seconds of a bucket by its start, for rates. */
 	readonly seconds: (t: number) => number;
 }
@@ -92,8 +95,7 @@ GROUP BY ${GROUPED(query)} t`,
 function quantileQuestion(scope: Scope, query: CustomQuery, level: number): Question<CustomValue[]> {
 	const params = new Params();
 	const index = QUANTILES.indexOf(level as (typeof QUANTILES)[number]) + 1;
-	const sketched =
-		query.kinds.length === 1 && query.kinds[0] === "distribution" && query.groupBy.every((tag) => tag === "component");
+	const sketched = query.kinds.length === 1 && query.kinds[0] === "distribution" && isOfComponents(query);
 	const name = `metric.${query.aggregation}`;
 	if (sketched) {
 		const grouped = query.groupBy.length > 0;
@@ -133,13 +135,22 @@ FROM (${points}) AS found${groupJoin(params, query)} GROUP BY ${GROUPED(query)} 
 	};
 }
 
+/** Whether components, the only ones that sketches are kept apart by, tell all that is asked for. */
+function isOfComponents({ groupBy, filter = {} }: CustomQuery): boolean {
+	return groupBy.every((tag) => tag === "component") && Object.keys(filter).length === 0;
+}
+
 const GROUPED = (query: CustomQuery) => (query.groupBy.length > 0 ? "group," : "");
 
 function seriesFilter(params: Params, scope: Scope, query: CustomQuery): string {
 	const name = named(params, [query.metric]);
-	return scope.component === undefined
-		? name
-		: `${name} AND ${seriesWhere(params, [query.metric], ofComponent(params, scope.component))}`;
+	const predicates = [
+		...(scope.component === undefined ? [] : [ofComponent(params, scope.component)]),
+		...(Object.keys(query.filter ?? {}).length === 0
+			? []
+			: [amongSql(params, { groupBy: [], filter: query.filter! }, tagOf).where]),
+	];
+	return [name, ...predicates.map((predicate) => seriesWhere(params, [query.metric], predicate))].join(" AND ");
 }
 
 function groupJoin(params: Params, query: CustomQuery): string {

@@ -3,6 +3,7 @@ import type { LivePart } from "../../schema/live/frames.ts";
 import { seriesRows } from "../plan/scan.ts";
 import { meanOf } from "../quotient.ts";
 import { from, Params, type Question } from "../sql.ts";
+import { ALL, type Among, amongSql, type Grouped, tagOf } from "./among.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { HOST, named, ofComponent, seriesWhere } from "./series.ts";
 
@@ -41,6 +42,20 @@ export interface Utilization {
  * what was not idle of their increasing times.
  */
 export function utilization(scope: Scope): Question<Record<string, Map<number, Utilization>>> {
+	const question = utilizationAmong(scope, ALL);
+	return {
+		...question,
+		name: "utilization",
+		read: (rows) => {
+			const found = question.read(rows);
+			const byBucket = (name: string) => new Map(found[name]!.map((one) => [one.t, one]));
+			return { [CPU]: byBucket(CPU), [MEMORY]: byBucket(MEMORY) };
+		},
+	};
+}
+
+/** {@link utilization} of some series, apart by their tags: the mean is over the hosts of each group. */
+export function utilizationAmong(scope: Scope, among: Among): Question<Record<string, Grouped<Utilization>[]>> {
 	const params = new Params();
 	const names = [CPU, MEMORY, CPU_TIME];
 	const rows = seriesRows(params, {
@@ -50,24 +65,25 @@ export function utilization(scope: Scope): Question<Record<string, Map<number, U
 		columns: ["n", "sum", "min", "max"],
 	});
 	const component = scope.component === undefined ? "1" : ofComponent(params, scope.component);
+	const { where, group } = amongSql(params, among, tagOf);
+	const series = `${named(params, names)} AND (${USED} OR name = '${CPU_TIME}') AND (${component}) AND ${where}`;
 	// Of times the total is what was busy, and the seconds stand for the samples.
 	return {
-		name: "utilization",
+		name: "utilization_among",
 		params,
-		sql: `SELECT t, name, avg(total / samples) AS host_mean, sum(total) / sum(samples) AS sample_mean, max(top) AS peak
+		sql: `SELECT group, t, name, avg(total / samples) AS host_mean, sum(total) / sum(samples) AS sample_mean, max(top) AS peak
 FROM (
-	SELECT t, found.name AS name, host, sum(multiIf(timed, if(idle, 0, sum), idle, n - sum, sum)) AS total,
+	SELECT group, t, found.name AS name, host, sum(multiIf(timed, if(idle, 0, sum), idle, n - sum, sum)) AS total,
 		sum(if(timed, sum, toFloat64(n))) AS samples, maxOrNullIf(if(idle, 1 - min, max), NOT timed) AS top
 	FROM ${rows} AS found
-	INNER JOIN (SELECT DISTINCT series_id, ${HOST} AS host, (${IDLE}) AS idle, name = '${CPU_TIME}' AS timed
-		${from("series", `${named(params, names)} AND (${USED} OR name = '${CPU_TIME}') AND (${component})`)}) AS of USING (series_id)
-	GROUP BY t, name, host HAVING samples > 0
-) GROUP BY t, name`,
+	INNER JOIN (SELECT DISTINCT series_id, ${group}, ${HOST} AS host, (${IDLE}) AS idle, name = '${CPU_TIME}' AS timed
+		${from("series", series)}) AS of USING (series_id)
+	GROUP BY group, t, name, host HAVING samples > 0
+) GROUP BY group, t, name`,
 		read: (found) => {
-			const of = new Map(names.map((name) => [name, new Map<number, Utilization>()]));
-			for (const row of found) of.get(row.name as string)!.set(row.t as number, row as unknown as Utilization);
-			const cpu = of.get(CPU)!;
-			return { [CPU]: cpu.size > 0 ? cpu : of.get(CPU_TIME)!, [MEMORY]: of.get(MEMORY)! };
+			const of = (name: string) => found.filter((row) => row.name === name) as unknown as Grouped<Utilization>[];
+			const sampled = of(CPU);
+			return { [CPU]: sampled.length > 0 ? sampled : of(CPU_TIME), [MEMORY]: of(MEMORY) };
 		},
 	};
 }

@@ -1,7 +1,8 @@
 /** Requests, errors and response times, in milliseconds. */
 import type { LivePart } from "../../schema/live/frames.ts";
-import { between, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketchRows, unbiased } from "../plan/scan.ts";
+import { between, bucketOf, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketchRows, unbiased } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
+import { type Among, amongSql, type Grouped, tagOf } from "./among.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { named, seriesWhere } from "./series.ts";
 
@@ -55,6 +56,49 @@ export function traffic(scope: Scope): Question<Map<number, Traffic>> {
 	sum(sum * ${TO_MS}) AS latency_sum_ms, max(max * ${TO_MS}) AS latency_max_ms
 FROM ${rows} GROUP BY t`,
 		read: (found) => new Map(found.map((row) => [row.t as number, row as unknown as Traffic])),
+	};
+}
+
+/** Traffic of some series, apart by their tags. */
+export function trafficAmong(scope: Scope, among: Among): Question<Grouped<Traffic>[]> {
+	const params = new Params();
+	const rows = seriesRows(params, {
+		plan: planOf(scope),
+		buckets: scope.buckets,
+		where: named(params, HTTP_NAMES),
+		columns: ["n", "sum", "max"],
+	});
+	const { where, group } = amongSql(params, among, tagOf);
+	return {
+		name: "traffic_among",
+		params,
+		sql: `SELECT group, t, sum(n) AS requests, sumIf(n, bad) AS failed,
+	sum(sum * ${TO_MS}) AS latency_sum_ms, max(max * ${TO_MS}) AS latency_max_ms
+FROM ${rows} AS found
+INNER JOIN (SELECT DISTINCT series_id, ${group}, (${FAILED}) AS bad ${from("series", `${named(params, HTTP_NAMES)} AND ${where}`)}) AS of
+	USING (series_id)
+GROUP BY group, t`,
+		read: (found) => found as unknown as Grouped<Traffic>[],
+	};
+}
+
+/**
+ * Quantiles of the response times of some series, apart by their tags: from raw points, since sketches know no tag.
+ * @throws RetentionError
+ */
+export function latencyQuantilesAmong(scope: Scope, among: Among): Question<Grouped<LatencyQuantiles>[]> {
+	planOf(scope, true);
+	const params = new Params();
+	const { where, group } = amongSql(params, among, tagOf);
+	const inWindow = `${named(params, HTTP_NAMES)} AND ${between(params, "ts", scope.start, scope.end)}`;
+	return {
+		name: "latency_quantiles_among",
+		params,
+		sql: `SELECT group, t, quantilesDD${SKETCH}(${sketchable("ms")}) AS q
+FROM (SELECT series_id, ${bucketOf(params, scope.buckets, "ts")} AS t, value * ${TO_MS} AS ms ${from("points", inWindow)}) AS found
+INNER JOIN (SELECT DISTINCT series_id, ${group} ${from("series", `${named(params, HTTP_NAMES)} AND ${where}`)}) AS of USING (series_id)
+GROUP BY group, t`,
+		read: (found) => found.map(({ group, t, q }) => ({ group, t, ...quantilesOf(q as number[], 1) }) as never),
 	};
 }
 
@@ -116,19 +160,14 @@ export function latencyQuantiles(scope: Scope, { names, raw }: LatencySource): Q
 		name: "latency_quantiles",
 		params,
 		sql: `SELECT t, quantilesDDMerge${SKETCH}(state) AS q FROM ${rows} GROUP BY t`,
-		read: (found) =>
-			new Map(
-				found.map((row) => {
-					const [p50, p90, p95, p99] = (row.q as number[]).map((value) => unbiased(value) * scale) as [
-						number,
-						number,
-						number,
-						number,
-					];
-					return [row.t as number, { p50, p90, p95, p99 }];
-				}),
-			),
+		read: (found) => new Map(found.map((row) => [row.t as number, quantilesOf(row.q as number[], scale)])),
 	};
+}
+
+/** Of a sketch's answer. */
+function quantilesOf(answer: readonly number[], scale: number): LatencyQuantiles {
+	const [p50, p90, p95, p99] = answer.map((value) => unbiased(value) * scale) as [number, number, number, number];
+	return { p50, p90, p95, p99 };
 }
 
 /** 0.95 quantile of the response times of each component in milliseconds, from raw points: for windows of minutes. */

@@ -72,7 +72,8 @@ export function plan(request: PlanRequest): Plan {
 		: LADDER.filter((tier) => boundaries.every((at) => at % tier.step_seconds === 0));
 	const main = serving.at(-1);
 	const isRawKept = start >= keptFrom("raw", request);
-	const ends = isRawKept ? END_TIERS : [...END_TIERS, OLD_END_TIER];
+	// Windows that are asked for every minute are of minutes: a point more or less is not worth the raw points of all series.
+	const ends = isRawKept && !buckets?.trailing ? END_TIERS : [...END_TIERS, OLD_END_TIER];
 	const tiers = serving
 		.filter((tier) => tier === main || ends.includes(tier.name))
 		.sort((a, b) => b.step_seconds - a.step_seconds);

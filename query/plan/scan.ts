@@ -1,7 +1,7 @@
 /** The pieces of a plan as SQL: rows of the same columns from each source, to be combined as states. */
 
 import { from, type Params } from "../sql.ts";
-import type { Buckets } from "../time/buckets.ts";
+import type { Buckets, Trailing } from "../time/buckets.ts";
 import type { Piece, Plan } from "./plan.ts";
 
 /** What a rollup knows of a series in a bucket; a raw point is a rollup of one. */
@@ -114,10 +114,21 @@ export function at(params: Params, ms: number): string {
 	return `fromUnixTimestamp64Milli(${params.add("Int64", ms)}, 'UTC')`;
 }
 
+/** The ends of all windows that a time (or a bucket that no edge divides) lies in: a row for each. */
+function windowsWith(params: Params, { first, step, count, length }: Trailing, seconds: string): string {
+	const [origin, stride, last] = [first, step, count - 1].map((value) => params.add("Int64", value));
+	const nth = (at: string) => `intDiv(${at} - ${origin}, ${stride})`;
+	const at = `toInt64(${seconds})`;
+	const earliest = `if(${at} < ${origin}, 0, ${nth(at)} + 1)`;
+	const latest = `least(${last}, ${nth(`${at} + ${params.add("Int64", length)}`)})`;
+	return `toUInt32(${origin} + arrayJoin(range(${earliest}, ${latest} + 1)) * ${stride})`;
+}
+
 /** Start of the bucket that a time falls in, as epoch seconds; no zone is needed, the runs have it. */
 export function bucketOf(params: Params, buckets: Buckets | undefined, column: string): string {
 	if (!buckets) return "toUInt32(0)";
 	const seconds = `toUnixTimestamp(${column})`;
+	if (buckets.trailing) return windowsWith(params, buckets.trailing, seconds);
 	const inRun = buckets.runs.map(({ start, step }) => {
 		const origin = params.add("UInt32", start);
 		const length = params.add("UInt32", step);

@@ -16,6 +16,25 @@ export interface Buckets {
 	/** Where the last one would end, at or after the end of the window. */
 	readonly end: number;
 	readonly runs: readonly Run[];
+	/** Present: not buckets beside each other but windows that overlap; then `starts` are all their edges. */
+	readonly trailing?: Trailing | undefined;
+}
+
+/** Windows of one length that end at evenly spaced instants; each goes by its end. Epoch seconds and seconds. */
+export interface Trailing {
+	/** End of the first window. */
+	readonly first: number;
+	readonly step: number;
+	readonly count: number;
+	readonly length: number;
+}
+
+/** The windows as buckets. Their edges are whole minutes, so that no tier has to be read half. */
+export function trailingBuckets(trailing: Trailing): Buckets {
+	const { first, step, count, length } = trailing;
+	const ends = Array.from({ length: count }, (_, i) => first + i * step);
+	const starts = [...new Set([...ends.map((end) => end - length), ...ends])].sort((a, b) => a - b);
+	return { granularity: "1m", starts, end: ends.at(-1)!, runs: [], trailing };
 }
 
 /** Start of the bucket that holds an instant, in milliseconds since the epoch. */

@@ -59,6 +59,7 @@ export const ALERT_AGGREGATIONS = [
 	"count",
 	"last",
 	"rate",
+	"per_minute",
 	"p50",
 	"p90",
 	"p95",
