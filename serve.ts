@@ -19,17 +19,24 @@ import { lockFolder } from "./lock.ts";
 import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
 import { createLive, LIVE_DOCS, type Live } from "./query/live/routes.ts";
 import { reachOf } from "./query/measures/scope.ts";
+import { alertAsking } from "./query/monitoring/alerts/asking.ts";
+import { ALERT_DOCS } from "./query/monitoring/alerts/docs.ts";
+import { alertRoutes } from "./query/monitoring/alerts/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "./query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
+import { Definitions } from "./schema/definitions.ts";
 import { type LiveBus, LocalBus } from "./schema/live/bus.ts";
 import { RedisBus } from "./schema/live/redis-bus.ts";
+import { kpiBody } from "./schema/wire/index.ts";
 import { connect, connectRedis, makeFolder, retentionOf, subscribeRedis } from "./storage.ts";
+import { startAlerts } from "./workers/alerts/alerts.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
+import { sayWatermark } from "./workers/watermark.ts";
 
 export interface ServeOptions {
 	readonly settings: Settings;
@@ -90,7 +97,10 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const ingest = roles.includes("ingest")
 			? await startIngest(settings, clickhouse, logger, { bus, source })
 			: undefined;
-		if (ingest) stops.push(() => ingest.close(DRAIN_MS));
+		if (ingest) {
+			stops.push(() => ingest.close(DRAIN_MS));
+			stops.push(sayWatermark(shared, { source, storedThrough: () => ingest.storedThrough(), now: Date.now }));
+		}
 		let live: Live | undefined;
 		const self = await startSelf({
 			...{ version, roles, outbox, logger },
@@ -123,7 +133,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			docs: [
 				...KEY_DOCS,
 				...(ingest ? INGEST_DOCS : []),
-				...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...ISSUE_DOCS, ...KPI_DOCS] : []),
+				...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...ISSUE_DOCS, ...KPI_DOCS, ...ALERT_DOCS] : []),
 			],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
@@ -144,6 +154,14 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			app.route("/", queryRoutes(deps));
 			app.route("/", issueRoutes({ ...deps, client: clickhouse, audit }));
 			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
+			app.route("/", alertRoutes({ ...deps, client: clickhouse, audit }));
+		}
+		if (roles.includes("worker")) {
+			const alerts = startAlerts({
+				...{ clickhouse, redis: shared, redisUrl: settings.redisUrl ?? redis!.url, bus, logger },
+				asking: askingOf(new Queries({ client: readers }), clickhouse, settings),
+			});
+			stops.push(() => alerts.close());
 		}
 		front.open(app.fetch);
 		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.
@@ -154,6 +172,12 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		await stop().catch((err) => logger.error({ err }, "what was started did not stop"));
 		throw error;
 	}
+}
+
+/** The evaluation asks what the routes ask, about any project. */
+function askingOf(queries: Queries, clickhouse: ClickHouse, settings: Settings) {
+	const kpis = new Definitions(clickhouse, "kpi", kpiBody);
+	return (project: string) => alertAsking({ queries, reach: reachOf(retentionOf(settings)), kpis }, project);
 }
 
 /** @returns undefined when the settings name a server */

@@ -31,8 +31,30 @@ const errorAnswer = z
 type Json = Record<string, unknown>;
 
 function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {
-	const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
-	return rest;
+	const { $schema: _, $defs, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
+	return $defs === undefined ? rest : { ...rest, $defs };
+}
+
+/** Schemas that contain themselves stand once, under their names, where the references of the whole document lead. */
+function hoisted(document: Json): Json {
+	const schemas: Json = {};
+	const lift = (value: unknown): unknown => {
+		if (Array.isArray(value)) return value.map(lift);
+		if (typeof value !== "object" || value === null) return value;
+		const { $defs, ...rest } = value as Json;
+		for (const [name, schema] of Object.entries(($defs ?? {}) as Json)) schemas[name] ??= lift(schema);
+		return Object.fromEntries(
+			Object.entries(rest).map(([key, member]) => [
+				key,
+				key === "$ref" && typeof member === "string"
+					? member.replace("#/$defs/", "#/components/schemas/")
+					: lift(member),
+			]),
+		);
+	};
+	const lifted = lift(document) as Json & { components: { schemas: Json } };
+	Object.assign(lifted.components.schemas, schemas);
+	return lifted;
 }
 
 /** The OpenAPI 3.1 document of these routes; the records that they are made of stand in `x-conventions`. */
@@ -45,7 +67,7 @@ export function openApiDocument(
 		paths[route.path] ??= {};
 		paths[route.path]![route.method] = operation(route);
 	}
-	return {
+	return hoisted({
 		openapi: "3.1.0",
 		info: {
 			title: "Tidemark",
@@ -62,7 +84,7 @@ export function openApiDocument(
 				apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
 			},
 		},
-	};
+	});
 }
 
 function operation(route: RouteDoc): Json {

@@ -91,6 +91,9 @@ function fromIssue(issue: z.core.$ZodIssue, input: unknown): ApiError {
 	if (issue.code === "invalid_value") {
 		return badParameter({ parameter, provided: provided ?? null, valid_options: issue.values });
 	}
+	// A member that says what the rest is: its words are the options.
+	if (issue.code === "invalid_union" && "options" in issue && Array.isArray(issue.options))
+		return badParameter({ parameter, provided: provided ?? null, valid_options: issue.options });
 	const options = issue.code === "custom" ? (issue.params?.valid_options as unknown[] | undefined) : undefined;
 	return badParameter({
 		parameter,

@@ -23,6 +23,7 @@ import { RequestMemory } from "./requests.ts";
 import { ingestRoutes } from "./routes.ts";
 import { SeenIds } from "./seen-ids.ts";
 import { SeriesRegistry } from "./series.ts";
+import { Watermark } from "./watermark.ts";
 
 export { INGEST_DOCS } from "./routes.ts";
 
@@ -73,6 +74,8 @@ export interface Ingest {
 	/** Takes records of this process itself, the way of all others. Resolves when they are durable. */
 	write(project: string, signal: Signal, records: readonly unknown[]): Promise<IngestAnswer>;
 	status(): IngestStatus;
+	/** Every record that was acknowledged before this instant can be queried. Milliseconds since the epoch, 0 while it is not known. */
+	storedThrough(): number;
 	/** Call after the routes stopped taking requests: stores what is in the journal within the deadline. */
 	close(deadline_ms: number): Promise<void>;
 }
@@ -83,6 +86,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 	const journal = new Journal(options.folder);
 	for (const finding of journal.findings)
 		logger.warn({ finding }, `journal: ${finding.problem}, ${finding.bytes} bytes`);
+	const watermark = new Watermark(journal, clock);
 	const ledger = new Ledger(journal.records);
 	const registry = new SeriesRegistry({ perProject: options.seriesPerProject });
 	const miner = new PatternMiner();
@@ -112,6 +116,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			logger.info({ event, contentCapture }, "events come with text that is not stored, see TIDEMARK_CONTENT_CAPTURE");
 		}),
 		onCommit: (segment, batch) => {
+			watermark.committed(segment);
 			loader.notify(segment, batch.suspects);
 			tap?.commit(batch);
 		},
@@ -135,6 +140,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			if (rows > 0) await intake.commit();
 			return answer;
 		},
+		storedThrough: () => watermark.storedThrough(),
 		status: () => ({
 			accepted: journal.appended,
 			stored: ledger.stored,

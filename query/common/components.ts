@@ -1,7 +1,15 @@
 /** States of all parts of the system, and what each shows of itself. */
 import type { ComponentHealth } from "../../schema/wire/index.ts";
 import { CHECK } from "../measures/availability.ts";
-import { checkResults, components, type Evidence, overallState, type State, stateOf } from "../measures/components.ts";
+import {
+	checkResults,
+	components,
+	type Evidence,
+	healthScore,
+	overallState,
+	type State,
+	stateOf,
+} from "../measures/components.ts";
 import { FILESYSTEM, GPU, saysUsed, usedShare, utilizationByComponent } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
 import { HEARTBEAT, type Nodes, nodes } from "../measures/nodes.ts";
@@ -24,6 +32,8 @@ export const RECENT_MS = 300_000;
 export interface SystemState {
 	readonly status: "healthy" | "degraded" | "unhealthy" | "unknown";
 	readonly components: Record<string, ComponentHealth>;
+	/** 0 to 100; null without a component whose state is known. */
+	readonly health_score: number | null;
 	/** By component, `""` for those without one. */
 	readonly nodes: ReadonlyMap<string, Nodes>;
 }
@@ -64,7 +74,7 @@ export async function systemState(asking: Asking, scope: Scope): Promise<SystemS
 		found[name] = { status: state, ...shown(name, names, traffic, heard.get(name), freshGauges, paid) };
 		states.push({ state, critical: isCritical(name, names, asking.criticalComponents) });
 	}
-	return { status: overallState(states), components: found, nodes: heard };
+	return { status: overallState(states), health_score: healthScore(states), components: found, nodes: heard };
 }
 
 /** Records by which the rules know a component; one that sends none of these is alive when it sends anything. */

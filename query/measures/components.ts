@@ -115,3 +115,18 @@ export function overallState(
 	if (all.some(({ state, critical }) => critical && state === "down")) return "unhealthy";
 	return all.some(({ state }) => state === "degraded" || state === "down") ? "degraded" : "healthy";
 }
+
+const WEIGHTS = { critical: 3, normal: 1 } as const;
+const POINTS: Readonly<Record<Exclude<State, "unknown">, number>> = { healthy: 1, degraded: 0.5, down: 0 };
+
+/** 100 × Σ weight × points / Σ weight, over components whose state is known; null without one. */
+export function healthScore(states: Iterable<{ readonly state: State; readonly critical: boolean }>): number | null {
+	let [points, weights] = [0, 0];
+	for (const { state, critical } of states) {
+		if (state === "unknown") continue;
+		const weight = critical ? WEIGHTS.critical : WEIGHTS.normal;
+		points += weight * POINTS[state];
+		weights += weight;
+	}
+	return weights === 0 ? null : (100 * points) / weights;
+}

@@ -76,9 +76,9 @@ export interface LiveAlert {
 export interface AlertMessage {
 	readonly level: "info" | "warning" | "error" | "critical";
 	readonly metric: string;
-	/** The value that crossed, and what it crossed. */
-	readonly value: number;
-	readonly threshold: number;
+	/** The value that crossed, and what it crossed; null of a change without one, such as missing data. */
+	readonly value: number | null;
+	readonly threshold: number | null;
 	readonly message: string;
 	/** RFC 3339: of the transition. */
 	readonly timestamp: string;

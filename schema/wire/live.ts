@@ -72,8 +72,11 @@ export const alertMessage = z.object({
 	type: z.literal("alert"),
 	level: z.enum(["info", "warning", "error", "critical"]),
 	metric: z.string(),
-	value: z.number().describe("The value that crossed, in the unit of the metric."),
-	threshold: z.number().describe("What it crossed."),
+	value: z
+		.number()
+		.nullable()
+		.describe("The value that crossed, in the unit of the metric; null of a change without one, such as missing data."),
+	threshold: z.number().nullable().describe("What it crossed."),
 	message: z.string(),
 	timestamp,
 	alert_id: z.string().optional(),

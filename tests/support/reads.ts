@@ -8,6 +8,7 @@ import { LocalRateLimiter } from "../../http/rate-limit.ts";
 import type { Role } from "../../http/roles.ts";
 import { queryRoutes } from "../../query/index.ts";
 import { reachOf } from "../../query/measures/scope.ts";
+import { alertRoutes } from "../../query/monitoring/alerts/routes.ts";
 import { issueRoutes } from "../../query/monitoring/issues/routes.ts";
 import { kpiRoutes } from "../../query/monitoring/kpis.ts";
 import { Queries } from "../../query/run.ts";
@@ -51,6 +52,7 @@ export async function startReads(
 	const audit = new AuditLog(client);
 	app.route("/", issueRoutes({ ...deps, client, audit }));
 	app.route("/", kpiRoutes({ ...deps, client, audit }));
+	app.route("/", alertRoutes({ ...deps, client, audit }));
 	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
 		const response = await app.request(path, {
 			method,

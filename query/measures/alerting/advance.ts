@@ -34,7 +34,7 @@ export interface Advanced {
 export type AdvancedRule = Pick<AlertRule, "for" | "keep_firing_for" | "no_data" | "group_by">;
 
 /** Hears of every step, for backtests. */
-export type OnStep = (labelSet: string, judged: Judged, standing: Standing) => void;
+export type OnStep = (labelSet: string, judged: Judged, standing: Standing, at: number) => void;
 
 const KEPT_VERDICTS = 60;
 /** An instance of a label set without data for so long is gone. */
@@ -84,7 +84,7 @@ export function advance(
 				const decider = verdict === "unknown" || gone ? undefined : judged.decider;
 				transitions.push({ ...next.transition, labelSet, decider });
 			}
-			onStep?.(labelSet, judged, standing);
+			onStep?.(labelSet, judged, standing, at);
 		}
 		const last = (instants.first + (instants.count - 1) * instants.step) * 1_000;
 		if (gone) forgotten.push(labelSet);

@@ -1,5 +1,5 @@
 import type { Kpi } from "../../../schema/wire/index.ts";
-import type { Reach } from "../../plan/plan.ts";
+import { type Reach, RetentionError } from "../../plan/plan.ts";
 import type { Question } from "../../sql.ts";
 import type { Trailing } from "../../time/buckets.ts";
 
@@ -51,4 +51,11 @@ export function foundOf(points: readonly Point[], missing: number | null = null)
 /** Instants of a span, epoch seconds. */
 export function instantsOf({ first, step, count }: Trailing): number[] {
 	return Array.from({ length: count }, (_, i) => first + i * step);
+}
+
+/** Whether an evaluation that failed like this would fail again: the question is refused, not the engine away. */
+export function isLasting(error: unknown): error is Error {
+	if (error instanceof ConditionError || error instanceof RetentionError) return true;
+	const status = error instanceof Error ? (error as { status?: unknown }).status : undefined;
+	return typeof status === "number" && status >= 400 && status < 500;
 }

@@ -1,0 +1,28 @@
+import type { Definitions } from "../../../schema/definitions.ts";
+import type { Kpi } from "../../../schema/wire/index.ts";
+import { systemState } from "../../common/components.ts";
+import type { AlertAsking } from "../../measures/alerting/asking.ts";
+import { DEFAULT_RULES } from "../../measures/components.ts";
+import type { QueryDeps } from "../../route.ts";
+
+const DAY_MS = 86_400_000;
+
+/** What conditions of a project are asked with, by routes and by the evaluation alike. */
+export function alertAsking(
+	deps: QueryDeps & { readonly kpis: Definitions<Kpi> },
+	project: string,
+	signal?: AbortSignal,
+): AlertAsking {
+	const asker = deps.queries.of(project, signal);
+	const now = (deps.now ?? Date.now)();
+	const { reach, criticalComponents = [], rules = DEFAULT_RULES } = deps;
+	return {
+		ask: (question) => asker.ask(question),
+		...{ now, reach },
+		kpi: async (id) => (await deps.kpis.get(project, id))?.body,
+		async healthScore(at) {
+			const scope = { start: at - DAY_MS, end: at, now, reach };
+			return (await systemState({ asker, now, reach, criticalComponents, rules }, scope)).health_score;
+		},
+	};
+}

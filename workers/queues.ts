@@ -1,0 +1,94 @@
+/** All queues, and what their jobs carry. Redis holds nothing else of them: what is to be done is known from ClickHouse. */
+import { type ConnectionOptions, type Job, type JobsOptions, Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
+import type { Logger } from "pino";
+
+export interface Jobs {
+	readonly alerts: {
+		/** Looks which projects have something due. */
+		readonly tick: Record<string, never>;
+		/** Evaluates what is due in a project; one at a time. */
+		readonly evaluate: { readonly project: string };
+	};
+}
+export type QueueName = keyof Jobs;
+type NameIn<Q extends QueueName> = keyof Jobs[Q] & string;
+
+const PREFIX = "tidemark";
+/** How long a worker that was killed keeps its jobs from others. */
+const LOCK_MS = 20_000;
+
+export interface QueuesOptions {
+	readonly redisUrl: string;
+	readonly logger: Logger;
+}
+
+export type Processors<Q extends QueueName> = {
+	readonly [N in NameIn<Q>]: (data: Jobs[Q][N], job: Job) => Promise<void>;
+};
+
+/** A queue as producers see it: it fails at once when Redis is away. */
+export class Producer<Q extends QueueName> {
+	readonly #queue: Queue;
+	readonly #redis: Redis;
+
+	constructor(name: Q, { redisUrl, logger }: QueuesOptions) {
+		this.#redis = connection(redisUrl, { enableOfflineQueue: false }, logger);
+		this.#queue = new Queue(name, { connection: this.#redis as ConnectionOptions, prefix: PREFIX });
+		this.#queue.on("error", () => undefined);
+	}
+
+	async add<N extends NameIn<Q>>(name: N, data: Jobs[Q][N], options: JobsOptions = {}): Promise<void> {
+		await this.#queue.add(name, data, { removeOnComplete: true, removeOnFail: true, ...options });
+	}
+
+	/** Makes sure that a job comes again and again: a Redis that was flushed has forgotten it. */
+	async every<N extends NameIn<Q>>(interval_ms: number, name: N, data: Jobs[Q][N]): Promise<void> {
+		const known = await this.#queue.getJobScheduler(name);
+		if (known?.every === interval_ms && (known.next ?? 0) > Date.now() - 2 * interval_ms) return;
+		const opts = { removeOnComplete: true, removeOnFail: true };
+		await this.#queue.upsertJobScheduler(name, { every: interval_ms }, { name, data, opts });
+	}
+
+	async close(): Promise<void> {
+		await this.#queue.close();
+		this.#redis.disconnect();
+	}
+}
+
+/** Runs the jobs of a queue; a processor that throws is tried again by the options of its job, and what it threw is logged. */
+export function consume<Q extends QueueName>(
+	name: Q,
+	processors: Processors<Q>,
+	{ redisUrl, logger, concurrency }: QueuesOptions & { readonly concurrency: number },
+): { close(): Promise<void> } {
+	// BullMQ waits for a job on this connection for as long as it takes.
+	const redis = connection(redisUrl, { maxRetriesPerRequest: null }, logger);
+	const worker = new Worker(
+		name,
+		async (job) => {
+			const process = processors[job.name as NameIn<Q>] as ((data: unknown, job: Job) => Promise<void>) | undefined;
+			// Of a newer version of the program, which will come back to it.
+			if (!process) throw new Error(`no job ${job.name} is known of the queue ${name}`);
+			await process(job.data, job);
+		},
+		{
+			...{ connection: redis as ConnectionOptions, prefix: PREFIX, concurrency },
+			...{ lockDuration: LOCK_MS, stalledInterval: LOCK_MS, maxStalledCount: 1_000 },
+		},
+	);
+	worker.on("failed", (job, err) => logger.warn({ err, queue: name, job: job?.name, data: job?.data }, "a job failed"));
+	worker.on("error", (err) => logger.debug({ err, queue: name }, "the queue is away"));
+	return {
+		async close() {
+			await worker.close();
+			redis.disconnect();
+		},
+	};
+}
+
+function connection(url: string, options: object, logger: Logger): Redis {
+	const redis = new Redis(url, { retryStrategy: (attempt: number) => Math.min(attempt * 100, 1_000), ...options });
+	redis.on("error", (err) => logger.debug({ err }, "Redis is away"));
+	return redis;
+}
