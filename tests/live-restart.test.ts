@@ -3,6 +3,11 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Client } from "../client/index.ts";
 import { type Engine, startEngine } from "../engine/supervisor.ts";
+import { publishAlert } from "../schema/live/alerts.ts";
+import type { AlertMessage } from "../schema/live/frames.ts";
+import { RedisBus } from "../schema/live/redis-bus.ts";
+import { realtimeMessage } from "../schema/wire/index.ts";
+import { connectRedis, subscribeRedis } from "../storage.ts";
 import { type EmbeddedRedis, startRedis } from "../workers/redis.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
 import { type OutageProxy, startProxy } from "./support/proxy.ts";
@@ -171,6 +176,26 @@ test("who reads logs is shown every line once, across restarts of Redis, of inge
 	expect([...shown].sort()).toEqual([...sent].sort());
 	expect(gaps).toEqual([]);
 }, 180_000);
+
+test("an alert that any process tells of reaches the viewers of its project, in the document's shape", async () => {
+	await using socket = await openSocket(query, SOCKET);
+	await untilShown(socket);
+	const stops: (() => Promise<unknown>)[] = [];
+	const [publisher, subscriber] = [connectRedis(redis.url, logger, stops), subscribeRedis(redis.url, logger, stops)];
+	const bus = new RedisBus({ publisher, subscriber, source: "a worker" });
+	await until(() => publisher.status === "ready");
+	const alert: AlertMessage = {
+		...{ level: "warning" as const, metric: "ai.response_time", value: 5_000, threshold: 3_000 },
+		...{ message: "AI response time exceeded threshold", timestamp: "2026-11-01T12:00:00.000Z" },
+	};
+	publishAlert(bus, "other", { ...alert, message: "of another project" });
+	publishAlert(bus, "default", alert);
+	await until(() => socket.messages.some(({ type }) => type === "alert"));
+	expect(socket.messages.filter(({ type }) => type === "alert")).toEqual([{ type: "alert", ...alert }]);
+	realtimeMessage.parse({ type: "alert", ...alert });
+	bus.close();
+	for (const stop of stops) await stop();
+});
 
 test("a key that is revoked in another process ends its streams within seconds", async () => {
 	const created = await ingest.request("/v1/keys", { body: { name: "viewer", roles: ["analytics_viewer"] } });

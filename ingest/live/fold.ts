@@ -91,6 +91,7 @@ export class Fold {
 	/** @param now milliseconds since the epoch */
 	points(block: PointColumns, now: number): void {
 		const { count, project, name, kind, ids, times, values } = block;
+		const { running } = this.#options;
 		const names = name.keys.length;
 		const kinds = kind?.keys.length ?? 1;
 		// What a combination of project, name and kind is folded into: nothing when nobody watches, a part when it is told by no tag.
@@ -98,6 +99,11 @@ export class Fold {
 		for (let row = 0; row < count; row++) {
 			const p = project.rows[row]!;
 			const k = kind?.rows[row] ?? 0;
+			// The high half is signed, for times before 1970.
+			const ts = (times[2 * row + 1]! | 0) * 2 ** 32 + times[2 * row]!;
+			let value: number | undefined = values[row]!;
+			// Of all series, also of those that nobody watches: who does later must not see as one what grew until then.
+			if (kind === undefined) value = running.increase(ids[2 * row + 1]!, ids[2 * row]!, ts, value);
 			const place = (p * names + name.rows[row]!) * kinds + k;
 			let plan = plans[place];
 			if (plan === undefined) {
@@ -105,13 +111,7 @@ export class Fold {
 				plan = this.#plan(project.keys[p]!, name.keys[name.rows[row]!]!, kindOf);
 				plans[place] = plan;
 			}
-			if (plan === null) continue;
-			// The high half is signed, for times before 1970.
-			const ts = (times[2 * row + 1]! | 0) * 2 ** 32 + times[2 * row]!;
-			if (ts < now - LIVE_SPAN_MS || ts > now + LIVE_SPAN_MS) continue;
-			let value: number | undefined = values[row]!;
-			if (kind === undefined) value = this.#options.running.increase(ids[2 * row + 1]!, ids[2 * row]!, ts, value);
-			if (value === undefined) continue;
+			if (plan === null || value === undefined || ts < now - LIVE_SPAN_MS || ts > now + LIVE_SPAN_MS) continue;
 			const part = plan.kept === undefined ? plan.part() : plan.partOf(ids[2 * row + 1]!, ids[2 * row]!);
 			if (part) part.add(value, ts);
 			else plan.pile.left_out.metrics++;

@@ -30,7 +30,7 @@ export class Running {
 		return increase;
 	}
 
-	/** Nobody watches any more: what happens meanwhile is not seen, so the next totals are the first again. */
+	/** What came by meanwhile was not seen: the next totals are the first again. */
 	forget(): void {
 		this.#totals.clear();
 	}

@@ -53,7 +53,7 @@ export class LiveTap {
 	#waitingBytes = 0;
 	/** Rows that were not looked at, since the last frame. */
 	#unseen = 0;
-	#working = false;
+	#working: Promise<void> | undefined;
 	#frame: NodeJS.Timeout | undefined;
 
 	constructor(options: LiveTapOptions) {
@@ -66,10 +66,13 @@ export class LiveTap {
 			tagsOf: (high, low) => registry.tagsOf(high, low),
 		});
 		const ask = () => bus.publish(INTEREST_CHANNEL, { type: "question", v: LIVE_VERSION });
-		const forget = setInterval(() => this.#watched.forgetSilent(), INTEREST_INTERVAL_MS);
+		const forget = setInterval(() => this.forgetSilent(), INTEREST_INTERVAL_MS);
 		forget.unref();
 		this.#ends = [
-			bus.subscribe(INTEREST_CHANNEL, (message) => this.#watched.hear(message as InterestMessage)),
+			bus.subscribe(INTEREST_CHANNEL, (message) => {
+				// Totals of projects that nobody watched are old: the next of each series is the first again.
+				if (this.#watched.hear(message as InterestMessage)) this.#running.forget();
+			}),
 			bus.onConnect(ask),
 			() => clearInterval(forget),
 		];
@@ -88,10 +91,17 @@ export class LiveTap {
 			this.#waiting.push({ table, block: Buffer.from(block) });
 			this.#waitingBytes += block.length;
 		}
-		if (!this.#working) {
-			this.#working = true;
-			void this.#work();
-		}
+		if (this.#waiting.length > 0) this.#working ??= this.#work();
+	}
+
+	/** Resolves when everything that was committed is folded. */
+	async settled(): Promise<void> {
+		await this.#working;
+	}
+
+	/** Viewers that went away without a word are not told any more. */
+	forgetSilent(): void {
+		this.#watched.forgetSilent();
 	}
 
 	close(): void {
@@ -113,8 +123,7 @@ export class LiveTap {
 				this.#options.onError(error);
 			}
 		}
-		this.#working = false;
-		if (this.#watched.isEmpty) this.#running.forget();
+		this.#working = undefined;
 		if (!this.#fold.isEmpty) this.#frame ??= setTimeout(() => this.#tell(), FRAME_INTERVAL_MS);
 	}
 

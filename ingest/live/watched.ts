@@ -30,13 +30,17 @@ export class WatchedProjects {
 		return this.#byProject.get(project);
 	}
 
-	hear(message: InterestMessage): void {
-		if (message.type !== "interest") return;
+	/** @returns whether a project is watched now that was not before */
+	hear(message: InterestMessage): boolean {
+		if (message.type !== "interest") return false;
 		const before = this.#bySource.get(message.source);
 		const nothing = Object.keys(message.projects).length === 0;
 		if (nothing) this.#bySource.delete(message.source);
 		else this.#bySource.set(message.source, { interest: message, until: this.#now() + 3 * INTEREST_INTERVAL_MS });
-		if (JSON.stringify(before?.interest.projects ?? {}) !== JSON.stringify(message.projects)) this.#merge();
+		if (JSON.stringify(before?.interest.projects ?? {}) === JSON.stringify(message.projects)) return false;
+		const known = this.#byProject;
+		this.#merge();
+		return [...this.#byProject.keys()].some((project) => !known.has(project));
 	}
 
 	/** Call it now and then. */

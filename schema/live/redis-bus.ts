@@ -59,7 +59,7 @@ export class RedisBus implements LiveBus {
 			this.#lost++;
 			return;
 		}
-		publisher.publish(channel, `${source} ${JSON.stringify(message)}`).catch(() => {
+		publisher.publish(channel, `${source}\n${JSON.stringify(message)}`).catch(() => {
 			this.#lost++;
 		});
 	}
@@ -104,11 +104,11 @@ export class RedisBus implements LiveBus {
 	}
 
 	#hear(channel: string, text: string): void {
-		const space = text.indexOf(" ");
-		if (text.slice(0, space) === this.#options.source) return;
+		const end = text.indexOf("\n");
+		if (text.slice(0, end) === this.#options.source) return;
 		let message: LiveMessage;
 		try {
-			message = JSON.parse(text.slice(space + 1)) as LiveMessage;
+			message = JSON.parse(text.slice(end + 1)) as LiveMessage;
 		} catch {
 			// Something else that speaks on our channel.
 			return;

@@ -6,7 +6,8 @@ import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scenarioRecords } from "../acceptance/scenario.ts";
-import { type Server, startServer } from "../server.ts";
+import { type Server, startServer, until } from "../server.ts";
+import { openSocket } from "../support/viewers.ts";
 
 type Json = null | boolean | number | string | Json[] | { [member: string]: Json };
 type Members = { [member: string]: Json };
@@ -116,6 +117,23 @@ test("the scenario fills the lists and maps of the examples, so that their membe
 	// Alerts are not made of records, nothing is to be scaled, and the scenario has not each part that the example names.
 	const EXPECTED = /\/alerts$|\/scaling_recommendations$|\/components\/\w+$/;
 	expect(all.flat().filter((path) => !EXPECTED.test(path))).toEqual([]);
+});
+
+test("WS /ws/analytics/realtime sends the document's metric_update for a metric that is sent", async () => {
+	await using socket = await openSocket(server, `/ws/analytics/realtime?api_key=${server.adminKey}`);
+	socket.send({ type: "subscribe", metrics: ["system.*"], interval_seconds: 5 });
+	const sent = { name: "system.cpu.utilization", value: 0.452, tags: { "host.id": "h", "host.name": "h" } };
+	const found = await until(async () => {
+		expect((await server.request("/v1/ingest/metrics", { body: sent })).status).toBe(202);
+		return socket.messages.find(({ metric, snapshot }) => metric === "system.cpu_usage" && !snapshot);
+	});
+	const example = { type: "metric_update", metric: "system.cpu_usage", value: 45.2, timestamp: "2025-09-20T10:50:00Z" };
+	expect(deviations(example, found as Members)).toEqual([]);
+	expect(found).toMatchObject({ type: example.type, metric: example.metric, interval_seconds: 5 });
+	expect(new Date(found.timestamp as string).toISOString()).toBe(found.timestamp);
+	await expect(openSocket(server, "/ws/analytics/realtime?api_key=tm_no_such_key")).rejects.toMatchObject({
+		status: 401,
+	});
 });
 
 describe("a refusal has the document's shape", () => {
