@@ -2,7 +2,8 @@
 // so that signals reach it directly. Old Node must be able to parse this file to be told so, hence the imports below.
 import { readFileSync } from "node:fs";
 
-const USAGE = "usage: node scripts/setup.mjs install | start [options] | test [vitest options] | bench [options]";
+const USAGE =
+	"usage: node scripts/setup.mjs install | start [options] | test [vitest options] | bench [options] | bench:patterns DIR";
 
 const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const older = olderThan(process.versions.node, engines.node);
@@ -33,6 +34,10 @@ async function main(command, rest) {
 		ensureRedis({ always: false });
 		ensureBuild();
 		await become("../dist/benchmarks/main.js", rest);
+	} else if (command === "bench:patterns") {
+		await ensurePackages();
+		ensureBuild();
+		await become("../dist/benchmarks/patterns/main.js", rest);
 	} else if (command === "test") {
 		// No build here: vitest's global set-up does it, also when vitest is started by hand.
 		await ensurePackages();

@@ -7,7 +7,7 @@
  * digit, is a path, an address or a literal. Masks with nothing but punctuation between them are one, also over white space:
  * lists have any length.
  */
-import { MASK, WILDCARD } from "../../schema/log-patterns.ts";
+import { MASK, REST, WILDCARD } from "../../schema/log-patterns.ts";
 
 /** A message goes on behind these, but its pattern does not. */
 const MOST_BYTES = 1_024;
@@ -145,15 +145,14 @@ export class Masker {
 				if (this.#kind[piece] === MASKED) text += MASK;
 				else text += this.#text(piece);
 			}
-			tokens.push(text);
+			// What looks like a mask is one: a template could not tell it from the others.
+			tokens.push(text.replaceAll(WILDCARD, MASK).replaceAll(REST, MASK));
 		}
 		return tokens;
 	}
 
-	/** What looks like a mask is one: a template could not tell it from the others. */
 	#text(piece: number): string {
-		const bytes = this.#bytes.subarray(this.#from[piece]!, this.#to[piece]!);
-		return Buffer.from(bytes).toString().replaceAll(WILDCARD, MASK);
+		return Buffer.from(this.#bytes.subarray(this.#from[piece]!, this.#to[piece]!)).toString();
 	}
 
 	/** Where the first line that is not empty ends: what follows is a stack trace, or a dump. */
@@ -192,10 +191,10 @@ export class Masker {
 			if (this.#kind[last] === CONSTANT) constants++;
 			else if (this.#kind[last] === MASKED) {
 				masks++;
-				// Of two masks with punctuation between them one is left.
-				if (last - 1 > first && this.#kind[last - 1] === PUNCTUATION && this.#kind[last - 2] === MASKED)
-					this.#pieces -= 2;
-				else if (last > first && this.#kind[last - 1] === MASKED) this.#pieces--;
+				// Of two masks with punctuation between them, but no bracket or quote, one is left.
+				if (last - 1 > first && this.#kind[last - 2] === MASKED && this.#kind[last - 1] === PUNCTUATION) {
+					if (this.#count(last - 1, OPENER | CLOSER | QUOTED) === 0) this.#pieces -= 2;
+				} else if (last > first && this.#kind[last - 1] === MASKED) this.#pieces--;
 			}
 		}
 		this.#first[this.#tokens++] = first;
@@ -335,20 +334,18 @@ export class Masker {
 		this.#afterMask = true;
 	}
 
-	/** Makes one of this token and the one before, which are masks both, unless that would tear a bracket from its other. */
+	/** Makes one mask of this one and that at the end of the token before, unless it would tear a bracket or a quote from its other. */
 	#join(first: number): void {
-		const before = this.#first[this.#tokens - 2]!;
-		let open = 0;
-		for (let piece = first - 1; piece >= before && this.#kind[piece] !== MASKED; piece--)
-			open -= this.#count(piece, CLOSER);
-		for (let piece = first; piece < this.#pieces && this.#kind[piece] !== MASKED; piece++) {
-			open += this.#count(piece, OPENER);
-		}
-		if (open !== 0) return;
+		let kept = first - 1;
+		while (this.#kind[kept] !== MASKED) kept--;
 		let mask = first;
 		while (this.#kind[mask] !== MASKED) mask++;
-		let kept = before;
-		while (this.#kind[kept] !== MASKED) kept++;
+		let open = 0;
+		for (let piece = kept + 1; piece < mask; piece++) {
+			if (this.#count(piece, QUOTED) > 0) return;
+			open += this.#count(piece, piece < first ? CLOSER : OPENER) * (piece < first ? -1 : 1);
+		}
+		if (open !== 0) return;
 		for (let piece = mask; piece < this.#pieces; piece++) this.#move(piece, kept + piece - mask);
 		this.#pieces -= mask - kept;
 		this.#tokens--;

@@ -50,7 +50,7 @@ export interface MinerOptions {
 
 /** Templates for messages that the tree has no room for, by their first word. */
 const MOST_RESTS = 256;
-/** Of more templates that begin alike a new one is compared by what it has in common with each, as Drain does. */
+/** Where so many templates begin alike a new one is compared by what it has in common with each, as Drain does. */
 const CROWDED = 64;
 /** Share of its words that a message must have in common with a template to be of it, in such a crowd. */
 const SIMILARITY = 0.5;
@@ -103,9 +103,11 @@ export class ProjectPatterns {
 
 	/** Tells of a template that was announced on a day. */
 	know(template: string, day: number): void {
+		const isNew = !this.#patterns.has(template);
 		const pattern = this.#pattern(template);
 		pattern.announced = Math.max(pattern.announced, day);
-		this.#add(tokensOf(template));
+		if (!template.endsWith(REST)) this.#add(tokensOf(template));
+		else if (isNew && template !== REST) this.#rests++;
 	}
 
 	/**
@@ -134,18 +136,27 @@ export class ProjectPatterns {
 		if (known !== undefined) return known;
 		if (this.#templates.has(text)) return text;
 		if (this.#templates.size >= this.#most) return this.#rest(tokens);
-		this.#add(this.#likeMost(tokens) ?? tokens);
-		return this.#templates.match(tokens) ?? text;
+		const template = this.#likeMost(tokens) ?? tokens;
+		this.#add(template);
+		// Also when a more general one follows from it: a template that no line names is not there after a restart.
+		return textOf(template);
 	}
 
 	#add(tokens: Tokens): void {
+		if (this.#templates.has(textOf(tokens))) return;
 		const isGeneral = this.#templates.add(tokens);
-		// Shapes that are in the table may be of the more general template now.
-		if (isGeneral) this.#shapes.clear();
 		const leaf = leafOf(tokens);
-		const others = this.#leaves.get(leaf);
-		if (!others) this.#leaves.set(leaf, [tokens]);
-		else if (!others.some((other) => textOf(other) === textOf(tokens))) others.push(tokens);
+		if (this.#templates.match(tokens) === undefined)
+			this.#leaves.set(leaf, [...(this.#leaves.get(leaf) ?? []), tokens]);
+		if (!isGeneral) return;
+		// Shapes, and templates, that were met before may be of the more general one now.
+		this.#shapes.clear();
+		for (const [other, all] of this.#leaves) {
+			if (all[0]?.length !== tokens.length) continue;
+			const left = all.filter((each) => this.#templates.match(each) === undefined);
+			if (left.length > 0) this.#leaves.set(other, left);
+			else this.#leaves.delete(other);
+		}
 	}
 
 	/** What a message has in common with the template of its leaf that is most like it, where there are many. */
