@@ -99,7 +99,7 @@ export class Masker {
 	/** Of the message without what was taken out; together 64 bits. */
 	hashHigh = 0;
 	hashLow = 0;
-	#bytes: Uint8Array = new Uint8Array(0);
+	#bytes: Buffer = Buffer.alloc(0);
 	#end = 0;
 	#pieces = 0;
 	readonly #kind = new Uint8Array(MOST_PIECES);
@@ -115,7 +115,7 @@ export class Masker {
 	#isCut = false;
 
 	/** Reads a message, UTF-8. */
-	read(bytes: Uint8Array, from: number, to: number): void {
+	read(bytes: Buffer, from: number, to: number): void {
 		this.#bytes = bytes;
 		this.#end = this.#firstLineEnd(from, to);
 		this.#pieces = 0;
@@ -152,7 +152,7 @@ export class Masker {
 	}
 
 	#text(piece: number): string {
-		return Buffer.from(this.#bytes.subarray(this.#from[piece]!, this.#to[piece]!)).toString();
+		return this.#bytes.toString("utf8", this.#from[piece]!, this.#to[piece]!);
 	}
 
 	/** Where the first line that is not empty ends: what follows is a stack trace, or a dump. */

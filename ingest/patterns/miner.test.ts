@@ -131,6 +131,20 @@ describe("a project that logs nothing twice", () => {
 	});
 });
 
+test("free text in a template does not use up the room of others", () => {
+	const letters = (n: number) => n.toString(36).replace(/\d/g, (digit) => String.fromCharCode(0x41 + Number(digit)));
+	const patterns = newProject();
+	for (let i = 0; i < 5_000; i++) {
+		const [a, b] = [letters(i * 31 + 7), letters(i * 7_919 + 3)];
+		for (const each of [`chat message ${a} ${b} end`, `${b} says hello to ${a}`, `${a} ${b}`]) mined(patterns, each);
+	}
+	expect(mined(patterns, "chat message quite new end")).toBe("chat message <*> <*> end");
+	expect(mined(patterns, "Joe says hello to Jim")).toBe("<*> says hello to <*>");
+	const size = patterns.size;
+	for (let i = 0; i < 100; i++) mined(patterns, `chat message ${letters(i * 977)} ${letters(i * 1_013)} end`);
+	expect(patterns.size).toBe(size);
+});
+
 test("an id is made of its template alone, and is never that of no pattern", () => {
 	expect(patternId("user <*> logged in")).toEqual(patternId("user <*> logged in"));
 	const ids = Array.from({ length: 1_000 }, (_, i) => patternId(`template ${i}`));

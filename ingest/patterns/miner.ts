@@ -50,10 +50,8 @@ export interface MinerOptions {
 
 /** Templates for messages that the tree has no room for, by their first word. */
 const MOST_RESTS = 256;
-/** Where so many templates begin alike a new one is compared by what it has in common with each, as Drain does. */
+/** So many templates of one beginning, none of them of a more general one: what they say is not all constant. */
 const CROWDED = 64;
-/** Share of its words that a message must have in common with a template to be of it, in such a crowd. */
-const SIMILARITY = 0.5;
 
 /**
  * Finds the pattern of each log line. A line whose shape, which is what {@link Masker} leaves of it, was seen before costs that pass and
@@ -114,7 +112,7 @@ export class ProjectPatterns {
 	 * The pattern of a message, UTF-8.
 	 * @param day since the epoch
 	 */
-	mine(bytes: Uint8Array, from: number, to: number, day: number): Pattern {
+	mine(bytes: Buffer, from: number, to: number, day: number): Pattern {
 		const masker = this.#masker;
 		masker.read(bytes, from, to);
 		return this.#shapes.find(masker.hashHigh, masker.hashLow) ?? this.#meet(day);
@@ -136,7 +134,7 @@ export class ProjectPatterns {
 		if (known !== undefined) return known;
 		if (this.#templates.has(text)) return text;
 		if (this.#templates.size >= this.#most) return this.#rest(tokens);
-		const template = this.#likeMost(tokens) ?? tokens;
+		const template = this.#amongMany(tokens) ?? tokens;
 		this.#add(template);
 		// Also when a more general one follows from it: a template that no line names is not there after a restart.
 		return textOf(template);
@@ -145,9 +143,9 @@ export class ProjectPatterns {
 	#add(tokens: Tokens): void {
 		if (this.#templates.has(textOf(tokens))) return;
 		const isGeneral = this.#templates.add(tokens);
-		const leaf = leafOf(tokens);
-		if (this.#templates.match(tokens) === undefined)
-			this.#leaves.set(leaf, [...(this.#leaves.get(leaf) ?? []), tokens]);
+		if (this.#templates.match(tokens) === undefined) {
+			for (const { leaf } of leavesOf(tokens)) this.#leaves.set(leaf, [...(this.#leaves.get(leaf) ?? []), tokens]);
+		}
 		if (!isGeneral) return;
 		// Shapes, and templates, that were met before may be of the more general one now.
 		this.#shapes.clear();
@@ -159,22 +157,21 @@ export class ProjectPatterns {
 		}
 	}
 
-	/** What a message has in common with the template of its leaf that is most like it, where there are many. */
-	#likeMost(tokens: Tokens): Tokens | undefined {
-		const others = this.#leaves.get(leafOf(tokens)) ?? [];
-		if (others.length < CROWDED) return undefined;
-		const constants = tokens.filter(isConstant).length;
-		let best: string | undefined;
-		let most = Math.max(1, Math.ceil(constants * SIMILARITY));
-		for (const other of others) {
-			const common = tokens.filter((token, i) => token === other[i] && isConstant(token)).length;
-			const template = textOf(tokens.map((token, i) => (token === other[i] ? token : WILDCARD)));
-			if (common > most || (common === most && (best === undefined || template < best))) {
-				best = template;
-				most = common;
-			}
+	/**
+	 * The message with wildcards for the tokens that are hardly ever the same where so many templates are alike otherwise; undefined
+	 * when they are not so many, or nothing would be left.
+	 */
+	#amongMany(tokens: Tokens): Tokens | undefined {
+		for (const { leaf, crowded } of leavesOf(tokens)) {
+			const others = this.#leaves.get(leaf) ?? [];
+			if (others.length < crowded) continue;
+			const template = tokens.map((token, i) => {
+				const words = new Set(others.map((other) => other[i]));
+				return words.size > others.length / 2 ? WILDCARD : token;
+			});
+			if (template.includes(WILDCARD) && template.some(isConstant)) return template;
 		}
-		return best === undefined ? undefined : tokensOf(best);
+		return undefined;
 	}
 
 	/** There is no room: messages that begin with the same word are one, as far as there is room for that. */
@@ -208,9 +205,12 @@ export class ProjectPatterns {
 	}
 }
 
-/** Templates that are compared with each other: Drain's tree, of depth two. */
-function leafOf(tokens: Tokens): string {
-	return `${tokens.length} ${tokens[0] ?? ""}`;
+/** The leaves of the tree that a template is in, and how many in each are a crowd: those that begin alike, and all of its length. */
+function leavesOf(tokens: Tokens): { leaf: string; crowded: number }[] {
+	return [
+		{ leaf: `${tokens.length} ${tokens[0] ?? ""}`, crowded: CROWDED },
+		{ leaf: `${tokens.length}`, crowded: 4 * CROWDED },
+	];
 }
 
 const SLOTS = 1 << 15;
