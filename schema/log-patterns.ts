@@ -89,9 +89,14 @@ export class TemplateSet {
 		return isNew;
 	}
 
+	/** Templates with wildcards of so many tokens, those with most wildcards first. */
+	general(length: number): readonly { readonly text: string; readonly tokens: Tokens }[] {
+		return this.#general.get(length) ?? [];
+	}
+
 	/** The most general template with wildcards that a message of these tokens belongs to. */
 	match(tokens: Tokens): string | undefined {
-		return this.#general.get(tokens.length)?.find((general) => covers(general.tokens, tokens))?.text;
+		return this.general(tokens.length).find((general) => covers(general.tokens, tokens))?.text;
 	}
 
 	/** @returns the weight of the words seen there */

@@ -50,7 +50,35 @@ const QUESTION = 0x3f;
 const AT = 0x40;
 const TILDE = 0x7e;
 
-const FNV_PRIME = 0x01000193;
+/** Two hashes of a text, polynomials of its bytes modulo 2^32: those of parts make that of the whole, whatever is put between. */
+const HIGH_BASE = 0x01000193;
+const LOW_BASE = 0x5bd1e995;
+const HIGH_POWERS = powersOf(HIGH_BASE);
+const LOW_POWERS = powersOf(LOW_BASE);
+
+function powersOf(base: number): Int32Array {
+	const powers = new Int32Array(MOST_BYTES + 1).fill(1);
+	for (let i = 1; i < powers.length; i++) powers[i] = Math.imul(powers[i - 1]!, base);
+	return powers;
+}
+
+export interface TokenHash {
+	readonly high: number;
+	readonly low: number;
+}
+
+/** The hashes that {@link Masker} gives a token of this text. */
+export function tokenHash(token: string): TokenHash {
+	let high = 0;
+	let low = 0;
+	for (const byte of Buffer.from(token)) {
+		high = (Math.imul(high, HIGH_BASE) + byte) | 0;
+		low = (Math.imul(low, LOW_BASE) + byte) | 0;
+	}
+	return { high, low };
+}
+
+const MASK_HASH = tokenHash(MASK);
 
 /** What follows a number and changes with its size. */
 const UNITS = words(
@@ -83,9 +111,7 @@ function words(list: string): ReadonlyMap<number, Buffer> {
 	return new Map(
 		list.split(" ").map((word) => {
 			const bytes = Buffer.from(word);
-			let hash = 0;
-			for (const byte of bytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
-			return [hash, bytes];
+			return [tokenHash(word).high, bytes];
 		}),
 	);
 }
@@ -108,6 +134,9 @@ export class Masker {
 	readonly #high = new Int32Array(MOST_PIECES);
 	readonly #low = new Int32Array(MOST_PIECES);
 	#tokens = 0;
+	/** Of each token, as {@link tokenHash}. */
+	readonly tokenHigh = new Int32Array(MOST_TOKENS + 1);
+	readonly tokenLow = new Int32Array(MOST_TOKENS + 1);
 	/** The first piece of each token. */
 	readonly #first = new Int32Array(MOST_TOKENS + 2);
 	/** Whether the last token is nothing but a mask and punctuation. */
@@ -134,6 +163,11 @@ export class Masker {
 		if (this.#isCut) this.#cutOff();
 		this.#first[this.#tokens] = this.#pieces;
 		this.#hash();
+	}
+
+	/** How many tokens the message has. */
+	get length(): number {
+		return this.#tokens;
 	}
 
 	/** The tokens of the message that was read. */
@@ -231,8 +265,8 @@ export class Masker {
 		let low = 0;
 		do {
 			const byte = bytes[at]!;
-			high = Math.imul(high ^ byte, FNV_PRIME);
-			low = (Math.imul(low, 33) + byte) | 0;
+			high = (Math.imul(high, HIGH_BASE) + byte) | 0;
+			low = (Math.imul(low, LOW_BASE) + byte) | 0;
 			at++;
 		} while (at < end && (!(CLASS[bytes[at]!]! & (WORD | SPACE)) || this.#isEllipsis(at)));
 		this.#push(PUNCTUATION, start, at, high, low);
@@ -261,15 +295,15 @@ export class Masker {
 				else if (byte === AT && seen & LETTER) isMail = true;
 			}
 			seen |= kind;
-			high = Math.imul(high ^ byte, FNV_PRIME);
-			low = (Math.imul(low, 33) + byte) | 0;
+			high = (Math.imul(high, HIGH_BASE) + byte) | 0;
+			low = (Math.imul(low, LOW_BASE) + byte) | 0;
 			at++;
 		}
 		const next = at < end ? bytes[at] : 0;
 		if (next === COLON) {
 			const behind = this.#behindColon(start, at, seen, dots);
 			if (behind > 0) {
-				this.#push(MASKED, start, behind, 0, 0);
+				this.#mask(start, behind);
 				return behind;
 			}
 		}
@@ -278,7 +312,7 @@ export class Masker {
 			if (isPath && next === QUESTION) while (at < end && !(CLASS[bytes[at]!]! & (SPACE | QUOTED))) at++;
 			// A full stop ends the sentence, not the number.
 			else if (bytes[at - 1] === DOT && at - start > 1) at--;
-			this.#push(MASKED, start, at, 0, 0);
+			this.#mask(start, at);
 			return at;
 		}
 		this.#push(seen & LETTER ? CONSTANT : PUNCTUATION, start, at, high, low);
@@ -375,9 +409,7 @@ export class Masker {
 		if (DATE_STARTS[this.#bytes[this.#from[first]!]!] !== 1 || this.#kind[first] !== CONSTANT) return false;
 		if (!this.#is(DATES, high, this.#from[first]!, this.#to[first]!) || this.#pieces - first > 2) return false;
 		if (!this.#afterMask && !this.#isDateNext(end)) return false;
-		this.#kind[first] = MASKED;
-		this.#high[first] = 0;
-		this.#low[first] = 0;
+		this.#set(first, MASKED, this.#from[first]!, this.#to[first]!, MASK_HASH.high, MASK_HASH.low);
 		if (this.#afterMask) this.#join(first);
 		return true;
 	}
@@ -390,7 +422,9 @@ export class Masker {
 		if (CLASS[bytes[at]!]! & DIGIT) return true;
 		const start = at;
 		let hash = 0;
-		while (at < this.#end && CLASS[bytes[at]!]! & LETTER) hash = Math.imul(hash ^ bytes[at++]!, FNV_PRIME);
+		while (at < this.#end && CLASS[bytes[at]!]! & LETTER) {
+			hash = (Math.imul(hash, HIGH_BASE) + bytes[at++]!) | 0;
+		}
 		return this.#is(DATES, hash, start, at);
 	}
 
@@ -399,8 +433,15 @@ export class Masker {
 		return word !== undefined && word.length === to - from && word.every((byte, i) => byte === this.#bytes[from + i]);
 	}
 
+	#mask(from: number, to: number): void {
+		this.#push(MASKED, from, to, MASK_HASH.high, MASK_HASH.low);
+	}
+
 	#push(kind: number, from: number, to: number, high: number, low: number): void {
-		const piece = this.#pieces++;
+		this.#set(this.#pieces++, kind, from, to, high, low);
+	}
+
+	#set(piece: number, kind: number, from: number, to: number, high: number, low: number): void {
 		this.#kind[piece] = kind;
 		this.#from[piece] = from;
 		this.#to[piece] = to;
@@ -428,26 +469,28 @@ export class Masker {
 			return;
 		}
 		this.#first[this.#tokens++] = this.#pieces;
-		this.#push(MASKED, 0, 0, 0, 0);
+		this.#mask(0, 0);
 	}
 
 	#hash(): void {
 		let high = 0x811c9dc5 | 0;
 		let low = 5_381;
-		let token = 0;
-		for (let piece = 0; piece < this.#pieces; piece++) {
-			if (piece === this.#first[token]) {
-				token++;
-				high = Math.imul(high ^ 0x20, FNV_PRIME);
-				low = Math.imul(low, 0x5bd1e995) + 0x20;
+		for (let token = 0, piece = 0; token < this.#tokens; token++) {
+			let tokenHigh = 0;
+			let tokenLow = 0;
+			for (const end = this.#first[token + 1]!; piece < end; piece++) {
+				const size = this.#kind[piece] === MASKED ? MASK.length : this.#to[piece]! - this.#from[piece]!;
+				tokenHigh = (Math.imul(tokenHigh, HIGH_POWERS[size]!) + this.#high[piece]!) | 0;
+				tokenLow = (Math.imul(tokenLow, LOW_POWERS[size]!) + this.#low[piece]!) | 0;
 			}
-			const mark = this.#kind[piece] === MASKED ? 0x9e3779b9 : 0x7f4a7c15;
-			high = Math.imul(high ^ this.#high[piece]! ^ mark, FNV_PRIME);
+			this.tokenHigh[token] = tokenHigh;
+			this.tokenLow[token] = tokenLow;
+			high = Math.imul(high ^ tokenHigh, HIGH_BASE);
 			high ^= high >>> 15;
-			low = Math.imul(low ^ this.#low[piece]!, 0x5bd1e995) ^ mark;
+			low = Math.imul(low ^ tokenLow, LOW_BASE);
 			low ^= low >>> 13;
 		}
 		this.hashHigh = high;
-		this.hashLow = low | 0;
+		this.hashLow = low;
 	}
 }

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { isConstant, REST, TemplateSet, type Tokens, textOf, tokensOf, WILDCARD } from "../../schema/log-patterns.ts";
-import { Masker } from "./mask.ts";
+import { Masker, tokenHash } from "./mask.ts";
 
 /** What lines of one shape are counted under. Its id is made of the template: every process gives it the same one. */
 export class Pattern {
@@ -82,6 +82,7 @@ export class ProjectPatterns {
 	readonly #most: number;
 	readonly #shapes = new ShapeTable();
 	#templates = new TemplateSet();
+	#general = this.#newGeneral();
 	/** By template. */
 	#patterns = new Map<string, Pattern>();
 	#leaves = new Map<string, Tokens[]>();
@@ -115,7 +116,7 @@ export class ProjectPatterns {
 	mine(bytes: Buffer, from: number, to: number, day: number): Pattern {
 		const masker = this.#masker;
 		masker.read(bytes, from, to);
-		return this.#shapes.find(masker.hashHigh, masker.hashLow) ?? this.#meet(day);
+		return this.#shapes.find(masker.hashHigh, masker.hashLow) ?? this.#general.find(masker) ?? this.#meet(day);
 	}
 
 	/** The shape that the masker holds is not in the table. */
@@ -149,6 +150,7 @@ export class ProjectPatterns {
 		if (!isGeneral) return;
 		// Shapes, and templates, that were met before may be of the more general one now.
 		this.#shapes.clear();
+		this.#general = this.#newGeneral();
 		for (const [other, all] of this.#leaves) {
 			if (all[0]?.length !== tokens.length) continue;
 			const left = all.filter((each) => this.#templates.match(each) === undefined);
@@ -183,6 +185,10 @@ export class ProjectPatterns {
 		return template;
 	}
 
+	#newGeneral(): GeneralPatterns {
+		return new GeneralPatterns(this.#templates, (template) => this.#pattern(template));
+	}
+
 	#pattern(template: string): Pattern {
 		let pattern = this.#patterns.get(template);
 		if (!pattern) {
@@ -200,6 +206,7 @@ export class ProjectPatterns {
 		this.#leaves = new Map();
 		this.#rests = 0;
 		this.#shapes.clear();
+		this.#general = this.#newGeneral();
 		this.#forgot = day;
 		for (const { template, announced } of kept) this.know(template, announced);
 	}
@@ -211,6 +218,56 @@ function leavesOf(tokens: Tokens): { leaf: string; crowded: number }[] {
 		{ leaf: `${tokens.length} ${tokens[0] ?? ""}`, crowded: CROWDED },
 		{ leaf: `${tokens.length}`, crowded: 4 * CROWDED },
 	];
+}
+
+/**
+ * The templates with wildcards by the hashes of their tokens: lines of free text are hardly ever of a shape that was seen before, and
+ * should not have to become texts to be told. Good until another such template follows.
+ */
+class GeneralPatterns {
+	readonly #templates: TemplateSet;
+	readonly #patternOf: (template: string) => Pattern;
+	readonly #byLength: (GeneralPattern[] | undefined)[] = [];
+
+	constructor(templates: TemplateSet, patternOf: (template: string) => Pattern) {
+		this.#templates = templates;
+		this.#patternOf = patternOf;
+	}
+
+	/** The pattern that {@link TemplateSet.match} names for the tokens of the message that was read. */
+	find({ length, tokenHigh, tokenLow }: Masker): Pattern | undefined {
+		for (const { text, places, high, low } of this.#of(length)) {
+			let i = 0;
+			while (i < places.length && high[i] === tokenHigh[places[i]!] && low[i] === tokenLow[places[i]!]) i++;
+			if (i === places.length) return this.#patternOf(text);
+		}
+		return undefined;
+	}
+
+	#of(length: number): GeneralPattern[] {
+		let patterns = this.#byLength[length];
+		if (!patterns) {
+			patterns = this.#templates.general(length).map(({ text, tokens }) => {
+				const places = [...tokens.keys()].filter((place) => tokens[place] !== WILDCARD);
+				const hashes = places.map((place) => tokenHash(tokens[place]!));
+				return {
+					...{ text, places: Uint8Array.from(places) },
+					high: Int32Array.from(hashes, ({ high }) => high),
+					low: Int32Array.from(hashes, ({ low }) => low),
+				};
+			});
+			this.#byLength[length] = patterns;
+		}
+		return patterns;
+	}
+}
+
+/** The tokens of a template that are no wildcards, by their place. */
+interface GeneralPattern {
+	readonly text: string;
+	readonly places: Uint8Array;
+	readonly high: Int32Array;
+	readonly low: Int32Array;
 }
 
 const SLOTS = 1 << 15;

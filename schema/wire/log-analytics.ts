@@ -81,4 +81,3 @@ export const logAnalyticsAnswer = z.object({
 export type LogAnalyticsQuery = z.input<typeof logAnalyticsQuery>;
 export type LogAnalyticsAnswer = z.infer<typeof logAnalyticsAnswer>;
 export type LogPatternAnswer = z.infer<typeof logPattern>;
-export type LogGroupAnswer = z.infer<typeof logGroup>;
