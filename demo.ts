@@ -1,4 +1,5 @@
 /** `tidemark demo`: a project with weeks of believable telemetry, for those who want to see answers before they send anything. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { SingleBar } from "cli-progress";
 import { Command, InvalidArgumentError } from "commander";
 import { project, withClickHouse } from "./admin.ts";
@@ -11,6 +12,7 @@ import { StartError } from "./storage.ts";
 
 const DAYS = 60;
 const DAY_MS = 86_400_000;
+const KEY_KNOWN_MS = 10_000;
 
 interface Options {
 	project: string;
@@ -43,6 +45,7 @@ async function fill(client: ClickHouse, baseUrl: string, days: number, { project
 	await mustBeEmpty(client, project);
 	const keys = new KeyStore({ client });
 	const { secret } = await keys.create({ project, name: "demo", roles: ["ingest", "analytics_editor"] });
+	await untilKnown(baseUrl, secret);
 	const bar = progressBar(days);
 	const records = await fillDemo({
 		...{ baseUrl, apiKey: secret, seed, now: Date.now(), days },
@@ -59,6 +62,17 @@ async function fill(client: ClickHouse, baseUrl: string, days: number, { project
 async function mustAnswer(baseUrl: string): Promise<void> {
 	const answer = await fetch(`${baseUrl}/readyz`).catch(() => undefined);
 	if (!answer?.ok) throw new StartError(`No Tidemark is ready at ${baseUrl}: start one with npm start, or give --url`);
+}
+
+/** A server looks for keys that another process made once a second, and refuses this one until then. */
+async function untilKnown(baseUrl: string, secret: string): Promise<void> {
+	for (const deadline = Date.now() + KEY_KNOWN_MS; ; await sleep(KEY_KNOWN_MS / 50)) {
+		const { status } = await fetch(`${baseUrl}/v1/monitoring/rules`, { headers: { "x-api-key": secret } });
+		if (status === 200) return;
+		if (Date.now() > deadline) {
+			throw new StartError(`${baseUrl} does not know the new key (${status}): does it run on the same ClickHouse?`);
+		}
+	}
 }
 
 /** A second filling would count everything twice. */
