@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 const USAGE =
-	"usage: node scripts/setup.mjs install | start [options] | test [vitest options] | bench [options] | bench:patterns DIR";
+	"usage: node scripts/setup.mjs install | start [options] | test [vitest options] | bench [options] | bench:patterns | bench:anomaly DIR";
 
 const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const older = olderThan(process.versions.node, engines.node);
@@ -38,6 +38,10 @@ async function main(command, rest) {
 		await ensurePackages();
 		ensureBuild();
 		await become("../dist/benchmarks/patterns/main.js", rest);
+	} else if (command === "bench:anomaly") {
+		await ensurePackages();
+		ensureBuild();
+		await become("../dist/benchmarks/anomaly.js", rest);
 	} else if (command === "test") {
 		// No build here: vitest's global set-up does it, also when vitest is started by hand.
 		await ensurePackages();
