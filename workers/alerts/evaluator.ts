@@ -102,13 +102,14 @@ async function evaluateRule(
 	const progress = before.progress;
 	if (!body.enabled && (progress === undefined || progress.watching === "")) return undefined;
 	const isSame = progress?.watching === watching;
+	const after = newestOf(before);
 	const changedAt = rule.updated_at.getTime();
 	// A rule that looks at something else has other instances: those of before are over.
 	const ended = isSame ? [] : before.instances.flatMap((one) => ending(rule, one, changedAt, why(body.enabled)));
 	const gone = isSame ? [] : before.instances.map(({ instance }) => instance);
 	if (!body.enabled) {
 		const disabled = { evaluated_at: changedAt, watching, rule_version: version, error: "" };
-		return { project, alert_id, progress: disabled, instances: [], gone, history: ended, isMore: false };
+		return { project, alert_id, progress: disabled, instances: [], gone, after, history: ended, isMore: false };
 	}
 	const evaluated = isSame ? progress.evaluated_at : undefined;
 	const due = dueOf(body, { evaluated, since: changedAt, through });
@@ -117,12 +118,16 @@ async function evaluateRule(
 	const gaps = due.gap ? [gapRow(rule, due.gap, "the evaluation was down for longer than it catches up")] : [];
 	const evaluation = await evaluate(rule, due.gap ? unbroken(instances) : instances, due, values);
 	return {
-		...{ project, alert_id, instances: evaluation.instances },
+		...{ project, alert_id, instances: evaluation.instances, after },
 		gone: [...gone.filter((name) => !evaluation.instances.some((one) => one.instance === name)), ...evaluation.gone],
 		history: [...ended, ...gaps, ...evaluation.history, ...troubleOf(rule, due, evaluation, progress?.error ?? "")],
 		isMore: evaluation.through < due.last,
 		progress: { evaluated_at: evaluation.through, watching, rule_version: version, error: evaluation.error },
 	};
+}
+
+function newestOf({ progress, instances }: StoredAlert): number {
+	return Math.max(progress?.version ?? 0, ...instances.map(({ version }) => version));
 }
 
 /** Said once, when it begins: the instants that it leaves out are those until the rule has no error any more. */
@@ -245,7 +250,8 @@ function ending(rule: StoredRule, { labelSet, standing }: StoredInstance, at: nu
 }
 
 /** A deleted rule: what burned is over, and nothing of it stays but its history. */
-function retired(project: string, alert_id: string, { instances }: StoredAlert, at: number): AlertChanges {
+function retired(project: string, alert_id: string, before: StoredAlert, at: number): AlertChanges {
+	const { instances } = before;
 	const history = instances.flatMap(({ instance, labels, standing, metric, operator, severity }): HistoryRow[] => {
 		const { transition } = close(standing, at, "the rule was deleted");
 		if (!transition) return [];
@@ -259,7 +265,8 @@ function retired(project: string, alert_id: string, { instances }: StoredAlert, 
 			},
 		];
 	});
-	return { project, alert_id, progress: undefined, instances: [], gone: instances.map((one) => one.instance), history };
+	const gone = instances.map((one) => one.instance);
+	return { project, alert_id, progress: undefined, instances: [], gone, after: newestOf(before), history };
 }
 
 function lateRow(rule: StoredRule, { labelSet, at, from, to, decider }: Changed): HistoryRow {

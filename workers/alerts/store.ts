@@ -69,6 +69,8 @@ export interface AlertChanges {
 	readonly instances: readonly Omit<StoredInstance, "version">[];
 	/** Instances that are no more. */
 	readonly gone: readonly string[];
+	/** The newest version that it is made from: what it leaves is newer, whatever the clock says. */
+	readonly after: number;
 	readonly history: readonly HistoryRow[];
 }
 
@@ -93,7 +95,6 @@ interface Row {
 export class AlertStore {
 	readonly #client: ClickHouse;
 	readonly #now: () => number;
-	#version = 0;
 
 	constructor(client: ClickHouse, now: () => number) {
 		this.#client = client;
@@ -161,8 +162,8 @@ export class AlertStore {
 		});
 	}
 
-	#rowsOf({ project, alert_id, progress, instances, gone }: AlertChanges): object[] {
-		const version = this.#nextVersion();
+	#rowsOf({ project, alert_id, progress, instances, gone, after }: AlertChanges): object[] {
+		const version = Math.max(this.#now() * 1_000, after + 1);
 		const base = { project, alert_id, version, deleted: 0 };
 		const none = { ...base, deleted: 1, evaluated_at: clickHouseTime(new Date(this.#now())) };
 		return [
@@ -177,12 +178,6 @@ export class AlertStore {
 			})),
 			...gone.map((instance) => ({ ...none, instance })),
 		];
-	}
-
-	/** Microseconds of the clock, always above the one before. */
-	#nextVersion(): number {
-		this.#version = Math.max(this.#now() * 1_000, this.#version + 1);
-		return this.#version;
 	}
 }
 

@@ -1,7 +1,6 @@
 import type { Kpi } from "../../../schema/wire/index.ts";
 import { type Reach, RetentionError } from "../../plan/plan.ts";
 import type { Question } from "../../sql.ts";
-import type { Trailing } from "../../time/buckets.ts";
 
 /** What conditions are asked with: one project, and what is not a measure's to know. */
 export interface AlertAsking {
@@ -28,8 +27,8 @@ export type Values = ReadonlyMap<string, ReadonlyMap<number, number>>;
 
 export interface Found {
 	readonly values: Values;
-	/** What a label set without a value stands for: 0 where things are counted that were sent before, else unknown. */
-	readonly missing: number | null;
+	/** What a label set without a value stands for at an instant: 0 where things are counted that were sent before, else unknown. */
+	readonly missing: (t: number) => number | null;
 }
 
 /** A condition that cannot be evaluated, whatever the data: a KPI that is gone, a question that is too big. */
@@ -37,7 +36,9 @@ export class ConditionError extends Error {
 	override readonly name = "ConditionError";
 }
 
-export function foundOf(points: readonly Point[], missing: number | null = null): Found {
+const unknown = () => null;
+
+export function foundOf(points: readonly Point[], missing: Found["missing"] = unknown): Found {
 	const values = new Map<string, Map<number, number>>();
 	for (const { group, t, value } of points) {
 		if (value === null || !Number.isFinite(value)) continue;
@@ -46,11 +47,6 @@ export function foundOf(points: readonly Point[], missing: number | null = null)
 		values.set(key, of.set(t, value));
 	}
 	return { values, missing };
-}
-
-/** Instants of a span, epoch seconds. */
-export function instantsOf({ first, step, count }: Trailing): number[] {
-	return Array.from({ length: count }, (_, i) => first + i * step);
 }
 
 /** Whether an evaluation that failed like this would fail again: the question is refused, not the engine away. */

@@ -36,7 +36,7 @@ const KINDS: { readonly [K in Leaf["type"]]: Observe<Extract<Leaf, { type: K }>>
 		const found = await valuesOf(measuredOf(leaf), groupBy, { ...instants, length });
 		return {
 			labelSets: new Set(found.values.keys()),
-			look: (labelSet, t) => compared(leaf, found.values.get(labelSet)?.get(t) ?? found.missing),
+			look: (labelSet, t) => compared(leaf, found.values.get(labelSet)?.get(t) ?? found.missing(t)),
 		};
 	},
 
@@ -47,7 +47,7 @@ const KINDS: { readonly [K in Leaf["type"]]: Observe<Extract<Leaf, { type: K }>>
 			valuesOf(measuredOf(leaf), groupBy, { ...instants, length }),
 			valuesOf(measuredOf(leaf), groupBy, before),
 		]);
-		const value = (found: Found, labelSet: string, t: number) => found.values.get(labelSet)?.get(t) ?? found.missing;
+		const value = (found: Found, labelSet: string, t: number) => found.values.get(labelSet)?.get(t) ?? found.missing(t);
 		return {
 			labelSets: new Set([...now.values.keys(), ...then.values.keys()]),
 			look: (labelSet, t) => compared(leaf, changeOf(leaf, value(then, labelSet, t - length), value(now, labelSet, t))),

@@ -65,9 +65,9 @@ async function counts(
 	question: Parameters<typeof asking.ask<Occurrences[]>>[0],
 ): Promise<Found> {
 	const [found, sent] = await Promise.all([asking.ask(question), asking.ask(signals(scope.end))]);
-	const isInstrumented = signal === "log" ? sent.names("log").length > 0 : sent.hasEvent(event!);
+	const first_ms = signal === "log" ? sent.firstOf("log") : (sent.get("event", event!)?.first_seen ?? null);
 	const points = found.map(({ group, t, n }) => ({ group, t, value: counted(n, aggregation, scope) }));
-	return foundOf(points, isInstrumented ? 0 : null);
+	return foundOf(points, (t) => (first_ms !== null && first_ms < t * 1_000 ? 0 : null));
 }
 
 async function metricPoints(
