@@ -141,26 +141,28 @@ export class Masker {
 	readonly #first = new Int32Array(MOST_TOKENS + 2);
 	/** Whether the last token is nothing but a mask and punctuation. */
 	#afterMask = false;
-	#isCut = false;
 
-	/** Reads a message, UTF-8. */
+	/** Reads a message, UTF-8. Of several lines only the first that is not empty: what follows is a stack trace, or a dump. */
 	read(bytes: Buffer, from: number, to: number): void {
 		this.#bytes = bytes;
-		this.#end = this.#firstLineEnd(from, to);
 		this.#pieces = 0;
 		this.#tokens = 0;
 		this.#afterMask = false;
+		const end = to - from > MOST_BYTES ? this.#cutAt(from) : to;
+		this.#end = end;
+		let isCut = end < to;
 		let at = from;
 		for (;;) {
-			while (at < this.#end && CLASS[bytes[at]!]! & SPACE) at++;
-			if (at >= this.#end) break;
-			if (this.#tokens === MOST_TOKENS) {
-				this.#isCut = true;
+			let isLineEnd = false;
+			for (; at < end && CLASS[bytes[at]!]! & SPACE; at++) if (bytes[at] === LINE_FEED) isLineEnd = true;
+			if (at >= end) break;
+			if (this.#tokens === MOST_TOKENS || (isLineEnd && this.#tokens > 0)) {
+				isCut = true;
 				break;
 			}
 			at = this.#token(at);
 		}
-		if (this.#isCut) this.#cutOff();
+		if (isCut) this.#cutOff();
 		this.#first[this.#tokens] = this.#pieces;
 		this.#hash();
 	}
@@ -189,26 +191,40 @@ export class Masker {
 		return this.#bytes.toString("utf8", this.#from[piece]!, this.#to[piece]!);
 	}
 
-	/** Where the first line that is not empty ends: what follows is a stack trace, or a dump. */
-	#firstLineEnd(from: number, to: number): number {
-		const bytes = this.#bytes;
-		const most = Math.min(to, from + MOST_BYTES);
-		this.#isCut = most < to;
-		let at = from;
-		while (at < most && CLASS[bytes[at]!]! & SPACE) at++;
-		const first = at;
-		for (; at < most; at++) {
-			if (bytes[at] !== LINE_FEED) continue;
-			for (let rest = at; rest < most; rest++) if (!(CLASS[bytes[rest]!]! & SPACE)) this.#isCut = true;
-			return at;
-		}
-		if (!this.#isCut) return most;
-		// Half a word is another word.
-		for (at = most; at > first; at--) if (CLASS[bytes[at]!]! & SPACE) return at;
+	/** Where a long message is cut: half a word would be another word. */
+	#cutAt(from: number): number {
+		const most = from + MOST_BYTES;
+		for (let at = most; at > from; at--) if (CLASS[this.#bytes[at]!]! & SPACE) return at;
 		return most;
 	}
 
 	#token(start: number): number {
+		const plain = this.#plainWord(start);
+		return plain === start ? this.#mixedToken(start) : plain;
+	}
+
+	/** A token of letters alone, as most are. @returns where it ends, or `start` when it is another */
+	#plainWord(start: number): number {
+		const bytes = this.#bytes;
+		const end = this.#end;
+		let at = start;
+		let high = 0;
+		let low = 0;
+		for (; at < end; at++) {
+			const byte = bytes[at]!;
+			if (CLASS[byte] !== LETTER) break;
+			high = (Math.imul(high, HIGH_BASE) + byte) | 0;
+			low = (Math.imul(low, LOW_BASE) + byte) | 0;
+		}
+		if ((at < end && !(CLASS[bytes[at]!]! & SPACE)) || this.#isValue(start, at, high)) return start;
+		const first = this.#pieces;
+		this.#push(CONSTANT, start, at, high, low);
+		this.#first[this.#tokens++] = first;
+		this.#wordToken(first, at);
+		return at;
+	}
+
+	#mixedToken(start: number): number {
 		const bytes = this.#bytes;
 		const end = this.#end;
 		const first = this.#pieces;

@@ -64,7 +64,7 @@ export interface StoredPattern {
 }
 
 /** Templates beyond these are not made one with others; those that were sent last stay. */
-const MOST_TEMPLATES = 20_000;
+const MOST_TEMPLATES = 5_000;
 
 /** All patterns of which a line was dated before an instant, by id. */
 export function storedPatterns(before: number): Question<Map<string, StoredPattern>> {
