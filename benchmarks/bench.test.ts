@@ -20,7 +20,7 @@ let report: Report;
 beforeAll(() => {
 	folder = mkdtempSync(join(tmpdir(), "tidemark-bench-test-"));
 	const out = join(folder, "out.json");
-	const only = ["--only", "metrics", "logs", "events", "query", "reads"];
+	const only = ["--only", "metrics", "logs", "events", "query", "reads", "live"];
 	const args = ["--quick", ...only, "--rows", String(ROWS), "--folder", folder, "--out", out];
 	printed = execFileSync(process.execPath, [main, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 	report = JSON.parse(readFileSync(out, "utf8"));
@@ -54,8 +54,14 @@ test("what is measured is a number above 0", () => {
 	}
 });
 
+test("viewers were sent messages, and each of them cost something", () => {
+	const { viewers, one_cpu_ms, all_cpu_ms, quiet_us, watched_us } = report.live!;
+	expect(viewers).toBe(50);
+	for (const { median } of [one_cpu_ms, all_cpu_ms, quiet_us, watched_us]) expect(median).toBeGreaterThan(0);
+});
+
 test("every figure to reach is told, measured or not", () => {
-	expect(report.figures).toHaveLength(18);
+	expect(report.figures).toHaveLength(20);
 	for (const { figure } of report.figures) expect(printed).toContain(figure);
 	const of = (name: string) => report.figures.find(({ figure }) => figure.startsWith(name))!;
 	expect(of("memory of the ingest process").reached).toBe(true);

@@ -1,4 +1,5 @@
 /** The figures to reach, each as a ratio of two measurements of one run, and whether they were. */
+import type { LiveResult } from "./live.ts";
 import type { LoadResult, PeerResult } from "./load.ts";
 import type { QueryResult } from "./query.ts";
 import type { ReadsResult } from "./reads/reads.ts";
@@ -17,9 +18,10 @@ export interface Measured {
 	readonly loads: readonly LoadResult[];
 	readonly query?: QueryResult | undefined;
 	readonly reads?: ReadsResult | undefined;
+	readonly live?: LiveResult | undefined;
 }
 
-export function figuresOf({ loads, query, reads }: Measured): Figure[] {
+export function figuresOf({ loads, query, reads, live }: Measured): Figure[] {
 	const load = (workload: Workload) => loads.find((result) => result.workload === workload);
 	const peer = (workload: Workload, name: string): PeerResult | undefined =>
 		load(workload)?.peers.find((result) => result.name === name);
@@ -55,6 +57,8 @@ export function figuresOf({ loads, query, reads }: Measured): Figure[] {
 			exact === undefined ? [] : [atMost(`answer ÷ from raw rows, ${what}`, exact.at_most, exact.ratio)],
 		),
 		atMost("slowest reading route, ms", 1_000, reads && Math.max(...reads.reads.map(({ ms }) => ms.median))),
+		atMost("CPU with 1,000 viewers of a stream ÷ with one", 3, live?.viewers_ratio.median),
+		atMost("CPU a point with a viewer of everything ÷ with none", 1.25, live?.watched_ratio.median),
 	];
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../schema/paths.ts";
 import { figuresOf } from "./figures.ts";
+import { runLive } from "./live.ts";
 import { type LoadOptions, type LoadRun, runLoad } from "./load.ts";
 import { machine } from "./machine.ts";
 import { type Options, parseOptions } from "./options.ts";
@@ -41,13 +42,17 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 	const server = await Server.start(folder, profileDir);
 	const runs: LoadRun[] = [];
 	const small = { repeats: quick ? 3 : 15, folder, seed, report };
-	let measured: Pick<Report, "machine" | "query" | "reads" | "sketches">;
+	let measured: Pick<Report, "machine" | "query" | "reads" | "live" | "sketches">;
 	try {
 		for (const workload of workloads) runs.push(await runLoad(server, loadOptions(workload)));
 		measured = {
 			machine: machine((await server.sql("SELECT version()")).trim()),
 			query: parts.has("query") ? await runQueries(server, { ...small, points: options.queryPoints }) : undefined,
 			reads: parts.has("reads") ? await runReads(server, { ...small, volume: volumeOf(options.readShare) }) : undefined,
+			// As often as loads: a repetition takes half a minute.
+			live: parts.has("live")
+				? await runLive(server, { ...small, repeats: options.repeats, ...options.live })
+				: undefined,
 			sketches: parts.has("sketch") ? await runSketches(server, { ...small, points: options.sketchPoints }) : undefined,
 		};
 	} finally {
@@ -57,7 +62,7 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 		for (const { result, windows } of runs) printHotSpots(join(profileDir!, file), result.workload, windows, report);
 	}
 	const loads = runs.map(({ result }) => result);
-	return { ...measured, loads, figures: figuresOf({ loads, query: measured.query, reads: measured.reads }) };
+	return { ...measured, loads, figures: figuresOf({ loads, ...measured }) };
 }
 
 function volumeOf(share: number): Volume {

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { WORKLOADS, type Workload } from "./workload.ts";
 
-const PARTS = [...WORKLOADS, "query", "reads", "sketch", "peers"] as const;
+const PARTS = [...WORKLOADS, "query", "reads", "live", "sketch", "peers"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -22,6 +22,7 @@ export interface Options {
 	/** Share of the full volume that reading routes are timed on. */
 	readonly readShare: number;
 	readonly sketchPoints: number;
+	readonly live: { readonly viewers: number; readonly seconds: number; readonly points: number };
 	rows(workload: Workload): number;
 	rowsPerRequest(workload: Workload): number;
 }
@@ -72,7 +73,7 @@ export function parseOptions(argv: readonly string[]): Options {
 		out?: string;
 	}>();
 	const quick = given.quick ?? false;
-	const parts = new Set<Part>(given.only ?? [...WORKLOADS, "query", "reads"]);
+	const parts = new Set<Part>(given.only ?? [...WORKLOADS, "query", "reads", "live"]);
 	if (given.peers) parts.add("peers");
 	return {
 		...{ quick, parts, seed: given.seed, connections: given.connections, pointsPerSeries: given.seriesPoints },
@@ -84,6 +85,9 @@ export function parseOptions(argv: readonly string[]): Options {
 		settle_ms: (quick ? 0 : given.settle) * 1_000,
 		queryPoints: given.rows ?? (quick ? 200_000 : 10_000_000),
 		readShare: quick ? 0.01 : 1,
+		live: quick
+			? { viewers: 50, seconds: 2, points: given.rows ?? 50_000 }
+			: { viewers: 1_000, seconds: 10, points: given.rows ?? 2_000_000 },
 		sketchPoints: given.rows ?? (quick ? 200_000 : 3_000_000),
 		...{ folder: given.folder, out: given.out },
 		rows: (workload) => given.rows ?? (quick ? QUICK_ROWS : ROWS)[workload],

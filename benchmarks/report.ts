@@ -1,5 +1,6 @@
 /** The printed form of what was measured. */
 import type { Figure } from "./figures.ts";
+import type { LiveResult } from "./live.ts";
 import type { LoadResult } from "./load.ts";
 import type { Machine } from "./machine.ts";
 import type { QueryResult } from "./query.ts";
@@ -12,13 +13,14 @@ export interface Report {
 	readonly loads: readonly LoadResult[];
 	readonly query?: QueryResult | undefined;
 	readonly reads?: ReadsResult | undefined;
+	readonly live?: LiveResult | undefined;
 	readonly sketches?: readonly SketchResult[] | undefined;
 	readonly figures: readonly Figure[];
 }
 
 type Cell = string | number;
 
-export function printed({ machine, loads, query, reads, sketches, figures }: Report): string {
+export function printed({ machine, loads, query, reads, live, sketches, figures }: Report): string {
 	const parts = [
 		`${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB; ${machine.system}; Node ${machine.node}; ClickHouse ${machine.clickhouse}`,
 	];
@@ -69,6 +71,7 @@ export function printed({ machine, loads, query, reads, sketches, figures }: Rep
 		);
 	}
 	if (reads) parts.push(readsTable(reads));
+	if (live) parts.push(liveTable(live));
 	if (sketches) parts.push(sketchTable(sketches));
 	parts.push(
 		table(
@@ -109,6 +112,23 @@ function loadTable(loads: readonly LoadResult[]): string {
 			...[fixed(load.floor_cpu_us), ranged(load.cpu_ratio), ranged(load.cpu_ratio_loader_blocks)],
 			...[thousands(load.rows_per_insert), load.ingest_peak_mb.toFixed(0), load.engine_peak_mb.toFixed(0)],
 		]),
+	);
+}
+
+function liveTable(live: LiveResult): string {
+	const row = (what: string, { median, min, max }: Spread, digits: number) => [
+		...[what, median.toFixed(digits), min.toFixed(digits), max.toFixed(digits)],
+	];
+	const load = `${thousands({ median: live.points_per_s, min: 0, max: 0 })} points/s`;
+	return table(
+		["live streams: CPU of the program", "median", "min", "max"],
+		[
+			row(`ms a second, ${load}, one viewer`, live.one_cpu_ms, 1),
+			row(`ms a second, ${load}, ${live.viewers} viewers of one stream`, live.all_cpu_ms, 1),
+			row("µs a message to one more viewer", live.message_us, 2),
+			row("µs a point ingested, nobody watching", live.quiet_us, 2),
+			row("µs a point ingested, one viewer of everything", live.watched_us, 2),
+		],
 	);
 }
 

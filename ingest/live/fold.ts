@@ -55,6 +55,8 @@ export interface Folded {
 
 interface Pile {
 	readonly parts: Map<string, Part>;
+	/** Parts of series that are told by tag, by kind and by the tags that the registry holds: most points find theirs here. */
+	readonly bySeries: Map<MetricKind, Map<Tags, Part>>;
 	readonly logs: LiveLog[];
 	readonly left_out: { metrics: number; logs: number };
 }
@@ -84,7 +86,10 @@ export class Fold {
 		const piles = this.#piles;
 		this.#piles = new Map();
 		return new Map(
-			[...piles].map(([project, { parts, ...rest }]) => [project, { ...rest, parts: [...parts.values()] }]),
+			[...piles].map(([project, { parts, logs, left_out }]) => [
+				project,
+				{ logs, left_out, parts: [...parts.values()] },
+			]),
 		);
 	}
 
@@ -177,7 +182,7 @@ export class Fold {
 	#pile(project: string): Pile {
 		let pile = this.#piles.get(project);
 		if (!pile) {
-			pile = { parts: new Map(), logs: [], left_out: { metrics: 0, logs: 0 } };
+			pile = { parts: new Map(), bySeries: new Map(), logs: [], left_out: { metrics: 0, logs: 0 } };
 			this.#piles.set(project, pile);
 		}
 		return pile;
@@ -191,6 +196,7 @@ class Plan {
 	readonly #name: string;
 	readonly #kind: MetricKind;
 	readonly #tagsOf: FoldOptions["tagsOf"];
+	readonly #bySeries: Map<Tags, Part>;
 	/** Of the one that is told by no tag. */
 	#only: Part | undefined;
 
@@ -200,6 +206,12 @@ class Plan {
 		this.#name = name;
 		this.#kind = kind;
 		this.#tagsOf = tagsOf;
+		let bySeries = pile.bySeries.get(kind);
+		if (!bySeries) {
+			bySeries = new Map();
+			pile.bySeries.set(kind, bySeries);
+		}
+		this.#bySeries = bySeries;
 	}
 
 	part(): Part | undefined {
@@ -211,14 +223,18 @@ class Plan {
 	partOf(high: number, low: number): Part | undefined {
 		const tags = this.#tagsOf(high, low);
 		if (tags === undefined) return undefined;
+		const known = this.#bySeries.get(tags);
+		if (known) return known;
 		const kept = this.kept!;
 		let key = "";
 		for (const [tag, value] of tags) if (kept.includes(tag)) key += `${tag}\0${keptValue(tag, value)}\0`;
-		return this.#find(key, () =>
+		const part = this.#find(key, () =>
 			Object.fromEntries(
 				tags.filter(([tag]) => kept.includes(tag)).map(([tag, value]) => [tag, keptValue(tag, value)]),
 			),
 		);
+		if (part) this.#bySeries.set(tags, part);
+		return part;
 	}
 
 	#find(key: string, tags: () => Readonly<Record<string, string>>): Part | undefined {

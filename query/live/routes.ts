@@ -109,7 +109,7 @@ export function createLive(options: LiveOptions): Live {
 			let connection: Realtime | undefined;
 			return {
 				onOpen(_, { raw }) {
-					const viewer = place.open(new WebSocketWire(raw as unknown as WebSocket));
+					const viewer = place.open(new WebSocketWire(raw as unknown as WebSocket, c.env.incoming.socket));
 					connection = new Realtime({
 						...{ project, viewer, hubs, clock: () => performance.now() },
 						assertKnown: (asked) => assertKnown(project, asked),

@@ -30,8 +30,12 @@ class SseWire implements Wire {
 		return this.#response.writableLength;
 	}
 
-	write(message: Buffer): void {
-		if (!this.#response.writableEnded) this.#response.write(message);
+	write(messages: readonly Buffer[]): void {
+		const response = this.#response;
+		if (response.writableEnded) return;
+		response.cork();
+		for (const message of messages) response.write(message);
+		response.uncork();
 	}
 
 	encode(kind: string, body: object): Buffer {
@@ -41,12 +45,12 @@ class SseWire implements Wire {
 	beat(): boolean {
 		if (this.#response.destroyed) return false;
 		// Behind others that wait it would tell nobody anything.
-		if (this.buffered === 0) this.write(BEAT);
+		if (this.buffered === 0) this.write([BEAT]);
 		return true;
 	}
 
 	end(goodbye: Goodbye): void {
-		this.write(this.encode("close", goodbye));
+		this.write([this.encode("close", goodbye)]);
 		this.#response.end();
 	}
 

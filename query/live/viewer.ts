@@ -11,7 +11,8 @@ export interface Goodbye {
 export interface Wire {
 	/** Bytes that were given and not taken by the network yet. */
 	readonly buffered: number;
-	write(message: Buffer): void;
+	/** Hands messages over in one go: what a reader costs is not its bytes but its calls of the system. */
+	write(messages: readonly Buffer[]): void;
 	/** A message of this kind, as the wire puts it: `{"type": kind, …}` or a named event. */
 	encode(kind: string, body: object): Buffer;
 	/** Something that keeps proxies from closing the connection, and finds out whether the other side is gone. @returns false when it is */
@@ -56,7 +57,7 @@ export class Viewer {
 			this.#onSkip(messages.length);
 			return;
 		}
-		for (const message of messages) this.wire.write(message);
+		this.wire.write(messages);
 	}
 
 	/** A message to this reader alone. */
@@ -73,12 +74,8 @@ export class Viewer {
 		}
 		if (this.#slow_since === undefined) return;
 		if (this.wire.buffered > this.#limit() / 2 && now - this.#slow_since < SLOW_MS) return;
-		this.wire.write(
-			this.wire.encode("skipped", {
-				messages: this.#skipped,
-				reason: "This reader is slower than the stream; connect again to go on from a new snapshot",
-			}),
-		);
+		const reason = "This reader is slower than the stream; connect again to go on from a new snapshot";
+		this.wire.write([this.wire.encode("skipped", { messages: this.#skipped, reason })]);
 		this.end({ code: 1013, reason: `too slow: ${this.#skipped} messages were skipped` });
 	}
 

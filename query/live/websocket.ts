@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Goodbye, Wire } from "./viewer.ts";
 
@@ -6,11 +7,14 @@ const RAW = { binary: false, compress: false };
 /** Messages of a WebSocket: JSON with a `type`. */
 export class WebSocketWire implements Wire {
 	readonly #socket: WebSocket;
+	readonly #connection: Socket;
 	/** Whether the other side was heard of since the last ping. */
 	#alive = true;
 
-	constructor(socket: WebSocket) {
+	/** @param connection what the socket writes to */
+	constructor(socket: WebSocket, connection: Socket) {
 		this.#socket = socket;
+		this.#connection = connection;
 		const alive = () => {
 			this.#alive = true;
 		};
@@ -22,8 +26,11 @@ export class WebSocketWire implements Wire {
 		return this.#socket.bufferedAmount;
 	}
 
-	write(message: Buffer): void {
-		if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(message, RAW);
+	write(messages: readonly Buffer[]): void {
+		if (this.#socket.readyState !== this.#socket.OPEN) return;
+		this.#connection.cork();
+		for (const message of messages) this.#socket.send(message, RAW);
+		this.#connection.uncork();
 	}
 
 	encode(kind: string, body: object): Buffer {
