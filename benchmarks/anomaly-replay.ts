@@ -1,6 +1,7 @@
 /** Labelled series through the rule of `anomaly_detection`, as the evaluator meets them: only the past is visible. */
 import { baselineHour, judge, RECENT, type Sensitivity } from "../workers/alerts/anomaly.ts";
-import { type Baseline, BUCKET, baselineOf, HISTORY, type History } from "../workers/alerts/anomaly-baseline.ts";
+import { type Baseline, BUCKET, baselineOf, type History } from "../workers/alerts/anomaly-baseline.ts";
+import { HISTORY } from "../workers/alerts/anomaly-model.ts";
 import { lowerBound } from "../workers/alerts/robust.ts";
 
 /** `[start, end]`, epoch seconds, both included. */

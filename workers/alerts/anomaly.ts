@@ -6,14 +6,8 @@
  * series does on nine days of ten. The last makes one setting fit all series: k scales are rare for a steady series, and every
  * hour's business for a bursty one, whose distribution a scale alone does not tell.
  */
-import {
-	type AnomalyMethod,
-	averageDeviation,
-	type Baseline,
-	BUCKET,
-	type History,
-	SPANS,
-} from "./anomaly-baseline.ts";
+import { averageDeviation, type Baseline, BUCKET, type Deviation, type History, SPANS } from "./anomaly-baseline.ts";
+import type { AnomalyMethod } from "./anomaly-model.ts";
 import { DAY, HOUR } from "./anomaly-season.ts";
 import { lowerBound } from "./robust.ts";
 
@@ -28,14 +22,7 @@ export interface AnomalyRule {
 
 export type AnomalyVerdict =
 	| { readonly state: "insufficient_history" }
-	| {
-			readonly state: "normal" | "anomalous";
-			readonly expected: number;
-			readonly scale: number;
-			/** Signed scales off what is expected, −1,000 to 1,000. */
-			readonly z: number;
-			readonly method: AnomalyMethod;
-	  };
+	| ({ readonly state: "normal" | "anomalous"; readonly method: AnomalyMethod } & Deviation);
 
 /** What each sensitivity asks for; what is anomalous at one is so at all that are more sensitive. */
 export const ANOMALY_LIMITS: Readonly<
@@ -63,22 +50,23 @@ export const RECENT = HOUR;
  * @param recent the last hour's buckets; the last of them is under test
  */
 export function judge(baseline: Baseline | null, recent: History, rule: AnomalyRule): AnomalyVerdict {
-	const at = recent.t[recent.t.length - 1];
-	const now = baseline && at !== undefined ? baseline.expectedAt(at) : null;
+	const last = recent.t.length - 1;
+	const at = recent.t[last];
+	const now = at === undefined ? null : baseline?.deviation(at, recent.values[last]!);
 	if (!baseline || at === undefined || !now) return { state: "insufficient_history" };
 	const { z: least, agreeing, beyond } = ANOMALY_LIMITS[rule.sensitivity];
 	const limit = Math.max(least, rule.minimum_deviation ?? 0);
 
+	const { z } = now;
 	const first = lowerBound(recent.t, at - RECENT + BUCKET);
-	const t = Array.from({ length: recent.t.length - first }, (_, i) => recent.t[first + i]!);
-	const deviations = t.map((time, i) => baseline.zAt(time, recent.values[first + i]!) ?? 0);
-	const z = deviations.at(-1)!;
+	const t = Array.from({ length: last + 1 - first }, (_, i) => recent.t[first + i]!);
+	const deviations = t.map((time, i) => baseline.deviation(time, recent.values[first + i]!)?.z ?? 0);
 	const agree = deviations.filter((other) => Math.abs(other) >= limit && other > 0 === z > 0).length;
 	const strays = SPANS.some(
 		(span, i) => averageDeviation(t, deviations, t.length - 1, span) > beyond * baseline.usual[i]!,
 	);
 	const anomalous = Math.abs(z) >= limit && agree >= Math.min(agreeing, t.length) && strays;
-	return { state: anomalous ? "anomalous" : "normal", ...now, z, method: baseline.method };
+	return { state: anomalous ? "anomalous" : "normal", ...now, method: baseline.method };
 }
 
 /**
