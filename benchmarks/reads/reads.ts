@@ -3,7 +3,7 @@ import { READS } from "../../query/index.ts";
 import { cpuMs } from "../processes.ts";
 import type { Server } from "../server.ts";
 import { type Spread, spread } from "../statistics.ts";
-import { comparedReads } from "./exact.ts";
+import { type Compared, comparedReads } from "./exact.ts";
 import { DAYS, fillReads, type Volume } from "./fill.ts";
 
 export interface ReadTime {
@@ -57,6 +57,7 @@ export async function runReads(server: Server, { volume, repeats, seed, report }
 	await fill(tenth, volume);
 	const reads: ReadTime[] = [];
 	for (const [i, { what, path, compared }] of asked.entries()) {
+		if (compared) await assertEqual(server, compared);
 		const { ms, cpu_ms, rows_read, questions } = await measured(server, path, repeats);
 		const exact = compared && (await timed(server, repeats, () => all(server, compared.exact)));
 		const read: ReadTime = {
@@ -107,6 +108,16 @@ async function measured(server: Server, path: string, repeats: number): Promise<
 		rows_read: queries.reduce((sum, { rows_read }) => sum + rows_read, 0),
 		questions: queries.length,
 	};
+}
+
+/** Two computations of something else would compare nothing. */
+async function assertEqual(server: Server, { figure, path, exact, pairs }: Compared): Promise<void> {
+	const response = await fetch(`${server.url}${path}`, { headers: server.headers });
+	const rows = await Promise.all(exact.map((sql) => server.rows(sql)));
+	const different = pairs(await response.json(), rows).filter(
+		([ours, theirs, within]) => !(Math.abs(ours - theirs) <= within),
+	);
+	if (different.length > 0) throw new Error(`${figure}: ours and exact differ: ${JSON.stringify(different)}`);
 }
 
 async function all(server: Server, statements: readonly string[]): Promise<void> {

@@ -47,6 +47,8 @@ export function episodes(params: Params, money: Money): string {
 	const rows = billingRows(params, money, {
 		columns: [
 			...["subject", "account_id", "kind", "toUnixTimestamp64Milli(ts) AS ms", "id", "segment", "label AS plan"],
+			// One number to compare instead of a pair, which takes four times as long.
+			"bitShiftLeft(toUInt128(ms), 64) + id AS place",
 			`${UNIT} AS unit`,
 			"toUnixTimestamp64Milli(effective) AS starts",
 			`transform(toString(interval_unit), ${units}, ${factors}, 0.) AS per_month`,
@@ -57,8 +59,8 @@ export function episodes(params: Params, money: Money): string {
 		predicate: `kind IN ${params.add("Array(String)", SUBSCRIPTION_EVENTS)} AND subject != ''`,
 	});
 	// Level by level: an alias that is used again within its own level is analysed again each time, which took longer than to run.
-	const histories = `SELECT subject, argMaxIf(account_id, (ms, id), account_id != '') AS account,
-			argMaxIf(segment, (ms, id), segment != '') AS segment,
+	const latest = (column: string) => `argMaxIf(${column}, place, ${column} != '')`;
+	const histories = `SELECT subject, ${latest("account_id")} AS account, ${latest("segment")} AS segment,
 			min(if(kind = '${SUBSCRIPTION_STARTED}', ms, ${FOREVER})) AS started,
 			arraySort(groupArray((ms, id, starts, kind NOT IN ('${CANCELED}', '${TRIAL_STARTED}'), kind = '${REACTIVATED}',
 				if(price = 0, 0, price * rate), priced, toString(plan), toString(unit)))) AS history
