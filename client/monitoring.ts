@@ -1,7 +1,16 @@
 // `client.monitoring`: the methods of the monitoring API, in camelCase; options and answers keep the API's spelling.
 import type {
+	Acknowledge,
+	AcknowledgeAnswer,
+	AlertAnswer,
+	AlertHistoryAnswer,
+	AlertPatch,
+	AlertsAnswer,
+	Backtest,
+	BacktestAnswer,
 	BehaviorAnswer,
 	BusinessAnswer,
+	CreatedAlertAnswer,
 	DatabasesAnswer,
 	ErrorAnalysisAnswer,
 	HealthAnswer,
@@ -16,14 +25,18 @@ import type {
 	LogsAnswer,
 	MetricsAnswer,
 	NetworkAnswer,
+	NewAlert,
 	NewKpi,
 	PerformanceAnswer,
 	ProfilingAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,
+	TestAlertAnswer,
 	UsageAnswer,
 } from "../schema/wire/index.ts";
 import type {
+	AlertHistoryOptions,
+	AlertsOptions,
 	BusinessOptions,
 	CallOptions,
 	DatabaseOptions,
@@ -187,6 +200,55 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(`${kpiPath(kpi_id)}/value`, { ...options }, call.signal);
 	}
 
+	/** `POST /v1/monitoring/alerts`: the answer's `backtest` says when it would have fired in the last seven days. */
+	createAlert(alert: NewAlert, call: CallOptions = {}): Promise<CreatedAlertAnswer> {
+		return this.#transport.post(ALERTS, JSON.stringify(alert), json(call));
+	}
+
+	/** `GET /v1/monitoring/alerts`. */
+	listAlerts(options: AlertsOptions = {}, call: CallOptions = {}): Promise<AlertsAnswer> {
+		return this.#transport.get(ALERTS, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/alerts/{id}`: the rule and its instances. */
+	getAlert(alert_id: string, call: CallOptions = {}): Promise<AlertAnswer> {
+		return this.#transport.get(alertPath(alert_id), {}, call.signal);
+	}
+
+	/** `PATCH /v1/monitoring/alerts/{id}`: what is not named stays. */
+	updateAlert(alert_id: string, changes: AlertPatch, call: CallOptions = {}): Promise<AlertAnswer> {
+		return this.#transport.patch(alertPath(alert_id), changes, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/alerts/{id}`. */
+	deleteAlert(alert_id: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(alertPath(alert_id), call.signal);
+	}
+
+	/** `POST /v1/monitoring/alerts/{id}/acknowledge`: someone takes care of what fires. */
+	acknowledgeAlert(alert_id: string, options: Acknowledge = {}, call: CallOptions = {}): Promise<AcknowledgeAnswer> {
+		return this.#transport.post(`${alertPath(alert_id)}/acknowledge`, JSON.stringify(options), json(call));
+	}
+
+	/** `POST /v1/monitoring/alerts/{id}/test`: sends a marked message over every channel. */
+	testAlert(alert_id: string, call: CallOptions = {}): Promise<TestAlertAnswer> {
+		return this.#transport.post(`${alertPath(alert_id)}/test`, "{}", json(call));
+	}
+
+	/** `GET /v1/monitoring/alerts/{id}/history`, newest first. */
+	alertHistory(
+		alert_id: string,
+		options: AlertHistoryOptions = {},
+		call: CallOptions = {},
+	): Promise<AlertHistoryAnswer> {
+		return this.#transport.get(`${alertPath(alert_id)}/history`, { ...options }, call.signal);
+	}
+
+	/** `POST /v1/monitoring/alerts/backtest`: when a rule, or the stored one of `alert_id`, would have fired. */
+	backtestAlert(options: Backtest, call: CallOptions = {}): Promise<BacktestAnswer> {
+		return this.#transport.post(`${ALERTS}/backtest`, JSON.stringify(options), json(call));
+	}
+
 	/** `GET /v1/monitoring/revenue`. */
 	revenueMetrics(options: RevenueOptions = {}, call: CallOptions = {}): Promise<RevenueAnswer> {
 		return this.#transport.get(`${BASE}/revenue`, { ...options }, call.signal);
@@ -214,4 +276,14 @@ function issuePath(issue_id: string): string {
 
 function kpiPath(kpi_id: string): string {
 	return `${BASE}/kpis/${encodeURIComponent(kpi_id)}`;
+}
+
+const ALERTS = `${BASE}/alerts`;
+
+function alertPath(alert_id: string): string {
+	return `${ALERTS}/${encodeURIComponent(alert_id)}`;
+}
+
+function json(call: CallOptions) {
+	return { contentType: "application/json", signal: call.signal };
 }

@@ -3,6 +3,8 @@
 import type {
 	AiConversationsQuery,
 	AiPerformanceQuery,
+	AlertHistoryQuery,
+	AlertsQuery,
 	BehaviorQuery,
 	BusinessCustomersQuery,
 	BusinessQuery,
@@ -65,6 +67,8 @@ export type ErrorAnalysisOptions = Options<ErrorAnalysisQuery>;
 export type IssuesOptions = Options<IssuesQuery>;
 export type IssueOptions = Options<IssueQuery>;
 export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
+export type AlertsOptions = Options<AlertsQuery>;
+export type AlertHistoryOptions = Options<AlertHistoryQuery>;
 export type KpisOptions = Options<KpisQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;

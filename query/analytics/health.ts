@@ -1,6 +1,12 @@
 import type { z } from "zod";
-import { type SystemHealthAnswer, systemHealthAnswer, systemHealthQuery } from "../../schema/wire/index.ts";
+import {
+	ALERT_LEVELS,
+	type SystemHealthAnswer,
+	systemHealthAnswer,
+	systemHealthQuery,
+} from "../../schema/wire/index.ts";
 import { RECENT_MS, systemState } from "../common/components.ts";
+import { burningAlerts } from "../measures/alerting/records.ts";
 import { databaseOf } from "../measures/databases.ts";
 import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
@@ -60,7 +66,7 @@ async function systemHealth(asking: Asking, query: z.infer<typeof systemHealthQu
 	const scope: Scope = { start: window.start, end: window.end, now, reach };
 	const recent = over(scope, scope.end - RECENT_MS, scope.end);
 	const gauges = [CPU, MEMORY, FILESYSTEM, ...LOADS, TEMPERATURE, UPTIME, QUEUE, DB_CONNECTIONS, DB_CONNECTIONS_MAX];
-	const [sent, state, all, database_ms, model, breakers, started] = await Promise.all([
+	const [sent, state, all, database_ms, model, breakers, started, burning] = await Promise.all([
 		asker.ask(signals(window.as_of)),
 		systemState(asking, scope),
 		asker.ask(lastValues(scope, gauges)),
@@ -68,6 +74,7 @@ async function systemHealth(asking: Asking, query: z.infer<typeof systemHealthQu
 		asker.ask(modelService(scope)),
 		asker.ask(circuitBreakers(scope)),
 		asker.ask(processStarted(scope)),
+		asker.ask(burningAlerts(window.as_of)),
 	]);
 	const last = fresh(all, scope.end);
 	const of = (name: string) => last.filter((value) => value.name === name && saysUsed(value));
@@ -100,8 +107,9 @@ async function systemHealth(asking: Asking, query: z.infer<typeof systemHealthQu
 			},
 			circuit_breakers: breakers,
 		},
-		// Alerts come with their engine; until then none can be firing.
-		alerts: [],
+		alerts: burning.map(({ severity, message, threshold, value, state, alert_id }) => ({
+			...{ level: ALERT_LEVELS[severity], message, threshold, current: value, state, alert_id },
+		})),
 	};
 	const parts = {
 		window,

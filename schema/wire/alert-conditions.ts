@@ -156,6 +156,18 @@ export interface Compound {
 }
 export type Condition = Leaf | Compound;
 
+type Dialects<S extends z.ZodType, Type extends string> = Omit<z.input<S>, "type" | "operator" | "threshold"> & {
+	type?: Type;
+	operator: Operator | ">" | ">=" | "<" | "<=" | "=" | "==" | "!=";
+} & ({ threshold: number; value?: never } | { value: number; threshold?: never });
+/** A condition as it may be sent, in either dialect. */
+export type NewCondition =
+	| Dialects<typeof threshold, "threshold">
+	| (Dialects<typeof rateOfChange, "rate_of_change"> & { type: "rate_of_change" })
+	| z.input<typeof absence>
+	| z.input<typeof anomaly>
+	| { type?: "compound"; logic: Compound["logic"]; sub_conditions: readonly NewCondition[] };
+
 /** Both dialects become one: `>` is `greater_than`, `value` is `threshold`, a condition without a type is a threshold. */
 function oneDialect(input: unknown): unknown {
 	if (typeof input !== "object" || input === null || Array.isArray(input)) return input;

@@ -1,10 +1,17 @@
 /** Alert rules as they are sent and stored. */
 import { z } from "zod";
-import { conditions, duration, MAX_LEAVES } from "./alert-conditions.ts";
+import { conditions, duration, MAX_LEAVES, type NewCondition } from "./alert-conditions.ts";
 
 const DAY_SECONDS = 86_400;
 export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
+/** How bad an alert is, in the words of the analytics document. */
+export const ALERT_LEVELS = {
+	low: "info",
+	medium: "warning",
+	high: "error",
+	critical: "critical",
+} as const satisfies Record<Severity, string>;
 /** Words of other tools for the same. */
 const SEVERITY_ALIASES: Readonly<Record<string, Severity>> = { info: "low", warning: "medium", error: "high" };
 export const severity = z.preprocess(
@@ -153,8 +160,13 @@ export const alertRule = z.strictObject({
 	allow_unknown: fields.allow_unknown.default(false),
 });
 export type AlertRule = z.infer<typeof alertRule>;
-export type NewAlert = z.input<typeof alertRule>;
+/** A rule as it may be sent: more than one word for some things. */
+interface Sent {
+	conditions: readonly NewCondition[];
+	severity?: Severity | "info" | "warning" | "error";
+}
+export type NewAlert = Omit<z.input<typeof alertRule>, keyof Sent> & Sent;
 
 /** Changes of a rule: what is not named stays. */
 export const alertPatch = z.strictObject(fields).partial();
-export type AlertPatch = z.input<typeof alertPatch>;
+export type AlertPatch = Omit<z.input<typeof alertPatch>, keyof Sent> & Partial<Sent>;

@@ -47,7 +47,14 @@ export const systemHealthAnswer = z.object({
 		}),
 		circuit_breakers: z.record(z.string(), z.string()),
 	}),
-	alerts: z.array(z.object({ level: z.string(), message: z.string(), threshold: inItsUnit, current: inItsUnit })),
+	alerts: z
+		.array(
+			z.object({
+				...{ level: z.string(), message: z.string(), threshold: inItsUnit, current: inItsUnit },
+				...{ state: z.enum(["firing", "pending"]), alert_id: z.string() },
+			}),
+		)
+		.describe("Instances of alerts that fire, or are about to, the most severe first."),
 	...asked,
 });
 export type SystemHealthQuery = z.input<typeof systemHealthQuery>;

@@ -249,7 +249,7 @@ test("conditions over metrics, events and compounds are joined at the same insta
 		"joined",
 		[2, 3, 3].map((minute) => ({ event: "deploy", ts: at(minute), properties: {} })),
 	);
-	const deploys = { metric: "events", event: "deploy", operator: ">=" as const, value: 1, timeframe: "1m" };
+	const deploys = { metric: "events", event: "deploy", operator: ">=", value: 1, timeframe: "1m" } as const;
 	await sim.rule("joined", "both", { ...deep, conditions: [...deep.conditions, deploys] });
 	await sim.rule("joined", "not", {
 		...deep,

@@ -1,12 +1,10 @@
 /** Alerts as those who watch see them. */
-import type { LiveBus } from "../../schema/live/bus.ts";
-import { type AlertMessage, LIVE_VERSION, projectChannel } from "../../schema/live/frames.ts";
-import type { Severity } from "../../schema/wire/index.ts";
-import type { HistoryRow } from "./store.ts";
 
-const LEVELS: Readonly<Record<Severity, AlertMessage["level"]>> = {
-	...{ low: "info", medium: "warning", high: "error", critical: "critical" },
-};
+import { publishAlert } from "../../schema/live/alerts.ts";
+import type { LiveBus } from "../../schema/live/bus.ts";
+import type { AlertMessage } from "../../schema/live/frames.ts";
+import { ALERT_LEVELS } from "../../schema/wire/index.ts";
+import type { HistoryRow } from "./store.ts";
 
 /** Every change of state. */
 export function tellViewers(bus: LiveBus, rows: readonly HistoryRow[]): void {
@@ -14,9 +12,9 @@ export function tellViewers(bus: LiveBus, rows: readonly HistoryRow[]): void {
 		if (row.kind !== "transition") continue;
 		const { project, alert_id, metric, value, threshold, message, ts, to_state, severity } = row;
 		const alert: AlertMessage = {
-			...{ level: LEVELS[severity], metric, value, threshold, message, timestamp: new Date(ts).toISOString() },
+			...{ level: ALERT_LEVELS[severity], metric, value, threshold, message, timestamp: new Date(ts).toISOString() },
 			...{ alert_id, state: to_state },
 		};
-		bus.publish(projectChannel(project), { type: "alert", v: LIVE_VERSION, project, alert });
+		publishAlert(bus, project, alert);
 	}
 }

@@ -1,5 +1,11 @@
 /** What is kept of alerts: how rules and instances stand, and their history. */
-import { ALERT_STATES, type AlertState, type HistoryKind } from "../../../schema/wire/index.ts";
+import {
+	ALERT_STATES,
+	type AlertState,
+	type HistoryKind,
+	SEVERITIES,
+	type Severity,
+} from "../../../schema/wire/index.ts";
 import { at } from "../../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../../sql.ts";
 import type { Standing } from "./machine.ts";
@@ -7,15 +13,60 @@ import type { Standing } from "./machine.ts";
 /** Names of instances; the rule itself stands beside them under a name that no instance has. */
 export const RULE_ROW = "";
 
+/** Where a row of an instance is the newest; deleted ones are left to `HAVING`. */
+const newest = (column: string) => `argMax(${column}, version)`;
+
 export interface InstanceRecord {
 	readonly alert_id: string;
 	readonly instance: string;
 	readonly labels: Readonly<Record<string, string>>;
 	readonly standing: Standing;
-	readonly metric: string;
-	readonly message: string;
-	readonly severity: string;
+	/** Milliseconds since the epoch. */
+	readonly evaluated_at: number;
 }
+
+/** An instance that fires, or will when it goes on. */
+export interface BurningAlert {
+	readonly alert_id: string;
+	readonly instance: string;
+	readonly state: "firing" | "pending";
+	readonly severity: Severity;
+	readonly message: string;
+	/** At the last evaluation before `as_of`; of what fires it satisfies the operator. */
+	readonly value: number;
+	readonly threshold: number;
+}
+
+/** What fired or was pending at an instant, the most severe first. @param as_of milliseconds since the epoch */
+export function burningAlerts(as_of: number): Question<BurningAlert[]> {
+	const params = new Params();
+	const end = at(params, as_of);
+	const last = (column: string) => `argMax(${column}, (ts, recorded_at))`;
+	// An evaluation looks at what lies before its instant. One that is newer than what is asked for has replaced the one before it, and
+	// then the values of the change are the last that are known.
+	return {
+		name: "burning_alerts",
+		params,
+		sql: `SELECT alert_id, instance, state, severity,
+	isNull(seen.value) OR seen.since != since_ms AS stale, if(stale, says, seen.message) AS message,
+	if(stale, crossed, assumeNotNull(seen.value)) AS value, bound AS threshold
+FROM (
+	SELECT alert_id, instance, ${last("to_state")} AS state, ${last("severity")} AS severity, ${last("message")} AS says,
+		${last("ifNull(value, nan)")} AS crossed, ${last("ifNull(threshold, nan)")} AS bound, toUnixTimestamp64Milli(max(ts)) AS since_ms
+	${from("alert_transitions", `kind = 'transition' AND ts <= ${end}`)}
+	GROUP BY alert_id, instance HAVING state IN ('firing', 'pending')
+) AS burning
+LEFT JOIN (
+	SELECT alert_id, instance, JSONExtract(${newest("standing")}, 'value', 'Nullable(Float64)') AS value, ${newest("message")} AS message,
+		JSONExtractInt(${newest("standing")}, 'since') AS since
+	${from("alert_instances", `instance != '' AND evaluated_at <= ${end}`)} GROUP BY alert_id, instance
+) AS seen USING (alert_id, instance)
+WHERE isFinite(value) AND isFinite(threshold)
+ORDER BY indexOf(${params.add("Array(String)", [...SEVERITIES].reverse())}, severity), state, alert_id, instance LIMIT ${MAX_BURNING}`,
+		read: (rows) => rows as unknown as BurningAlert[],
+	};
+}
+const MAX_BURNING = 1_000;
 
 export interface RuleRecord {
 	readonly alert_id: string;
@@ -24,8 +75,6 @@ export interface RuleRecord {
 	readonly error: string;
 }
 
-/** Where a row of an instance is the newest; deleted ones are left to `HAVING`. */
-const newest = (column: string) => `argMax(${column}, version)`;
 /** The most serious first. */
 export const SERIOUS: readonly AlertState[] = ["firing", "no_data", "recovering", "pending", "error", "ok"];
 
@@ -43,8 +92,8 @@ export function alertInstances({ alert_id, states = ALERT_STATES, limit }: Insta
 	return {
 		name: "alert_instances_of",
 		params,
-		sql: `SELECT alert_id, instance, ${newest("labels")} AS of_labels, ${newest("standing")} AS stands, ${newest("metric")} AS of_metric,
-	${newest("message")} AS says, ${newest("severity")} AS how_bad, ${newest("state")} AS now, ${newest("deleted")} AS gone
+		sql: `SELECT alert_id, instance, ${newest("labels")} AS of_labels, ${newest("standing")} AS stands,
+	toUnixTimestamp64Milli(${newest("evaluated_at")}) AS done, ${newest("state")} AS now, ${newest("deleted")} AS gone
 ${from("alert_instances", `instance != '' AND ${of}`)}
 GROUP BY alert_id, instance HAVING NOT gone AND now IN ${params.add("Array(String)", states)}
 ORDER BY indexOf(${serious}, now), alert_id, instance LIMIT ${params.add("UInt32", limit)}`,
@@ -53,7 +102,7 @@ ORDER BY indexOf(${serious}, now), alert_id, instance LIMIT ${params.add("UInt32
 				...{ alert_id: row.alert_id as string, instance: row.instance as string },
 				labels: row.of_labels as Record<string, string>,
 				standing: JSON.parse(row.stands as string) as Standing,
-				...{ metric: row.of_metric as string, message: row.says as string, severity: row.how_bad as string },
+				evaluated_at: row.done as number,
 			})),
 	};
 }
