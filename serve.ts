@@ -24,6 +24,8 @@ import { ALERT_DOCS } from "./query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "./query/monitoring/alerts/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "./query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
+import { SYNTHETIC_DOCS } from "./query/monitoring/synthetics/docs.ts";
+import { syntheticRoutes } from "./query/monitoring/synthetics/routes.ts";
 import { Queries } from "./query/run.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
@@ -33,9 +35,12 @@ import { RedisBus } from "./schema/live/redis-bus.ts";
 import { kpiBody } from "./schema/wire/index.ts";
 import { connect, connectRedis, makeFolder, retentionOf, subscribeRedis } from "./storage.ts";
 import { startAlerts } from "./workers/alerts/alerts.ts";
+import { openOutbound } from "./workers/outbound/outbound.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
+import { SyntheticRemote } from "./workers/synthetics/remote.ts";
+import { startSynthetics } from "./workers/synthetics/synthetics.ts";
 import { sayWatermark } from "./workers/watermark.ts";
 
 export interface ServeOptions {
@@ -94,9 +99,11 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			await keys.flushUses().catch((err) => logger.warn({ err }, "last uses of keys could not be stored"));
 		});
 
-		const ingest = roles.includes("ingest")
-			? await startIngest(settings, clickhouse, logger, { bus, source })
-			: undefined;
+		// A worker's results are records like any other: it has a journal of its own, and no routes to it.
+		const ingest =
+			roles.includes("ingest") || roles.includes("worker")
+				? await startIngest(settings, clickhouse, logger, { bus, source })
+				: undefined;
 		if (ingest) {
 			stops.push(() => ingest.close(DRAIN_MS));
 			stops.push(sayWatermark(shared, { source, storedThrough: () => ingest.storedThrough(), now: Date.now }));
@@ -132,8 +139,8 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			corsOrigins: settings.corsOrigins,
 			docs: [
 				...KEY_DOCS,
-				...(ingest ? INGEST_DOCS : []),
-				...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...ISSUE_DOCS, ...KPI_DOCS, ...ALERT_DOCS] : []),
+				...(roles.includes("ingest") ? INGEST_DOCS : []),
+				...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...ISSUE_DOCS, ...KPI_DOCS, ...ALERT_DOCS, ...SYNTHETIC_DOCS] : []),
 			],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
@@ -141,7 +148,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		// One writer of the chain for all routes.
 		const audit = new AuditLog(clickhouse);
 		app.route("/", keyRoutes({ keys, audit, requireRole }));
-		if (ingest) app.route("/", ingest.routes(requireRole));
+		if (ingest && roles.includes("ingest")) app.route("/", ingest.routes(requireRole));
 		if (reads) {
 			const queries = new Queries({ client: readers });
 			live = createLive({
@@ -155,6 +162,9 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			app.route("/", issueRoutes({ ...deps, client: clickhouse, audit }));
 			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
 			app.route("/", alertRoutes({ ...deps, client: clickhouse, audit }));
+			const workers = new SyntheticRemote({ redis: shared, redisUrl: settings.redisUrl ?? redis!.url, logger });
+			stops.push(() => workers.close());
+			app.route("/", syntheticRoutes({ ...deps, client: clickhouse, audit, workers, location: settings.location }));
 		}
 		if (roles.includes("worker")) {
 			const alerts = startAlerts({
@@ -162,6 +172,14 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 				asking: askingOf(new Queries({ client: readers }), clickhouse, settings),
 			});
 			stops.push(() => alerts.close());
+			const outbound = openOutbound({ allow: settings.outboundAllow ?? [] });
+			stops.push(async () => outbound.close());
+			const synthetics = startSynthetics({
+				...{ clickhouse, redis: shared, redisUrl: settings.redisUrl ?? redis!.url, outbound, logger },
+				location: settings.location,
+				write: (project, events) => ingest!.write(project, "event", events),
+			});
+			stops.push(() => synthetics.close());
 		}
 		front.open(app.fetch);
 		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.

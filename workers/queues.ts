@@ -1,5 +1,5 @@
 /** All queues, and what their jobs carry. Redis holds nothing else of them: what is to be done is known from ClickHouse. */
-import { type ConnectionOptions, type Job, type JobsOptions, Queue, Worker } from "bullmq";
+import { type ConnectionOptions, type Job, type JobsOptions, Queue, QueueEvents, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import type { Logger } from "pino";
 
@@ -9,6 +9,19 @@ export interface Jobs {
 		readonly tick: Record<string, never>;
 		/** Evaluates what is due in a project; one at a time. */
 		readonly evaluate: { readonly project: string };
+	};
+	/** A queue for each location. */
+	readonly checks: {
+		/** Plans the runs of the next seconds. */
+		readonly tick: Record<string, never>;
+		/** Runs a test that is due at an instant, milliseconds since the epoch. */
+		readonly run: { readonly project: string; readonly id: string; readonly instant: number };
+		/** Runs a test for somebody who waits for it. */
+		readonly ask: { readonly project: string; readonly id: string };
+	};
+	readonly heartbeats: {
+		/** Looks which calls did not come. */
+		readonly tick: Record<string, never>;
 	};
 }
 export type QueueName = keyof Jobs;
@@ -21,20 +34,25 @@ const LOCK_MS = 20_000;
 export interface QueuesOptions {
 	readonly redisUrl: string;
 	readonly logger: Logger;
+	/** Of a queue that there are several of: which of them. */
+	readonly of?: string;
 }
 
 export type Processors<Q extends QueueName> = {
-	readonly [N in NameIn<Q>]: (data: Jobs[Q][N], job: Job) => Promise<void>;
+	readonly [N in NameIn<Q>]: (data: Jobs[Q][N], job: Job) => Promise<unknown>;
 };
 
 /** A queue as producers see it: it fails at once when Redis is away. */
 export class Producer<Q extends QueueName> {
 	readonly #queue: Queue;
 	readonly #redis: Redis;
+	readonly #options: QueuesOptions;
+	#answers: { readonly events: QueueEvents; readonly redis: Redis } | undefined;
 
-	constructor(name: Q, { redisUrl, logger }: QueuesOptions) {
-		this.#redis = connection(redisUrl, { enableOfflineQueue: false }, logger);
-		this.#queue = new Queue(name, { connection: this.#redis as ConnectionOptions, prefix: PREFIX });
+	constructor(name: Q, options: QueuesOptions) {
+		this.#options = options;
+		this.#redis = connection(options.redisUrl, { enableOfflineQueue: false }, options.logger);
+		this.#queue = new Queue(queueName(name, options), { connection: this.#redis as ConnectionOptions, prefix: PREFIX });
 		this.#queue.on("error", () => undefined);
 	}
 
@@ -50,7 +68,39 @@ export class Producer<Q extends QueueName> {
 		await this.#queue.upsertJobScheduler(name, { every: interval_ms }, { name, data, opts });
 	}
 
+	/**
+	 * Adds a job and waits for what it returns.
+	 * @throws what it failed with, as a message, or when nobody answers in time
+	 */
+	async ask<N extends NameIn<Q>>(name: N, data: Jobs[Q][N], limit_ms: number): Promise<unknown> {
+		const events = this.#hear();
+		await events.waitUntilReady();
+		// Kept for a moment: it may be over before we listen to it.
+		const kept = { age: Math.ceil(limit_ms / 1_000) };
+		const job = await this.#queue.add(name, data, { removeOnComplete: kept, removeOnFail: kept });
+		try {
+			return await job.waitUntilFinished(events, limit_ms);
+		} catch (error) {
+			// What nobody waits for any more need not be done.
+			await job.remove().catch(() => undefined);
+			throw error;
+		}
+	}
+
+	#hear(): QueueEvents {
+		if (!this.#answers) {
+			const { redisUrl, logger } = this.#options;
+			const redis = connection(redisUrl, { maxRetriesPerRequest: null }, logger);
+			const events = new QueueEvents(this.#queue.name, { connection: redis as ConnectionOptions, prefix: PREFIX });
+			events.on("error", () => undefined);
+			this.#answers = { events, redis };
+		}
+		return this.#answers.events;
+	}
+
 	async close(): Promise<void> {
+		await this.#answers?.events.close();
+		this.#answers?.redis.disconnect();
 		await this.#queue.close();
 		this.#redis.disconnect();
 	}
@@ -60,17 +110,17 @@ export class Producer<Q extends QueueName> {
 export function consume<Q extends QueueName>(
 	name: Q,
 	processors: Processors<Q>,
-	{ redisUrl, logger, concurrency }: QueuesOptions & { readonly concurrency: number },
+	{ redisUrl, logger, concurrency, ...which }: QueuesOptions & { readonly concurrency: number },
 ): { close(): Promise<void> } {
 	// BullMQ waits for a job on this connection for as long as it takes.
 	const redis = connection(redisUrl, { maxRetriesPerRequest: null }, logger);
 	const worker = new Worker(
-		name,
+		queueName(name, which),
 		async (job) => {
-			const process = processors[job.name as NameIn<Q>] as ((data: unknown, job: Job) => Promise<void>) | undefined;
+			const process = processors[job.name as NameIn<Q>] as ((data: unknown, job: Job) => Promise<unknown>) | undefined;
 			// Of a newer version of the program, which will come back to it.
 			if (!process) throw new Error(`no job ${job.name} is known of the queue ${name}`);
-			await process(job.data, job);
+			return await process(job.data, job);
 		},
 		{
 			...{ connection: redis as ConnectionOptions, prefix: PREFIX, concurrency },
@@ -85,6 +135,10 @@ export function consume<Q extends QueueName>(
 			redis.disconnect();
 		},
 	};
+}
+
+function queueName(name: QueueName, { of }: { readonly of?: string }): string {
+	return of === undefined ? name : `${name}-${of}`;
 }
 
 function connection(url: string, options: object, logger: Logger): Redis {

@@ -20,23 +20,41 @@ export interface Availability {
 export function availabilityByChecks(scope: Scope, components: readonly string[]): Question<Availability> {
 	const params = new Params();
 	const only = components.length === 0 ? "1" : `strings['component'] IN ${params.add("Array(String)", components)}`;
-	const probe = "strings['check_id'], strings['component'], strings['location']";
 	return {
 		name: "availability.checks",
 		params,
-		sql: `SELECT sum(arraySum(held)) AS observed, sum(arraySum(arrayMap((d, o) -> d * o, held, ok))) AS good, count() AS probes
-FROM (
-	SELECT arraySort(x -> x.1, groupArray((toUnixTimestamp64Milli(ts), toUInt8(strings['ok'] = 'true')))) AS results,
+		sql: `SELECT ${HELD_SUMS} FROM (${heldResults(params, scope, only)})`,
+		read: (rows) => toAvailability(rows[0], scope),
+	};
+}
+
+/** The same of one check, by location, and under null of all its locations. */
+export function availabilityOfCheck(scope: Scope, check_id: string): Question<Map<string | null, Availability>> {
+	const params = new Params();
+	const held = heldResults(params, scope, `strings['check_id'] = ${params.add("String", check_id)}`);
+	return {
+		name: "availability.check",
+		params,
+		sql: `SELECT location, grouping(location) AS of_all, ${HELD_SUMS} FROM (${held}) GROUP BY GROUPING SETS ((location), ())`,
+		read: (rows) =>
+			new Map(rows.map((row) => [row.of_all === 1 ? null : (row.location as string), toAvailability(row, scope)])),
+	};
+}
+
+const HELD_SUMS =
+	"sum(arraySum(held)) AS observed, sum(arraySum(arrayMap((d, o) -> d * o, held, ok))) AS good, count() AS probes";
+
+/** For each check and place, how long each of its results held. */
+function heldResults(params: Params, scope: Scope, where: string): string {
+	return `SELECT strings['location'] AS location,
+		arraySort(x -> x.1, groupArray((toUnixTimestamp64Milli(ts), toUInt8(strings['ok'] = 'true')))) AS results,
 		results.1 AS times, results.2 AS ok,
 		arrayPopFront(arrayPushBack(times, ${params.add("Int64", scope.end)})) AS next,
 		arrayMap((a, b) -> b - a, times, next) AS gaps,
 		if(length(times) > 1, arrayReduce('quantileExact', arrayPopBack(gaps)), ${DEFAULT_INTERVAL_SECONDS * 1_000}) AS usual,
 		arrayMap(gap -> least(gap, 2 * usual), gaps) AS held
-	${from("events", `event = '${CHECK}' AND ${between(params, "ts", scope.start, scope.end)} AND ${only}`)}
-	GROUP BY ${probe}
-)`,
-		read: (rows) => toAvailability(rows[0], scope),
-	};
+	${from("events", `event = '${CHECK}' AND ${between(params, "ts", scope.start, scope.end)} AND ${where}`)}
+	GROUP BY strings['check_id'], strings['component'], location`;
 }
 
 /** By heartbeats of nodes: a gap is good up to two intervals and bad beyond. */

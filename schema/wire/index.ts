@@ -19,4 +19,6 @@ export * from "./monitoring.ts";
 export * from "./performance.ts";
 export * from "./profiling.ts";
 export * from "./rules.ts";
+export * from "./synthetic-assertions.ts";
+export * from "./synthetics.ts";
 export * from "./usage.ts";

@@ -11,6 +11,7 @@ import { reachOf } from "../../query/measures/scope.ts";
 import { alertRoutes } from "../../query/monitoring/alerts/routes.ts";
 import { issueRoutes } from "../../query/monitoring/issues/routes.ts";
 import { kpiRoutes } from "../../query/monitoring/kpis.ts";
+import { syntheticRoutes } from "../../query/monitoring/synthetics/routes.ts";
 import { Queries } from "../../query/run.ts";
 import { AuditLog } from "../../schema/audit.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
@@ -53,6 +54,9 @@ export async function startReads(
 	app.route("/", issueRoutes({ ...deps, client, audit }));
 	app.route("/", kpiRoutes({ ...deps, client, audit }));
 	app.route("/", alertRoutes({ ...deps, client, audit }));
+	// No worker has spoken.
+	const workers = { locations: async () => new Set<string>(), run: () => Promise.reject(new Error("nobody")) };
+	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, location: "local" }));
 	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
 		const response = await app.request(path, {
 			method,
