@@ -1,5 +1,6 @@
 /** Alert rules as they are sent and stored. */
 import { z } from "zod";
+import { isSealed } from "../secret-box.ts";
 import { conditions, duration, MAX_LEAVES, type NewCondition } from "./alert-conditions.ts";
 
 const DAY_SECONDS = 86_400;
@@ -31,13 +32,22 @@ const MAX_LEVELS = 10;
 
 const name = z.string().trim().min(1).max(200);
 const shortText = z.string().min(1).max(1_000);
+/** Sealed, a secret is longer than what somebody may send. */
+const atMost = (length: number) => (text: string) => text.length <= length || isSealed(text.slice(text.lastIndexOf("/") + 1));
 /** What an answer shows instead of a secret; sent back it would overwrite the secret. */
 export const MASK = "***";
-const secret = shortText.refine((text) => !text.includes(MASK), `is masked: send the secret itself, not ${MASK}`);
+const secret = z
+	.string()
+	.min(1)
+	.refine(atMost(1_000), "is too long")
+	.refine((text) => !text.includes(MASK), `is masked: send the secret itself, not ${MASK}`);
 const address = z.url({ protocol: /^https?$/ }).max(2_000);
-const secretAddress = address.refine((text) => !text.includes(MASK), `is masked: send the address itself, not ${MASK}`);
+const secretAddress = z
+	.url({ protocol: /^https?$/ })
+	.refine(atMost(2_000), "is too long")
+	.refine((text) => !text.includes(MASK), `is masked: send the address itself, not ${MASK}`);
 
-const severityMapping = z.partialRecord(z.enum(SEVERITIES), z.enum(["critical", "error", "warning", "info"]));
+export const severityMapping = z.partialRecord(z.enum(SEVERITIES), z.enum(["critical", "error", "warning", "info"]));
 const notification = z.discriminatedUnion("type", [
 	z.strictObject({
 		type: z.literal("email"),
