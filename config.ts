@@ -251,6 +251,39 @@ const TABLE = {
 			.transform(splitList)
 			.pipe(z.array(z.string().refine(isAllowEntry)).min(1)) as z.ZodType<string[], string>,
 	}),
+	publicUrl: optional({
+		env: "TIDEMARK_PUBLIC_URL",
+		valid: "an http:// or https:// URL",
+		about: "Where people reach this server; links in messages lead there. Unset, the address that it listens on",
+		schema: url("http:", "https:"),
+	}),
+	secretKeys: optional({
+		env: "TIDEMARK_SECRET_KEY",
+		valid: "texts of 16 characters or more without spaces, separated by commas",
+		about:
+			"Key that secrets of channels are encrypted with, where they rest. Of several, separated by commas, the first one encrypts " +
+			"and all decrypt. Unset, one is made in the data folder; several processes need the same one",
+		schema: z
+			.string()
+			.transform(splitList)
+			.pipe(z.array(z.string().regex(/^\S{16,}$/)).min(1)) as z.ZodType<string[], string>,
+		secret: true,
+	}),
+	smtpUrl: optional({
+		env: "TIDEMARK_SMTP_URL",
+		valid: "smtp:// or smtps://, with user and password if the server wants them",
+		about:
+			"Mail server of messages whose channel names none: `smtp://user:password@host:587`, `smtps://` for TLS from the start",
+		schema: url("smtp:", "smtps:"),
+		secret: true,
+	}),
+	mailFrom: setting({
+		env: "TIDEMARK_MAIL_FROM",
+		default: "Tidemark <tidemark@localhost>",
+		valid: "a mail address, or a name and <address>",
+		about: "Sender of mails",
+		schema: z.string().regex(/^[^\r\n]*[^\s@<]+@[^\s@>]+>?$/),
+	}),
 	selfProject: setting({
 		env: "TIDEMARK_SELF_PROJECT",
 		default: "default",

@@ -24,6 +24,9 @@ import { ALERT_DOCS } from "./query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "./query/monitoring/alerts/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "./query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
+import { acknowledgeRoutes } from "./query/monitoring/notifications/acknowledge.ts";
+import { CHANNEL_DOCS, channelRoutes } from "./query/monitoring/notifications/channels.ts";
+import { SILENCE_DOCS, silenceRoutes } from "./query/monitoring/notifications/silences.ts";
 import { SYNTHETIC_DOCS } from "./query/monitoring/synthetics/docs.ts";
 import { syntheticRoutes } from "./query/monitoring/synthetics/routes.ts";
 import { Queries } from "./query/run.ts";
@@ -33,8 +36,10 @@ import { Definitions } from "./schema/definitions.ts";
 import { type LiveBus, LocalBus } from "./schema/live/bus.ts";
 import { RedisBus } from "./schema/live/redis-bus.ts";
 import { kpiBody } from "./schema/wire/index.ts";
-import { connect, connectRedis, makeFolder, retentionOf, subscribeRedis } from "./storage.ts";
+import { connect, connectRedis, makeFolder, openSecretBox, retentionOf, subscribeRedis } from "./storage.ts";
 import { startAlerts } from "./workers/alerts/alerts.ts";
+import { Notifier } from "./workers/notify/notifier.ts";
+import { startNotifying } from "./workers/notify/notify.ts";
 import { openOutbound } from "./workers/outbound/outbound.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
@@ -123,6 +128,15 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		});
 		stops.push(() => self.stop());
 
+		const box = openSecretBox(settings);
+		const outbound = openOutbound({ allow: settings.outboundAllow ?? [] });
+		stops.push(async () => outbound.close());
+		const notifier = new Notifier({
+			...{ clickhouse, box, outbound, logger, now: Date.now, smtpUrl: settings.smtpUrl, mailFrom: settings.mailFrom },
+			publicUrl: () => (settings.publicUrl ?? front.url).replace(/\/+$/, ""),
+			onDead: () => outbox.push("metric", { name: "tidemark.notifications.failed", value: 1, kind: "counter" }),
+		});
+
 		const reads = roles.includes("query");
 		const app = createApp({
 			version,
@@ -141,6 +155,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 				...KEY_DOCS,
 				...(roles.includes("ingest") ? INGEST_DOCS : []),
 				...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...ISSUE_DOCS, ...KPI_DOCS, ...ALERT_DOCS, ...SYNTHETIC_DOCS] : []),
+				...(reads ? [...CHANNEL_DOCS, ...SILENCE_DOCS] : []),
 			],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
@@ -161,21 +176,27 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			app.route("/", queryRoutes(deps));
 			app.route("/", issueRoutes({ ...deps, client: clickhouse, audit }));
 			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
-			app.route("/", alertRoutes({ ...deps, client: clickhouse, audit }));
 			const workers = new SyntheticRemote({ redis: shared, redisUrl: settings.redisUrl ?? redis!.url, logger });
 			stops.push(() => workers.close());
 			app.route("/", syntheticRoutes({ ...deps, client: clickhouse, audit, workers, location: settings.location }));
+			const definitions = { ...deps, client: clickhouse, audit, box };
+			app.route("/", alertRoutes({ ...definitions, testAlert: (project, id) => notifier.test(project, id) }));
+			app.route("/", channelRoutes(definitions));
+			app.route("/", silenceRoutes(definitions));
+			app.route("/", acknowledgeRoutes(definitions));
 		}
 		if (roles.includes("worker")) {
+			const redisUrl = settings.redisUrl ?? redis!.url;
+			const notifying = startNotifying({ notifier, redis: shared, redisUrl, logger });
+			stops.push(() => notifying.close());
 			const alerts = startAlerts({
-				...{ clickhouse, redis: shared, redisUrl: settings.redisUrl ?? redis!.url, bus, logger },
+				...{ clickhouse, redis: shared, redisUrl, bus, logger },
+				onHistory: () => notifying.sweepNow(),
 				asking: askingOf(new Queries({ client: readers }), clickhouse, settings),
 			});
 			stops.push(() => alerts.close());
-			const outbound = openOutbound({ allow: settings.outboundAllow ?? [] });
-			stops.push(async () => outbound.close());
 			const synthetics = startSynthetics({
-				...{ clickhouse, redis: shared, redisUrl: settings.redisUrl ?? redis!.url, outbound, logger },
+				...{ clickhouse, redis: shared, redisUrl, outbound, logger },
 				location: settings.location,
 				write: (project, events) => ingest!.write(project, "event", events),
 			});

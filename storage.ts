@@ -9,6 +9,7 @@ import { type Engine, startEngine } from "./engine/supervisor.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { migrate } from "./schema/migrate.ts";
 import type { Retention } from "./schema/retention.ts";
+import { SecretBox } from "./schema/secret-box.ts";
 
 /** A start that cannot succeed, told in one line. */
 export class StartError extends Error {
@@ -127,7 +128,7 @@ async function startEmbedded(settings: Settings, logger: Logger): Promise<Engine
 	const engine = await startEngine({
 		dataDir: join(settings.dataDir, "clickhouse"),
 		port: settings.enginePort,
-		password: enginePassword(join(settings.dataDir, "engine-password")),
+		password: madeOnce(join(settings.dataDir, "engine-password")),
 		maxMemoryBytes: settings.engineMemoryBytes,
 		logger,
 		onRestart: () => describe(engine),
@@ -143,8 +144,13 @@ async function startEmbedded(settings: Settings, logger: Logger): Promise<Engine
 	return engine;
 }
 
-/** One password for the life of the folder, so that tools keep working over restarts. */
-function enginePassword(path: string): string {
+/** Opens and seals the secrets of channels: with the keys of the settings, or with one that lives in the data folder. */
+export function openSecretBox(settings: Settings): SecretBox {
+	return new SecretBox(settings.secretKeys ?? [madeOnce(join(settings.dataDir, "secret-key"))]);
+}
+
+/** One secret for the life of the folder, so that tools keep working over restarts. */
+function madeOnce(path: string): string {
 	try {
 		writeFileSync(path, randomBytes(24).toString("hex"), { flag: "wx", mode: 0o600 });
 	} catch (error) {

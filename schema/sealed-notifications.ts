@@ -15,7 +15,10 @@ export function mapSecrets<T extends object>(from: T, change: Transform): T {
 		if (typeof value === "string" && ADDRESSES.includes(name)) return [name, change(value, true)];
 		if (typeof value === "string" && TEXTS.includes(name)) return [name, change(value, false)];
 		if (name === "headers" && value !== undefined) {
-			const headers = Object.entries(value as Record<string, string>).map(([header, text]) => [header, change(text, false)]);
+			const headers = Object.entries(value as Record<string, string>).map(([header, text]) => [
+				header,
+				change(text, false),
+			]);
 			return [name, Object.fromEntries(headers)];
 		}
 		return [name, value];

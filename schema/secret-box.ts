@@ -1,5 +1,13 @@
 /** Secrets that people entrust to the program, encrypted where they rest: AES-256-GCM with keys that can be exchanged. */
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+	createCipheriv,
+	createDecipheriv,
+	createHash,
+	createHmac,
+	hkdfSync,
+	randomBytes,
+	timingSafeEqual,
+} from "node:crypto";
 
 const PREFIX = "tm1.";
 const SEALED = /^tm1\.[\w-]{8}\.[\w-]+$/;

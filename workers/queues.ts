@@ -23,6 +23,12 @@ export interface Jobs {
 		/** Looks which calls did not come. */
 		readonly tick: Record<string, never>;
 	};
+	readonly notifications: {
+		/** Looks who is to be told of what. */
+		readonly sweep: Record<string, never>;
+		/** Sends a message that was claimed. */
+		readonly send: { readonly project: string; readonly message_id: string };
+	};
 }
 export type QueueName = keyof Jobs;
 type NameIn<Q extends QueueName> = keyof Jobs[Q] & string;

@@ -33,7 +33,8 @@ const MAX_LEVELS = 10;
 const name = z.string().trim().min(1).max(200);
 const shortText = z.string().min(1).max(1_000);
 /** Sealed, a secret is longer than what somebody may send. */
-const atMost = (length: number) => (text: string) => text.length <= length || isSealed(text.slice(text.lastIndexOf("/") + 1));
+const atMost = (length: number) => (text: string) =>
+	text.length <= length || isSealed(text.slice(text.lastIndexOf("/") + 1));
 /** What an answer shows instead of a secret; sent back it would overwrite the secret. */
 export const MASK = "***";
 const secret = z

@@ -126,7 +126,7 @@ export const acknowledgeAnswer = z.object({
 });
 export type AcknowledgeAnswer = z.infer<typeof acknowledgeAnswer>;
 
-export const HISTORY_KINDS = ["transition", "acknowledge", "late_data", "gap"] as const;
+export const HISTORY_KINDS = ["transition", "acknowledge", "late_data", "gap", "undelivered"] as const;
 export type HistoryKind = (typeof HISTORY_KINDS)[number];
 export const alertHistoryQuery = z.strictObject({
 	kind: z.enum(HISTORY_KINDS).optional(),
@@ -140,7 +140,9 @@ export const alertHistoryEntry = z.object({
 	recorded_at: timestamp,
 	kind: z
 		.enum(HISTORY_KINDS)
-		.describe("late_data: records that came late change what was decided. gap: instants that were not evaluated."),
+		.describe(
+			"late_data: records that came late change what was decided. gap: instants that were not evaluated. undelivered: people who could not be told.",
+		),
 	instance: z.string(),
 	labels: z.record(z.string(), z.string()),
 	from: z.string().nullable(),

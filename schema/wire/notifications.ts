@@ -1,8 +1,8 @@
 /** Where people are told of alerts: channels of a project, and the contacts that rules and escalation levels name. */
 import { z } from "zod";
 import { isSealed } from "../secret-box.ts";
-import { timestamp } from "./common.ts";
 import { MASK, severityMapping } from "./alert-rules.ts";
+import { timestamp } from "./common.ts";
 
 export const CHANNEL_TYPES = ["email", "webhook", "slack", "pagerduty", "teams"] as const;
 const MAX_CHANNELS = 100;
@@ -25,10 +25,7 @@ const headers = z
 
 const common = {
 	name: name.optional().describe("Default: its type, with a number from the second of a type on."),
-	default: z
-		.boolean()
-		.default(true)
-		.describe("Told of rules that name nobody, and for contacts that are not known."),
+	default: z.boolean().default(true).describe("Told of rules that name nobody, and for contacts that are not known."),
 };
 
 const channel = z.discriminatedUnion("type", [
@@ -92,6 +89,10 @@ const fields = {
 export const notificationsBody = z.strictObject(fields);
 export type NewNotifications = z.input<typeof notificationsBody>;
 export type Notifications = z.infer<typeof notificationsBody>;
+
+/** Under which the one definition of a project is stored. */
+export const NOTIFICATIONS_KIND = "notification_channels";
+export const NOTIFICATIONS_ID = "channels";
 
 /** What is stored: every channel has a name, and secrets are sealed. */
 export const storedNotifications = z.object({

@@ -21,7 +21,9 @@ const matcher = z
 		value: z
 			.string()
 			.max(1_000)
-			.describe("With =~ and !~ a pattern of the whole text: * stands for any text, ? for one character, | between alternatives."),
+			.describe(
+				"With =~ and !~ a pattern of the whole text: * stands for any text, ? for one character, | between alternatives.",
+			),
 	})
 	.refine(({ operator, value }) => !operator.endsWith("~") || PATTERN.test(value), {
 		message: "a pattern has *, ? and | only: regular expressions are not understood",
@@ -41,7 +43,12 @@ const zone = z.string().refine((given) => {
 
 const recurrence = z
 	.strictObject({
-		days: z.array(z.enum(WEEKDAYS)).min(1).max(7).default([...WEEKDAYS]).describe("On which it begins."),
+		days: z
+			.array(z.enum(WEEKDAYS))
+			.min(1)
+			.max(7)
+			.default([...WEEKDAYS])
+			.describe("On which it begins."),
 		from: clock,
 		to: clock.describe("At or before `from`: on the next day."),
 		timezone: zone.default("UTC"),

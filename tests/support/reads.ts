@@ -16,6 +16,7 @@ import { Queries } from "../../query/run.ts";
 import { AuditLog } from "../../schema/audit.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import type { Retention } from "../../schema/retention.ts";
+import { SecretBox } from "../../schema/secret-box.ts";
 import { NO_EXPIRY } from "./database.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are compared by member, and each test names the members it means.
@@ -53,10 +54,10 @@ export async function startReads(
 	const audit = new AuditLog(client);
 	app.route("/", issueRoutes({ ...deps, client, audit }));
 	app.route("/", kpiRoutes({ ...deps, client, audit }));
-	app.route("/", alertRoutes({ ...deps, client, audit }));
 	// No worker has spoken.
 	const workers = { locations: async () => new Set<string>(), run: () => Promise.reject(new Error("nobody")) };
 	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, location: "local" }));
+	app.route("/", alertRoutes({ ...deps, client, audit, box: new SecretBox(["a key of the tests"]) }));
 	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
 		const response = await app.request(path, {
 			method,

@@ -85,7 +85,8 @@ interface SmtpError extends Error {
 
 async function sendMail(mail: Mail, target: ChannelOf<"email">, options: SenderOptions): Promise<Outcome> {
 	const url = target.smtp_url ?? options.smtpUrl;
-	if (url === undefined) return no("failed", 0, "no mail server: TIDEMARK_SMTP_URL is not set, nor the channel's smtp_url");
+	if (url === undefined)
+		return no("failed", 0, "no mail server: TIDEMARK_SMTP_URL is not set, nor the channel's smtp_url");
 	const { protocol, hostname, port, username, password } = new URL(url);
 	const from = target.from ?? options.mailFrom;
 	const domain = /@([^>\s]+)>?$/.exec(from)?.[1] ?? "tidemark";
@@ -121,7 +122,11 @@ async function sendMail(mail: Mail, target: ChannelOf<"email">, options: SenderO
 		const { code = "", responseCode = 0 } = error as SmtpError;
 		// 4yz passes, 5yz does not (RFC 5321, 4.2.1). What the server said may repeat a login, so it is not kept.
 		const outcome = responseCode >= 500 ? "failed" : "retry";
-		return no(outcome, responseCode, `the mail server ${responseCode > 0 ? `answered ${responseCode}` : "failed"} ${code}`.trim());
+		return no(
+			outcome,
+			responseCode,
+			`the mail server ${responseCode > 0 ? `answered ${responseCode}` : "failed"} ${code}`.trim(),
+		);
 	} finally {
 		transport.close();
 	}

@@ -10,6 +10,8 @@ import { parseBody, parseQuery } from "../../../http/validate.ts";
 import type { AuditLog } from "../../../schema/audit.ts";
 import type { ClickHouse } from "../../../schema/clickhouse.ts";
 import { Definitions } from "../../../schema/definitions.ts";
+import { sealSecrets } from "../../../schema/sealed-notifications.ts";
+import type { SecretBox } from "../../../schema/secret-box.ts";
 import {
 	type AlertAnswer,
 	type AlertRule,
@@ -53,6 +55,8 @@ export interface AlertDeps extends QueryDeps {
 	readonly audit: AuditLog;
 	readonly requireRole: RequireRole;
 	/** Sends a marked message over every channel of a rule, as an alert would; absent where nothing can be sent. */
+	/** Seals the secrets of notifications before they are stored. */
+	readonly box: SecretBox;
 	readonly testAlert?: (project: string, alert_id: string) => Promise<TestAlertAnswer>;
 }
 
@@ -70,6 +74,10 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 	const kpis = new Definitions(deps.client, "kpi", kpiBody, deps.now);
 	const viewer = deps.requireRole("analytics_viewer");
 	const editor = deps.requireRole("analytics_editor");
+	const sealed = (project: string, rule: AlertRule): AlertRule => ({
+		...rule,
+		notifications: rule.notifications.map((one) => sealSecrets(one, deps.box, project)),
+	});
 	const projectOf = (c: Context<AppEnv>) => c.get("key").project;
 	const askerOf = (c: Context<AppEnv>) => deps.queries.of(projectOf(c), c.req.raw.signal);
 
@@ -129,7 +137,9 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 			parseQuery(c, noParameters);
 			const body = await parseBody(c, alertRule);
 			await check(c, body);
-			const rule = await stored(rules.put(projectOf(c), `alert_${base58(randomBytes(12))}`, body));
+			const rule = await stored(
+				rules.put(projectOf(c), `alert_${base58(randomBytes(12))}`, sealed(projectOf(c), body)),
+			);
 			await record(c, "alert.create", rule);
 			const [answer, tested] = await Promise.all([whole(askerOf(c), rule), lastWeek(rule.project, body)]);
 			return c.json({ ...answer, ...tested } satisfies CreatedAlertAnswer, 201);
@@ -198,7 +208,7 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 			const before = await find(c);
 			const body = { ...before.body, ...patch } as AlertRule;
 			if (patch.conditions !== undefined || patch.group_by !== undefined) await check(c, body);
-			const rule = await stored(rules.put(before.project, before.id, body));
+			const rule = await stored(rules.put(before.project, before.id, sealed(before.project, body)));
 			await record(c, "alert.update", rule, { changed: Object.keys(patch) });
 			return c.json(await whole(askerOf(c), rule));
 		})

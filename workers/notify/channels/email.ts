@@ -41,24 +41,20 @@ function text(message: Message, title: string): string {
 }
 
 function html(message: Message, title: string): string {
-	const link = (name: string, url: string) => `<p><a href="${escape(url)}">${name}</a></p>`;
+	const link = (name: string, url: string) => `<p><a href="${escapeHtml(url)}">${name}</a></p>`;
 	return [
-		`<!doctype html><html lang="en"><body style="font-family:sans-serif"><h2>${escape(title)}</h2>`,
+		`<!doctype html><html lang="en"><body style="font-family:sans-serif"><h2>${escapeHtml(title)}</h2>`,
 		...(message.isTest ? [`<p><strong>${TEST_NOTE}</strong></p>`] : []),
-		...(message.description === "" ? [] : [`<p>${escape(message.description)}</p>`]),
+		...(message.description === "" ? [] : [`<p>${escapeHtml(message.description)}</p>`]),
 		`<ul>${linesOf(message)
-			.map((line) => `<li>${escape(line)}</li>`)
+			.map((line) => `<li>${escapeHtml(line)}</li>`)
 			.join("")}</ul>`,
 		...(message.acknowledge_url === null ? [] : [link("Acknowledge", message.acknowledge_url)]),
 		...(message.runbook_url === null ? [] : [link("Runbook", message.runbook_url)]),
-		`<p style="color:#666">Project ${escape(message.project)}, alert ${escape(message.alert_id)}</p></body></html>`,
+		`<p style="color:#666">Project ${escapeHtml(message.project)}, alert ${escapeHtml(message.alert_id)}</p></body></html>`,
 	].join("\n");
 }
 
-function escape(text: string): string {
-	return text
-		.replaceAll("&", "&amp;")
-		.replaceAll("<", "&lt;")
-		.replaceAll(">", "&gt;")
-		.replaceAll('"', "&quot;");
+function escapeHtml(text: string): string {
+	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -16,7 +16,7 @@ export const slack: HttpChannel<"slack"> = {
 		const body = {
 			// Slack ignores it for webhooks that are bound to a channel; others obey.
 			...(channel === undefined ? {} : { channel }),
-			text: escape(title),
+			text: escapeText(title),
 			attachments: [
 				{ color: message.kind === "resolve" ? RESOLVED : COLORS[message.severity], blocks: blocks(message, title) },
 			],
@@ -30,7 +30,7 @@ function blocks(message: Message, title: string): object[] {
 		...(message.acknowledge_url === null ? [] : [button("Acknowledge", message.acknowledge_url)]),
 		...(message.runbook_url === null ? [] : [button("Runbook", message.runbook_url)]),
 	];
-	const text = linesOf(message).map(escape).join("\n");
+	const text = linesOf(message).map(escapeText).join("\n");
 	return [
 		{ type: "header", text: { type: "plain_text", text: title.slice(0, MAX_HEADER), emoji: false } },
 		{ type: "section", text: { type: "mrkdwn", text: text.slice(0, MAX_SECTION) || " " } },
@@ -43,6 +43,6 @@ function button(text: string, url: string): object {
 }
 
 /** The three characters that mean something to Slack; without this a label could mention everybody. */
-function escape(text: string): string {
+function escapeText(text: string): string {
 	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -45,9 +45,3 @@ function textBlock(text: string) {
 function openUrl(title: string, url: string): object {
 	return { type: "Action.OpenUrl", title, url };
 }
-
-/** Of the connectors that Microsoft takes away in favour of Workflows. */
-export function isOldConnector(webhook_url: string): boolean {
-	const { hostname } = new URL(webhook_url);
-	return hostname === "outlook.office.com" || hostname === "outlook.office365.com" || hostname.endsWith(".webhook.office.com");
-}
