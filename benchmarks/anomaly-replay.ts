@@ -1,8 +1,9 @@
 /** Labelled series through the rule of `anomaly_detection`, as the evaluator meets them: only the past is visible. */
-import { baselineHour, judge, RECENT, type Sensitivity } from "../workers/alerts/anomaly.ts";
-import { type Baseline, BUCKET, baselineOf, type History } from "../workers/alerts/anomaly-baseline.ts";
-import { HISTORY } from "../workers/alerts/anomaly-model.ts";
-import { lowerBound } from "../workers/alerts/robust.ts";
+
+import { type Baseline, BUCKET, baselineOf, type History } from "../query/measures/anomaly/baseline.ts";
+import { HISTORY } from "../query/measures/anomaly/model.ts";
+import { lowerBound } from "../query/measures/anomaly/robust.ts";
+import { baselineHour, judge, RECENT, type Sensitivity } from "../query/measures/anomaly/rule.ts";
 
 /** `[start, end]`, epoch seconds, both included. */
 export type LabelledWindow = readonly [start: number, end: number];

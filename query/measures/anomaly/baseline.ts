@@ -1,7 +1,7 @@
 /** What is usual for a series: the value expected in each hour, its robust scale, and how far a day of this series strays from both. */
-import { type AnomalyMethod, HISTORY, modelOf, nearer } from "./anomaly-model.ts";
-import { DAY, HOUR, offsetOver, slotOf } from "./anomaly-season.ts";
+import { type AnomalyMethod, HISTORY, modelOf, nearer } from "./model.ts";
 import { lowerBound, quantileOfSorted } from "./robust.ts";
+import { DAY, HOUR, offsetOver, slotOf } from "./season.ts";
 
 /** Seconds of a bucket. */
 export const BUCKET = 300;

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { randomFrom } from "../../tests/support/random.ts";
-import { type AnomalyRule, type AnomalyVerdict, baselineHour, judge, SENSITIVITIES } from "./anomaly.ts";
-import { BUCKET, baselineOf, type History } from "./anomaly-baseline.ts";
-import { DAILY, DAY, HOUR, offsetOver, slotOf, WEEK, WEEKLY } from "./anomaly-season.ts";
+import { randomFrom } from "../../../tests/support/random.ts";
+import { BUCKET, baselineOf, type History } from "./baseline.ts";
+import { type AnomalyRule, type AnomalyVerdict, baselineHour, judge, SENSITIVITIES } from "./rule.ts";
+import { DAILY, DAY, HOUR, offsetOver, slotOf, WEEK, WEEKLY } from "./season.ts";
 
 const NOW = Date.parse("2026-03-30T12:00:00Z") / 1_000;
 const HIGH: AnomalyRule = { sensitivity: "high" };

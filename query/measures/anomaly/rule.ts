@@ -6,10 +6,10 @@
  * series does on nine days of ten. The last makes one setting fit all series: k scales are rare for a steady series, and every
  * hour's business for a bursty one, whose distribution a scale alone does not tell.
  */
-import { averageDeviation, type Baseline, BUCKET, type Deviation, type History, SPANS } from "./anomaly-baseline.ts";
-import type { AnomalyMethod } from "./anomaly-model.ts";
-import { DAY, HOUR } from "./anomaly-season.ts";
+import { averageDeviation, type Baseline, BUCKET, type Deviation, type History, SPANS } from "./baseline.ts";
+import type { AnomalyMethod } from "./model.ts";
 import { lowerBound } from "./robust.ts";
+import { DAY, HOUR } from "./season.ts";
 
 export const SENSITIVITIES = ["low", "medium", "high"] as const;
 export type Sensitivity = (typeof SENSITIVITIES)[number];

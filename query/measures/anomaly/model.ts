@@ -1,6 +1,7 @@
 /** What each hour of a season foretells: learned from the other seasons, so that every known value is a test of it. */
-import { DAILY, DAY, HOUR, type Offset, type Season, seasonOf, slotOf, WEEK, WEEKLY } from "./anomaly-season.ts";
+
 import { lowerBound, median, medianOfSorted } from "./robust.ts";
+import { DAILY, DAY, HOUR, type Offset, type Season, seasonOf, slotOf, WEEK, WEEKLY } from "./season.ts";
 
 /**
  * Where `expected` comes from: the median of the same hour of the week over four weeks; with less history the same hour of a week
