@@ -18,6 +18,7 @@ import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
 import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
 import { createLive, LIVE_DOCS, type Live } from "./query/live/routes.ts";
+import { lastBeats } from "./query/measures/heartbeats.ts";
 import { reachOf } from "./query/measures/scope.ts";
 import { alertAsking } from "./query/monitoring/alerts/asking.ts";
 import { ALERT_DOCS } from "./query/monitoring/alerts/docs.ts";
@@ -44,6 +45,7 @@ import { openOutbound } from "./workers/outbound/outbound.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
+import { startHeartbeats } from "./workers/synthetics/heartbeats.ts";
 import { SyntheticRemote } from "./workers/synthetics/remote.ts";
 import { startSynthetics } from "./workers/synthetics/synthetics.ts";
 import { sayWatermark } from "./workers/watermark.ts";
@@ -201,6 +203,13 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 				write: (project, events) => ingest!.write(project, "event", events),
 			});
 			stops.push(() => synthetics.close());
+			const asked = new Queries({ client: readers });
+			const heartbeats = startHeartbeats({
+				...{ clickhouse, redis: shared, redisUrl: settings.redisUrl ?? redis!.url, logger },
+				lastBeats: (project, ...of) => asked.of(project).ask(lastBeats(...of)),
+				write: (project, events) => ingest!.write(project, "event", events),
+			});
+			stops.push(() => heartbeats.close());
 		}
 		front.open(app.fetch);
 		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.

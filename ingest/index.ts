@@ -4,12 +4,15 @@ import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type { RequireRole } from "../http/auth.ts";
 import type { AppEnv } from "../http/env.ts";
+import type { RouteDoc } from "../http/openapi.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import type { Retention } from "../schema/retention.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
 import { loadReader } from "./enrich/analyse.ts";
 import type { ContentCapture } from "./enrich/redact.ts";
+import { HEARTBEAT_DOCS, heartbeatRoutes } from "./heartbeats/routes.ts";
+import { TokenBook } from "./heartbeats/token-book.ts";
 import { Intake, type Signal } from "./intake.ts";
 import { Journal } from "./journal/journal.ts";
 import { KnownIssues } from "./known-issues.ts";
@@ -20,12 +23,12 @@ import type { Trouble } from "./loader/retry.ts";
 import { PatternMiner } from "./patterns/miner.ts";
 import { knowStoredPatterns, knowStoredSeries, recallIds, recallIssues, recallJournal } from "./recall.ts";
 import { RequestMemory } from "./requests.ts";
-import { ingestRoutes } from "./routes.ts";
+import { ingestRoutes, INGEST_DOCS as RECORD_DOCS } from "./routes.ts";
 import { SeenIds } from "./seen-ids.ts";
 import { SeriesRegistry } from "./series.ts";
 import { Watermark } from "./watermark.ts";
 
-export { INGEST_DOCS } from "./routes.ts";
+export const INGEST_DOCS: readonly RouteDoc[] = [...RECORD_DOCS, ...HEARTBEAT_DOCS];
 
 export interface IngestOptions {
 	/** Folder of the journal. One ingest process owns it. */
@@ -128,18 +131,27 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 	});
 	recallJournal(journal, { requests, seen, issues, miner });
 	loader.start();
+	const write = async (project: string, signal: Signal, records: readonly unknown[]): Promise<IngestAnswer> => {
+		const { answer, rows } = intake.takeRecords(project, signal, records);
+		if (rows > 0) await intake.commit();
+		return answer;
+	};
+	const { journalBudgetBytes } = options;
 	return {
 		routes: (requireRole) =>
 			ingestRoutes({
 				...{ intake, journal, loader, requests, requireRole, clock },
-				maxBodyBytes: options.maxBodyBytes,
-				journalBudgetBytes: options.journalBudgetBytes,
-			}),
-		async write(project, signal, records) {
-			const { answer, rows } = intake.takeRecords(project, signal, records);
-			if (rows > 0) await intake.commit();
-			return answer;
-		},
+				...{ maxBodyBytes: options.maxBodyBytes, journalBudgetBytes },
+			}).route(
+				"/",
+				heartbeatRoutes({
+					tokens: new TokenBook(clickhouse, clock),
+					write: (project, events) => write(project, "event", events),
+					ready: () => journal.bytes < journalBudgetBytes,
+					clock,
+				}),
+			),
+		write,
 		storedThrough: () => watermark.storedThrough(),
 		status: () => ({
 			accepted: journal.appended,

@@ -8,6 +8,7 @@ export * from "./conventions.ts";
 export * from "./databases.ts";
 export * from "./errors.ts";
 export * from "./federated.ts";
+export * from "./heartbeats.ts";
 export * from "./ingest.ts";
 export * from "./issues.ts";
 export * from "./kpis.ts";

@@ -4,6 +4,12 @@ import { CHECK } from "../../query/measures/availability.ts";
 import type { SyntheticRun, SyntheticTest } from "../../schema/wire/index.ts";
 import type { RunResult } from "./run.ts";
 
+interface Told extends Omit<Run, "result"> {
+	readonly result: { readonly [M in keyof RunResult]: RunResult[M] | (M extends "status" ? never : null) };
+	/** It is the note of a call that did not come. */
+	readonly missed?: boolean;
+}
+
 export interface Run {
 	readonly test_id: string;
 	readonly test: Pick<SyntheticTest, "component" | "frequency_seconds" | "name" | "type"> & {
@@ -19,12 +25,13 @@ export interface Run {
 }
 
 /** `check.completed`; members that are not known are absent. */
-export function checkRecord({ test_id, test, location, at, instant, result }: Run): object {
+export function checkRecord({ test_id, test, location, at, instant, result, missed }: Told): object {
 	const { timings, status, error, attempts, status_code, tls_days_left, duration_ms } = result;
 	const known = {
 		...{ check_id: test_id, check_name: test.name, check_type: test.type, component: test.component, location },
 		...{ ok: status !== "failed", status, attempts, error },
-		...{ status_code, duration_ms: tenth(duration_ms), tls_days_left: tls_days_left && tenth(tls_days_left) },
+		...{ status_code, duration_ms: duration_ms && tenth(duration_ms) },
+		...{ tls_days_left: tls_days_left && tenth(tls_days_left), missed },
 		...{ interval_s: test.frequency_seconds, quorum: test.quorum },
 		...Object.fromEntries(Object.entries(timings ?? {}).map(([phase, ms]) => [phase, ms === null ? null : tenth(ms)])),
 	};
