@@ -57,7 +57,7 @@ export function figuresOf({ loads, query, reads, live }: Measured): Figure[] {
 			exact === undefined ? [] : [atMost(`answer ÷ from raw rows, ${what}`, exact.at_most, exact.ratio)],
 		),
 		atMost("slowest reading route, ms", 1_000, reads && Math.max(...reads.reads.map(({ ms }) => ms.median))),
-		atMost("CPU with 1,000 viewers of a stream ÷ with one", 3, live?.viewers_ratio.median),
+		atMost("CPU with 1,000 viewers of a stream ÷ with one", 2, live?.viewers_ratio.median),
 		atMost("CPU a point with a viewer of everything ÷ with none", 1.25, live?.watched_ratio.median),
 	];
 }

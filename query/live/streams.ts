@@ -41,6 +41,7 @@ export class Streams {
 	readonly #timers: NodeJS.Timeout[];
 	#skipped = 0;
 	#closing = false;
+	#isRechecking = false;
 
 	constructor(limits: StreamLimits) {
 		this.#limits = limits;
@@ -136,19 +137,17 @@ export class Streams {
 		});
 	}
 
-	/** One look a key, not one a stream; while keys cannot be read the old answer holds. */
+	/**
+	 * Of each stream, not of each key: after a rotation a key has two texts, and one of them may be over. While keys cannot be read
+	 * the old answer holds.
+	 */
 	async #recheck(): Promise<void> {
-		const byKey = new Map<string, Open[]>();
-		for (const open of this.#open) {
-			const others = byKey.get(open.key_id);
-			if (others) others.push(open);
-			else byKey.set(open.key_id, [open]);
+		if (this.#isRechecking) return;
+		this.#isRechecking = true;
+		for (const { viewer, recheck } of [...this.#open]) {
+			if (!viewer || (await recheck().catch(() => true))) continue;
+			viewer.end({ code: 1008, reason: "the API key was revoked, has expired or has lost its role" });
 		}
-		for (const streams of byKey.values()) {
-			for (const open of streams) {
-				if (await open.recheck().catch(() => true)) continue;
-				open.viewer?.end({ code: 1008, reason: "the API key was revoked, has expired or has lost its role" });
-			}
-		}
+		this.#isRechecking = false;
 	}
 }

@@ -38,7 +38,6 @@ export const metricsStreamEvent = z
 		aggregations: z.record(z.string(), z.string()).describe("How the value of each metric came about."),
 	})
 	.catchall(z.number().describe("In the unit of the metric."));
-export type MetricsStreamEvent = z.infer<typeof metricsStreamEvent>;
 
 export const realtimeQuery = z.strictObject({
 	metrics: list(`What to begin with: ${METRICS} Default: the catalogue.`).optional(),
@@ -55,7 +54,6 @@ export const realtimeRequest = z.discriminatedUnion("type", [
 	}),
 	z.strictObject({ type: z.literal("unsubscribe"), metrics: z.array(z.string()).optional() }),
 ]);
-export type RealtimeRequest = z.input<typeof realtimeRequest>;
 
 export const metricUpdate = z.object({
 	type: z.literal("metric_update"),
