@@ -106,6 +106,14 @@ const labels = z
 	.refine((given) => Object.keys(given).length <= MAX_LABELS, `at most ${MAX_LABELS} labels`);
 const steady = (text: string) => duration(text, { min: 0, max: 7 * DAY_SECONDS });
 
+function isTimezone(name: string): boolean {
+	try {
+		return !/^[+-]/.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== "";
+	} catch {
+		return false;
+	}
+}
+
 const fields = {
 	name,
 	description: z.string().max(5_000),
@@ -146,6 +154,14 @@ const fields = {
 		step: 60,
 	}),
 	evaluation_delay: duration("How long records of a minute are waited for.", { min: 0, max: 3_600 }),
+	timezone: z
+		.string()
+		.max(100)
+		.refine(isTimezone, {
+			message: "must be a zone of the IANA database",
+			params: { valid_options: ["UTC", "Europe/Berlin"] },
+		})
+		.describe("IANA zone; by its clock hours of the week are compared."),
 	allow_unknown: z.boolean().describe("Accepts a metric or an event that nobody has sent yet."),
 };
 
@@ -168,6 +184,7 @@ export const alertRule = z.strictObject({
 	repeat_interval: fields.repeat_interval.default(null),
 	interval: fields.interval.default("1m"),
 	evaluation_delay: fields.evaluation_delay.default("10s"),
+	timezone: fields.timezone.default("UTC"),
 	allow_unknown: fields.allow_unknown.default(false),
 });
 export type AlertRule = z.infer<typeof alertRule>;

@@ -9,6 +9,7 @@ import type { LiveBus } from "../../schema/live/bus.ts";
 import { alertRule } from "../../schema/wire/index.ts";
 import { consume, Producer } from "../queues.ts";
 import { watermark } from "../watermark.ts";
+import { KeptBaselines } from "./baselines.ts";
 import { dueOf } from "./due.ts";
 import { evaluateProject, type StoredRule } from "./evaluator.ts";
 import { tellViewers } from "./live.ts";
@@ -45,6 +46,8 @@ export function startAlerts(options: AlertsOptions): Alerts {
 	const started = now();
 	const store = new AlertStore(clickhouse, now);
 	const rules = new Definitions(clickhouse, "alert", alertRule, now);
+	const kept = new KeptBaselines();
+	const baselines = (project: string) => kept.of(project);
 	const producer = new Producer("alerts", { redisUrl, logger });
 	const onHistory = (rows: readonly HistoryRow[]) => {
 		tellViewers(bus, rows);
@@ -67,7 +70,12 @@ export function startAlerts(options: AlertsOptions): Alerts {
 			async evaluate({ project }) {
 				for (let isMore = true; isMore; ) {
 					const through = await watermark(redis, now(), started);
-					isMore = await evaluateProject({ store, asking, onHistory }, project, await rules.list(project), through);
+					isMore = await evaluateProject(
+						{ store, asking, onHistory, baselines },
+						project,
+						await rules.list(project),
+						through,
+					);
 				}
 			},
 		},

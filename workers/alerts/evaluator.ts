@@ -1,5 +1,12 @@
 /** Evaluates the rules of a project: what is due, once, in the order of time, and with a row for every change. */
-import { advance, type Changed, type DecidedTransition, recheck } from "../../query/measures/alerting/advance.ts";
+import {
+	advance,
+	type Changed,
+	type DecidedTransition,
+	firingOf,
+	recheck,
+} from "../../query/measures/alerting/advance.ts";
+import type { BaselineCache } from "../../query/measures/alerting/anomalies.ts";
 import type { AlertAsking, Found } from "../../query/measures/alerting/asking.ts";
 import { isLasting } from "../../query/measures/alerting/asking.ts";
 import type { Instants, ValuesOf } from "../../query/measures/alerting/leaves.ts";
@@ -20,6 +27,8 @@ export interface EvaluatorOptions {
 	readonly store: AlertStore;
 	/** Asks about one project. */
 	readonly asking: (project: string) => AlertAsking;
+	/** Baselines of a project, which are kept from one evaluation to the next. */
+	readonly baselines?: (project: string) => BaselineCache;
 	/** Hears of the history once it is stored, so that people can be told. */
 	readonly onHistory: (rows: readonly HistoryRow[]) => void;
 }
@@ -39,7 +48,7 @@ const RECHECKED = 15;
  * @throws the first failure that may pass, after all other rules were evaluated: what is missing is still due
  */
 export async function evaluateProject(
-	{ store, asking, onHistory }: EvaluatorOptions,
+	{ store, asking, onHistory, baselines }: EvaluatorOptions,
 	project: string,
 	rules: readonly StoredRule[],
 	through: number,
@@ -49,7 +58,7 @@ export async function evaluateProject(
 		...rules.map((rule) => ({ rule, before: stored.get(rule.id) ?? NOTHING })),
 		...[...stored].filter(([id]) => !rules.some((rule) => rule.id === id)).map(([id, before]) => ({ id, before })),
 	];
-	const shared = sharing(asking(project));
+	const shared = sharing(asking(project), baselines?.(project));
 	const failures: unknown[] = [];
 	const changes: AlertChanges[] = [];
 	let isMore = false;
@@ -80,14 +89,20 @@ export async function evaluateProject(
 const NOTHING: StoredAlert = { progress: undefined, instances: [] };
 
 /** Equal questions of several rules are asked once. */
-function sharing(asking: AlertAsking): ValuesOf {
+function sharing(asking: AlertAsking, cache: BaselineCache | undefined): Sharing {
 	const asked = new Map<string, Promise<Found>>();
-	return (measured, groupBy, span) => {
+	const of: ValuesOf = (measured, groupBy, span) => {
 		const key = JSON.stringify([measured, groupBy, span]);
 		const found = asked.get(key) ?? valuesOf(asking, measured, groupBy, span);
 		asked.set(key, found);
 		return found;
 	};
+	return { of, cache };
+}
+
+interface Sharing {
+	readonly of: ValuesOf;
+	readonly cache: BaselineCache | undefined;
 }
 
 /** @returns undefined when nothing is due */
@@ -95,7 +110,7 @@ async function evaluateRule(
 	rule: StoredRule,
 	before: StoredAlert,
 	through: number,
-	values: ValuesOf,
+	values: Sharing,
 ): Promise<(AlertChanges & { readonly isMore: boolean }) | undefined> {
 	const { project, id: alert_id, body, version } = rule;
 	const watching = body.enabled ? watchingDigest(body) : "";
@@ -150,7 +165,7 @@ async function evaluate(
 	rule: StoredRule,
 	before: readonly StoredInstance[],
 	due: Due,
-	values: ValuesOf,
+	values: Sharing,
 ): Promise<Evaluation> {
 	const [first, stride] = [due.first / 1_000, due.step / 1_000];
 	const count = Math.min(MAX_INSTANTS, (due.last - due.first) / due.step + 1);
@@ -160,11 +175,15 @@ async function evaluate(
 	const rechecked = isRechecked ? Math.min(RECHECKED, Math.max(0, ...before.map(({ recent }) => recent.length))) : 0;
 	const past: Instants = { first: first - rechecked * stride, step: stride, count: rechecked };
 	try {
-		const observed = await observe(rule.body, { ...past, count: rechecked + count }, values);
+		const observed = await observe(rule.body, { ...past, count: rechecked + count }, values.of, {
+			...{ firing: firingOf(before), cache: values.cache },
+		});
 		const looked = recheck(observed, past, before);
 		const { instances, forgotten, transitions } = advance(rule.body, observed, instants, looked.instances);
 		return {
-			instances: instances.map((one) => toStored(rule, one, observed.judge(one.labelSet, last).decider)),
+			instances: instances.map((one) =>
+				toStored(rule, one, observed.judge(one.labelSet, last, one.standing.fired_at).decider),
+			),
 			gone: forgotten.map(instanceName),
 			history: [
 				...looked.changed.map((change) => lateRow(rule, change)),

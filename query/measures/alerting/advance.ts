@@ -6,6 +6,13 @@ import type { Decider, Judged } from "./logic.ts";
 import { close, type Standing, step, type Timing, type Transition, unseen, type Verdict } from "./machine.ts";
 import type { Observed } from "./observe.ts";
 
+/** When the instances that burn began to, by label set. */
+export function firingOf(instances: readonly Pick<Instance, "labelSet" | "standing">[]): Map<string, number> {
+	return new Map(
+		instances.flatMap(({ labelSet, standing }) => (standing.fired_at === null ? [] : [[labelSet, standing.fired_at]])),
+	);
+}
+
 /** What is kept of an instance between evaluations. */
 export interface Instance {
 	/** Values of `group_by`, as JSON. */
@@ -72,7 +79,7 @@ export function advance(
 			const t = instants.first + i * instants.step;
 			const at = t * 1_000;
 			if (old && at <= old.evaluated_at) continue;
-			const judged = observed.judge(labelSet, t);
+			const judged = observed.judge(labelSet, t, standing.fired_at);
 			const verdict = verdictOf(judged);
 			const { value, threshold } = judged.decider;
 			let next = step(standing, { verdict, value, threshold }, at, timing);
@@ -131,7 +138,7 @@ export function recheck(
 			const place = letters.length - 1 - Math.round((instance.evaluated_at / 1_000 - t) / instants.step);
 			const from = VERDICTS.get(letters[place] ?? "");
 			if (from === undefined || from === "failed") continue;
-			const judged = observed.judge(instance.labelSet, t);
+			const judged = observed.judge(instance.labelSet, t, instance.standing.fired_at);
 			const to = verdictOf(judged);
 			if (to === from) continue;
 			letters[place] = LETTERS[to];

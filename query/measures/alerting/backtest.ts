@@ -1,7 +1,7 @@
 /** When a rule would have fired in a window: the same conditions, the same state machine, over instants of the past. */
 import { durationSeconds } from "../../../schema/duration.ts";
 import { type AlertRule, type BacktestAnswer, leavesOf } from "../../../schema/wire/index.ts";
-import { advance, type Instance } from "./advance.ts";
+import { advance, firingOf, type Instance } from "./advance.ts";
 import { type AlertAsking, ConditionError } from "./asking.ts";
 import type { Instants } from "./leaves.ts";
 import type { Judged } from "./logic.ts";
@@ -74,7 +74,7 @@ export async function backtest(asking: AlertAsking, rule: BacktestRule, instants
 	};
 	for (let done = 0; done < count; done += AT_ONCE) {
 		const part: Instants = { first: first + done * step, step, count: Math.min(AT_ONCE, count - done) };
-		const observed = await observe(rule, part, values);
+		const observed = await observe(rule, part, values, { firing: firingOf(instances) });
 		const advanced = advance(rule, observed, part, instances, (labelSet, judged, standing, at) => {
 			const ended = open.get(labelSet);
 			if (ended && standing.fired_at !== ended.start) {

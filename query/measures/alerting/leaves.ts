@@ -3,6 +3,7 @@
 import { durationSeconds } from "../../../schema/duration.ts";
 import type { Leaf, RateOfChangeCondition, ThresholdCondition } from "../../../schema/wire/index.ts";
 import type { Trailing } from "../../time/buckets.ts";
+import { type BaselineCache, observeAnomalies } from "./anomalies.ts";
 import type { Found } from "./asking.ts";
 import { type LeafSeen, satisfies } from "./logic.ts";
 import type { Measured } from "./values.ts";
@@ -16,7 +17,8 @@ export type ValuesOf = (measured: Measured, groupBy: readonly string[], span: Tr
 export interface ObservedLeaf {
 	/** Label sets that were seen, as JSON. */
 	readonly labelSets: ReadonlySet<string>;
-	readonly look: (labelSet: string, t: number) => LeafSeen;
+	/** @param firingSince when the instance that is looked at began to burn, milliseconds since the epoch; null when it does not */
+	readonly look: (labelSet: string, t: number, firingSince: number | null) => LeafSeen;
 }
 
 type Observe<L extends Leaf> = (leaf: L, context: LeafContext) => Promise<ObservedLeaf>;
@@ -24,6 +26,12 @@ export interface LeafContext {
 	readonly valuesOf: ValuesOf;
 	readonly groupBy: readonly string[];
 	readonly instants: Instants;
+	/** When the label sets that burn began to, milliseconds since the epoch. */
+	readonly firing: ReadonlyMap<string, number>;
+	/** IANA; whose hours of the week are alike. */
+	readonly timezone: string;
+	/** Absent: nothing is kept for the next observation. */
+	readonly cache?: BaselineCache | undefined;
 }
 
 export function observeLeaf(leaf: Leaf, context: LeafContext): Promise<ObservedLeaf> {
@@ -74,9 +82,7 @@ const KINDS: { readonly [K in Leaf["type"]]: Observe<Extract<Leaf, { type: K }>>
 		};
 	},
 
-	async anomaly_detection() {
-		throw new TypeError("anomaly_detection is observed by its own part");
-	},
+	anomaly_detection: observeAnomalies,
 };
 
 const DAY_SECONDS = 86_400;

@@ -1,5 +1,6 @@
 /** A whole rule at many instants: its label sets, and how its conditions stand for each. */
 import { type AlertRule, type Leaf, leavesOf } from "../../../schema/wire/index.ts";
+import type { BaselineCache } from "./anomalies.ts";
 import { ConditionError } from "./asking.ts";
 import { type Instants, type ObservedLeaf, observeLeaf, type ValuesOf } from "./leaves.ts";
 import { type Judged, judge } from "./logic.ts";
@@ -8,21 +9,33 @@ import { type Judged, judge } from "./logic.ts";
 export const MAX_INSTANCES = 1_000;
 
 /** What of a rule decides what it sees. */
-export type Watching = Pick<AlertRule, "conditions" | "logic" | "group_by">;
+export type Watching = Pick<AlertRule, "conditions" | "logic" | "group_by" | "timezone">;
 
 export interface Observed {
 	/** Values of `group_by`, as JSON; `[]` alone of a rule without. */
 	readonly labelSets: readonly string[];
-	readonly judge: (labelSet: string, t: number) => Judged;
+	/** @param firingSince when the instance began to burn, milliseconds since the epoch; null when it does not */
+	readonly judge: (labelSet: string, t: number, firingSince: number | null) => Judged;
+}
+
+export interface ObserveOptions {
+	/** When the label sets that burn began to, milliseconds since the epoch. */
+	readonly firing?: ReadonlyMap<string, number>;
+	readonly cache?: BaselineCache | undefined;
 }
 
 /**
  * Asks for all that the conditions of a rule are about.
  * @throws ConditionError, RetentionError, and what `valuesOf` throws
  */
-export async function observe(rule: Watching, instants: Instants, valuesOf: ValuesOf): Promise<Observed> {
+export async function observe(
+	rule: Watching,
+	instants: Instants,
+	valuesOf: ValuesOf,
+	{ firing = new Map(), cache }: ObserveOptions = {},
+): Promise<Observed> {
 	const leaves = leavesOf(rule.conditions);
-	const context = { valuesOf, groupBy: rule.group_by, instants };
+	const context = { valuesOf, groupBy: rule.group_by, instants, firing, timezone: rule.timezone, cache };
 	const found = await Promise.all(leaves.map((leaf) => observeLeaf(leaf, context)));
 	const shared = found.map((one) => new Shared(one, rule.group_by.length));
 	const byLeaf = new Map<Leaf, Shared>(leaves.map((leaf, i) => [leaf, shared[i]!]));
@@ -33,7 +46,8 @@ export async function observe(rule: Watching, instants: Instants, valuesOf: Valu
 		);
 	return {
 		labelSets,
-		judge: (labelSet, t) => judge(rule.conditions, rule.logic, (leaf) => byLeaf.get(leaf)!.look(labelSet, t)),
+		judge: (labelSet, t, firingSince) =>
+			judge(rule.conditions, rule.logic, (leaf) => byLeaf.get(leaf)!.look(labelSet, t, firingSince)),
 	};
 }
 
@@ -53,10 +67,10 @@ class Shared {
 		this.has = Array.from({ length: tags }, (_, i) => this.tuples.some((tuple) => tuple[i] !== ""));
 	}
 
-	look(labelSet: string, t: number) {
-		if (this.tuples.length === 0 || this.has.every(Boolean)) return this.#leaf.look(labelSet, t);
+	look(labelSet: string, t: number, firingSince: number | null) {
+		if (this.tuples.length === 0 || this.has.every(Boolean)) return this.#leaf.look(labelSet, t, firingSince);
 		const own = (JSON.parse(labelSet) as string[]).map((value, i) => (this.has[i] ? value : ""));
-		return this.#leaf.look(JSON.stringify(own), t);
+		return this.#leaf.look(JSON.stringify(own), t, firingSince);
 	}
 }
 

@@ -61,6 +61,11 @@ function checkLeaf(path: string, leaf: Leaf, rule: CheckedRule, known: Known): v
 	const measure = MEASURES.get(metric);
 	if (measure) {
 		checkAggregation(path, leaf, measure.aggregations);
+		if (leaf.type === "anomaly_detection" && measure.atMost !== undefined) {
+			const usable = [...MEASURES].filter(([, { atMost }]) => atMost === undefined).map(([name]) => name);
+			const reason = `${metric} is known instant by instant: weeks of it are too many to learn from`;
+			throw badParameter({ parameter: `${path}.metric`, provided: metric, valid_options: usable, reason });
+		}
 		if (measure.members !== "any") {
 			checkMembers("group_by", rule.group_by, metric, measure.members);
 			checkMembers(`${path}.filter`, Object.keys(leaf.filter ?? {}), metric, measure.members);
