@@ -24,7 +24,7 @@ beforeAll(() => {
 	const args = ["--quick", ...only, "--rows", String(ROWS), "--folder", folder, "--out", out];
 	printed = execFileSync(process.execPath, [main, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 	report = JSON.parse(readFileSync(out, "utf8"));
-}, 240_000);
+}, 360_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("every row that was sent is stored, in every load", () => {
