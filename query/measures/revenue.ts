@@ -40,6 +40,13 @@ export interface SpanFlows {
 
 const NOTHING: Flow = { records: 0, amount: 0, tax: 0, quantity: 0 };
 
+const plus = (a: Flow, b: Flow): Flow => ({
+	records: a.records + b.records,
+	amount: a.amount === null || b.amount === null ? null : a.amount + b.amount,
+	tax: a.tax === null || b.tax === null ? null : a.tax + b.tax,
+	quantity: a.quantity + b.quantity,
+});
+
 /** What was paid, refunded, spent and billed by use over spans. */
 export function flows(money: Money, spans: readonly Span[]): Question<Flows> {
 	const params = new Params();
@@ -53,35 +60,32 @@ export function flows(money: Money, spans: readonly Span[]): Question<Flows> {
 		],
 		predicate: `kind = '${USAGE_BILLED}' OR (kind IN ('${INVOICE_PAID}', '${PAYMENT_REFUNDED}', '${COST_RECORDED}') AND ts >= ${at(params, first)})`,
 	});
-	const sums = spans.flatMap(({ start, end }, i) => {
-		const inside = `ts >= ${at(params, start)} AND ts < ${at(params, end)}`;
-		return [
-			`countIf(${inside}) AS records_${i}`,
-			`sumIf(if(price = 0, 0, price * rate), ${inside}) AS amount_${i}`,
-			`sumIf(if(tax = 0, 0, tax * rate), ${inside}) AS tax_${i}`,
-			`sumIf(coalesce(quantity, 0), ${inside}) AS quantity_${i}`,
-			`groupUniqArrayIf(10)(unit, isNaN(rate) AND ${inside}) AS unrated_${i}`,
-		];
-	});
+	// Summed up once between any two neighbouring bounds: spans overlap, and a condition in every sum costs more than the sum.
+	const bounds = [...new Set(spans.flatMap(({ start, end }) => [start, end]))].sort((a, b) => a - b);
+	const passed = bounds.map((bound) => `(ts >= ${at(params, bound)})`).join(" + ");
 	return {
 		name: "money_flows",
 		params,
-		sql: `SELECT kind, label, ${sums.join(",\n\t")}\nFROM ${rows}\nGROUP BY kind, label`,
+		sql: `SELECT kind, label, ${passed} AS passed, count() AS records, sum(if(price = 0, 0, price * rate)) AS amount,
+	sum(if(one.tax = 0, 0, one.tax * rate)) AS tax, sum(coalesce(one.quantity, 0)) AS quantity, groupUniqArrayIf(10)(unit, isNaN(rate)) AS unrated
+FROM ${rows} AS one
+GROUP BY kind, label, passed`,
 		read: (found) => {
-			const flow = (kind: string, i: number) =>
-				new Map(
-					found
-						.filter((row) => row.kind === kind)
-						.map((row) => [
-							row.label as string,
-							{
-								records: row[`records_${i}`] as number,
-								amount: row[`amount_${i}`] as number | null,
-								tax: row[`tax_${i}`] as number | null,
-								quantity: row[`quantity_${i}`] as number,
-							},
-						]),
-				);
+			const inSpan = found.map(({ passed }) =>
+				spans.map(({ start, end }) => {
+					const from = bounds[Number(passed) - 1];
+					return from !== undefined && from >= start && from < end;
+				}),
+			);
+			const flow = (kind: string, i: number) => {
+				const sums = new Map<string, Flow>();
+				for (const [k, row] of found.entries()) {
+					if (row.kind !== kind) continue;
+					const sum = sums.get(row.label as string) ?? NOTHING;
+					sums.set(row.label as string, inSpan[k]![i] ? plus(sum, row as unknown as Flow) : sum);
+				}
+				return sums;
+			};
 			return {
 				spans: spans.map((_, i) => ({
 					paid: flow(INVOICE_PAID, i).get("") ?? NOTHING,
@@ -90,7 +94,7 @@ export function flows(money: Money, spans: readonly Span[]): Question<Flows> {
 					usage: flow(USAGE_BILLED, i),
 				})),
 				meters: new Set(found.filter((row) => row.kind === USAGE_BILLED).map((row) => row.label as string)),
-				unrated: [...new Set(found.flatMap((row) => spans.flatMap((_, i) => row[`unrated_${i}`] as string[])))],
+				unrated: [...new Set(found.flatMap((row, k) => (inSpan[k]!.includes(true) ? (row.unrated as string[]) : [])))],
 			};
 		},
 	};
