@@ -1,9 +1,8 @@
 /** Labelled series through the rule of `anomaly_detection`, as the evaluator meets them: only the past is visible. */
 
-import { type Baseline, BUCKET, baselineOf, type History } from "../query/measures/anomaly/baseline.ts";
-import { HISTORY } from "../query/measures/anomaly/model.ts";
-import { lowerBound } from "../query/measures/anomaly/robust.ts";
-import { baselineHour, judge, RECENT, type Sensitivity } from "../query/measures/anomaly/rule.ts";
+import { BUCKET, type History } from "../query/measures/anomaly/baseline.ts";
+import { AnomalySeries } from "../query/measures/anomaly/series.ts";
+import type { Sensitivity } from "../schema/wire/index.ts";
 
 /** `[start, end]`, epoch seconds, both included. */
 export type LabelledWindow = readonly [start: number, end: number];
@@ -32,33 +31,27 @@ export function bucketed(points: readonly (readonly [t: number, value: number])[
 	return { t, values: t.map((bucket) => sums.get(bucket)!.sum / sums.get(bucket)!.n) };
 }
 
-/** Replays one series at each sensitivity. Baselines are remade every hour, from the buckets before that hour. */
+/** Replays one series at each sensitivity. */
 export class Replay {
 	readonly #history: History;
-	readonly #timezone: string;
-	readonly #baselines = new Map<number, Baseline | null>();
+	readonly #series: AnomalySeries;
 
 	constructor(history: History, timezone: string) {
 		this.#history = history;
-		this.#timezone = timezone;
+		this.#series = new AnomalySeries(history, timezone);
 	}
 
 	/** Start of each alarm, epoch seconds. */
 	alarms(sensitivity: Sensitivity): number[] {
-		const { t, values } = this.#history;
 		const alarms: number[] = [];
 		let firing: { since: number; last: number } | undefined;
-		for (let i = 0; i < t.length; i++) {
-			const at = t[i]!;
-			if (firing && at - firing.last > KEEP_FIRING_FOR) firing = undefined;
-			const baseline = this.#baselineAt(baselineHour(at, firing?.since));
-			const from = lowerBound(t, at - RECENT + BUCKET);
-			const recent = { t: slice(t, from, i + 1), values: slice(values, from, i + 1) };
-			if (judge(baseline, recent, { sensitivity }).state !== "anomalous") continue;
-			if (firing) firing.last = at;
+		for (const t of Array.from(this.#history.t)) {
+			if (firing && t - firing.last > KEEP_FIRING_FOR) firing = undefined;
+			if (this.#series.verdict(t, { sensitivity }, firing?.since)?.state !== "anomalous") continue;
+			if (firing) firing.last = t;
 			else {
-				firing = { since: at, last: at };
-				alarms.push(at);
+				firing = { since: t, last: t };
+				alarms.push(t);
 			}
 		}
 		return alarms;
@@ -75,20 +68,4 @@ export class Replay {
 			weeks: t.length === 0 ? 0 : (t[t.length - 1]! + BUCKET - t[0]!) / (7 * 86_400),
 		};
 	}
-
-	#baselineAt(hour: number): Baseline | null {
-		let baseline = this.#baselines.get(hour);
-		if (baseline === undefined) {
-			// What the evaluator reads: the four weeks before, and nothing later.
-			const { t, values } = this.#history;
-			const [from, to] = [lowerBound(t, hour - HISTORY), lowerBound(t, hour)];
-			baseline = baselineOf({ t: slice(t, from, to), values: slice(values, from, to) }, hour, this.#timezone);
-			this.#baselines.set(hour, baseline);
-		}
-		return baseline;
-	}
-}
-
-function slice(list: ArrayLike<number>, from: number, to: number): Float64Array {
-	return Float64Array.from({ length: to - from }, (_, i) => list[from + i]!);
 }

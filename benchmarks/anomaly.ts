@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { SENSITIVITIES } from "../query/measures/anomaly/rule.ts";
+import { SENSITIVITIES } from "../schema/wire/index.ts";
 import { bucketed, KEEP_FIRING_FOR, type LabelledWindow, type Outcome, Replay } from "./anomaly-replay.ts";
 
 const command = new Command("npm run bench:anomaly")

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { SENSITIVITIES } from "../../../schema/wire/index.ts";
 import { randomFrom } from "../../../tests/support/random.ts";
 import { BUCKET, baselineOf, type History } from "./baseline.ts";
-import { type AnomalyRule, type AnomalyVerdict, baselineHour, judge, SENSITIVITIES } from "./rule.ts";
+import { type AnomalyRule, type AnomalyVerdict, baselineHour, judge } from "./rule.ts";
 import { DAILY, DAY, HOUR, offsetOver, slotOf, WEEK, WEEKLY } from "./season.ts";
 
 const NOW = Date.parse("2026-03-30T12:00:00Z") / 1_000;
@@ -340,6 +341,16 @@ describe("what fires", () => {
 		for (const value of [daily(NOW) + 100, daily(NOW) - 100]) {
 			const states = verdicts(past, [value, value, value], { sensitivity }).map((found) => found.state);
 			expect(states).toEqual([0, 1, 2].map((i) => (i < nth - 1 ? "normal" : "anomalous")));
+		}
+	});
+
+	test("only the side that the rule names", () => {
+		for (const off of [100, -100]) {
+			const named = (direction: "both" | "above" | "below") =>
+				state(past, daily(NOW) + off, { sensitivity: "high", direction });
+			expect(["both", "above", "below"].map((side) => named(side as "both"))).toEqual(
+				off > 0 ? ["anomalous", "anomalous", "normal"] : ["anomalous", "normal", "anomalous"],
+			);
 		}
 	});
 

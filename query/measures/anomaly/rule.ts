@@ -6,18 +6,18 @@
  * series does on nine days of ten. The last makes one setting fit all series: k scales are rare for a steady series, and every
  * hour's business for a bursty one, whose distribution a scale alone does not tell.
  */
+import type { AnomalyCondition, Sensitivity } from "../../../schema/wire/index.ts";
 import { averageDeviation, type Baseline, BUCKET, type Deviation, type History, SPANS } from "./baseline.ts";
 import type { AnomalyMethod } from "./model.ts";
 import { lowerBound } from "./robust.ts";
 import { DAY, HOUR } from "./season.ts";
 
-export const SENSITIVITIES = ["low", "medium", "high"] as const;
-export type Sensitivity = (typeof SENSITIVITIES)[number];
-
 export interface AnomalyRule {
 	readonly sensitivity: Sensitivity;
 	/** Scales that a value must be off by; raises what the sensitivity asks for, never lowers it. */
 	readonly minimum_deviation?: number | undefined;
+	/** Which side of what is expected counts; both unless said. */
+	readonly direction?: AnomalyCondition["direction"];
 }
 
 export type AnomalyVerdict =
@@ -55,7 +55,8 @@ export function judge(baseline: Baseline | null, recent: History, rule: AnomalyR
 	const now = at === undefined ? null : baseline?.deviation(at, recent.values[last]!);
 	if (!baseline || at === undefined || !now) return { state: "insufficient_history" };
 	const { z: least, agreeing, beyond } = ANOMALY_LIMITS[rule.sensitivity];
-	const limit = Math.max(least, rule.minimum_deviation ?? 0);
+	const { minimum_deviation = 0, direction = "both" } = rule;
+	const limit = Math.max(least, minimum_deviation);
 
 	const { z } = now;
 	const first = lowerBound(recent.t, at - RECENT + BUCKET);
@@ -65,7 +66,8 @@ export function judge(baseline: Baseline | null, recent: History, rule: AnomalyR
 	const strays = SPANS.some(
 		(span, i) => averageDeviation(t, deviations, t.length - 1, span) > beyond * baseline.usual[i]!,
 	);
-	const anomalous = Math.abs(z) >= limit && agree >= Math.min(agreeing, t.length) && strays;
+	const isOnSide = direction === "both" || (direction === "above" ? z > 0 : z < 0);
+	const anomalous = isOnSide && Math.abs(z) >= limit && agree >= Math.min(agreeing, t.length) && strays;
 	return { state: anomalous ? "anomalous" : "normal", ...now, method: baseline.method };
 }
 
