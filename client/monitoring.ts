@@ -27,10 +27,15 @@ import type {
 	NetworkAnswer,
 	NewAlert,
 	NewKpi,
+	NewNotifications,
+	NewSilence,
+	NotificationsAnswer,
 	PerformanceAnswer,
 	ProfilingAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,
+	SilenceAnswer,
+	SilencesAnswer,
 	TestAlertAnswer,
 	UsageAnswer,
 } from "../schema/wire/index.ts";
@@ -54,6 +59,7 @@ import type {
 	QueryLogsOptions,
 	ResourceOptions,
 	RevenueOptions,
+	SilencesOptions,
 	UsageAnalyticsOptions,
 	UserBehaviorOptions,
 } from "./options.ts";
@@ -249,6 +255,34 @@ export class Monitoring extends Telemetry {
 		return this.#transport.post(`${ALERTS}/backtest`, JSON.stringify(options), json(call));
 	}
 
+	/**
+	 * `PUT /v1/monitoring/notification-channels`: where people are told of alerts. The key that signs webhooks is in the answer to the
+	 * first time only.
+	 */
+	configureNotifications(config: NewNotifications, call: CallOptions = {}): Promise<NotificationsAnswer> {
+		return this.#transport.put(CHANNELS, config, call.signal);
+	}
+
+	/** `GET /v1/monitoring/notification-channels`: without their secrets. */
+	listNotificationChannels(call: CallOptions = {}): Promise<NotificationsAnswer> {
+		return this.#transport.get(CHANNELS, {}, call.signal);
+	}
+
+	/** `POST /v1/monitoring/silences`: nobody is told of what matches until it ends. */
+	createSilence(silence: NewSilence, call: CallOptions = {}): Promise<SilenceAnswer> {
+		return this.#transport.post(SILENCES, JSON.stringify(silence), json(call));
+	}
+
+	/** `GET /v1/monitoring/silences`. */
+	listSilences(options: SilencesOptions = {}, call: CallOptions = {}): Promise<SilencesAnswer> {
+		return this.#transport.get(SILENCES, { ...options }, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/silences/{id}`: ends it now. */
+	deleteSilence(silence_id: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(`${SILENCES}/${encodeURIComponent(silence_id)}`, call.signal);
+	}
+
 	/** `GET /v1/monitoring/revenue`. */
 	revenueMetrics(options: RevenueOptions = {}, call: CallOptions = {}): Promise<RevenueAnswer> {
 		return this.#transport.get(`${BASE}/revenue`, { ...options }, call.signal);
@@ -279,6 +313,8 @@ function kpiPath(kpi_id: string): string {
 }
 
 const ALERTS = `${BASE}/alerts`;
+const CHANNELS = `${BASE}/notification-channels`;
+const SILENCES = `${BASE}/silences`;
 
 function alertPath(alert_id: string): string {
 	return `${ALERTS}/${encodeURIComponent(alert_id)}`;

@@ -25,6 +25,7 @@ import type {
 	ProfilingQuery,
 	ResourcesQuery,
 	RevenueQuery,
+	SilencesQuery,
 	SystemHealthQuery,
 	SystemLogsQuery,
 	SystemPerformanceQuery,
@@ -69,6 +70,7 @@ export type IssueOptions = Options<IssueQuery>;
 export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
 export type AlertsOptions = Options<AlertsQuery>;
 export type AlertHistoryOptions = Options<AlertHistoryQuery>;
+export type SilencesOptions = Options<SilencesQuery>;
 export type KpisOptions = Options<KpisQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;

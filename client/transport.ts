@@ -64,6 +64,12 @@ export class Transport {
 		});
 	}
 
+	/** PUT of JSON, tried once. */
+	put<Answer>(path: string, body: object, signal?: AbortSignal): Promise<Answer> {
+		const headers = { "content-type": "application/json" };
+		return this.#request(path, { method: "PUT", body: JSON.stringify(body), headers, ...(signal && { signal }) });
+	}
+
 	/** PATCH of JSON, tried once: a second one may undo what somebody else did after the first. */
 	patch<Answer>(path: string, body: object, signal?: AbortSignal): Promise<Answer> {
 		const headers = { "content-type": "application/json" };

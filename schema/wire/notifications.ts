@@ -88,7 +88,6 @@ const fields = {
 };
 export const notificationsBody = z.strictObject(fields);
 export type NewNotifications = z.input<typeof notificationsBody>;
-export type Notifications = z.infer<typeof notificationsBody>;
 
 /** Under which the one definition of a project is stored. */
 export const NOTIFICATIONS_KIND = "notification_channels";

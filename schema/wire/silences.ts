@@ -4,7 +4,6 @@ import { timestamp } from "./common.ts";
 
 export const MATCH_OPERATORS = ["=", "!=", "=~", "!~"] as const;
 export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
-export type Weekday = (typeof WEEKDAYS)[number];
 
 /** Names beside those of labels that a matcher may look at. */
 export const MATCHED_MEMBERS = ["name", "severity", "alert_id"] as const;
