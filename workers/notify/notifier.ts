@@ -15,6 +15,7 @@ import {
 	storedSilence,
 	type TestAlertAnswer,
 } from "../../schema/wire/index.ts";
+import { CHANNELS } from "./channels/index.ts";
 import type { Message, NoticeKind } from "./message.ts";
 import { outdated, plan, type RuleRoutes } from "./plan.ts";
 import { type Destination, routesOf } from "./recipients.ts";
@@ -93,25 +94,34 @@ export class Notifier {
 		return [...new Set([...due, ...planned.map(({ message_id }) => message_id)])];
 	}
 
-	/** What nobody needs any more is cancelled; what was interrupted may have arrived, so its end is told. */
+	/**
+	 * What nobody needs any more is cancelled. What was interrupted while it was sent is not sent again, since whoever is woken twice
+	 * for one thing stops to listen; only where the other side finds the same one again by itself is a second time harmless.
+	 */
 	async #putAside<T extends StoredNotice>(
 		project: string,
 		notices: readonly T[],
 		firings: readonly ToldFiring[],
 		now: number,
 	): Promise<T[]> {
-		const old = outdated(notices, firings) as T[];
-		if (old.length === 0) return [...notices];
-		const attempts = await this.#store.attempts(project, [...new Set(old.map(({ message_id }) => message_id))]);
-		const of = ({ message_id }: T) => attempts.get(message_id) ?? [];
-		const isInterrupted = (notice: T) => of(notice).some(({ outcome }) => outcome === "started" || outcome === "sent");
-		const settled = old.filter((notice) => !(isInterrupted(notice) && nextStep(of(notice), now) === "wait"));
-		const told = settled.filter(isInterrupted);
-		const cancelled = settled.filter((notice) => !isInterrupted(notice));
-		await this.#store.settle(project, told, "told", "interrupted: it may have arrived");
+		const planned = notices.filter(({ status }) => status === "planned");
+		const attempts = await this.#store.attempts(project, [...new Set(planned.map(({ message_id }) => message_id))]);
+		const stepOf = ({ message_id }: T) => nextStep(attempts.get(message_id) ?? [], now);
+		const old = new Set<StoredNotice>(outdated(planned, firings) as T[]);
+		const unsure = planned.filter(
+			(notice) => stepOf(notice) === "unsure" && (old.has(notice) || !CHANNELS[notice.destination.type].isIdempotent),
+		);
+		const isDone = (notice: T) => !unsure.includes(notice) && ["send", "wait"].includes(stepOf(notice));
+		// One that is under way may still arrive, and one that is only waiting for its next attempt does not.
+		const isOut = ({ message_id }: T) =>
+			["started", "sending"].includes(attempts.get(message_id)?.at(-1)?.outcome ?? "");
+		const cancelled = planned.filter((one) => old.has(one) && isDone(one) && !(isOut(one) && stepOf(one) === "wait"));
+		await this.#store.settle(project, unsure, "told", UNSURE);
 		await this.#store.settle(project, cancelled, "cancelled", "acknowledged or over before it was sent");
+		for (const notice of unsure)
+			await this.#store.note(notice, { project, channel: notice.destination.label, detail: UNSURE });
 		return notices.map((notice) => {
-			if (told.includes(notice)) return { ...notice, status: "told" };
+			if (unsure.includes(notice)) return { ...notice, status: "told" };
 			return cancelled.includes(notice) ? { ...notice, status: "cancelled" } : notice;
 		});
 	}
@@ -137,10 +147,12 @@ export class Notifier {
 			...{ project, message_id, attempt: Math.max(0, ...attempts.map((one) => one.attempt)) + 1 },
 			...{ alert_id: first.alert_id, channel: first.destination.label, started_at: now },
 		};
-		const started = { outcome: "started", status_code: 0, detail: "", duration_ms: 0, retry_at: null } as const;
-		await this.#store.attempt({ ...attempt, ...started });
+		const open = { ...attempt, status_code: 0, detail: "", duration_ms: 0, retry_at: null };
+		await this.#store.attempt({ ...open, outcome: "started" });
 		const message = this.#messageOf(project, rule, wanted, firings);
-		const outcome = await this.#deliver(message, first.destination);
+		const outcome = await this.#deliver(message, first.destination, () =>
+			this.#store.attempt({ ...open, outcome: "sending" }),
+		);
 		const retry_at =
 			outcome.outcome === "retry"
 				? retryAt(this.#options.now(), { attempts: attempt.attempt, created_at: first.created_at, ...outcome })
@@ -210,9 +222,9 @@ export class Notifier {
 		return { alert_id, deliveries: await Promise.all(deliveries) };
 	}
 
-	async #deliver(message: Message, { target }: Destination): Promise<Outcome> {
+	async #deliver(message: Message, { target }: Destination, beforeSend = async () => {}): Promise<Outcome> {
 		try {
-			return await send(message, openSecrets(target, this.#options.box, message.project), this.#options);
+			return await send(message, openSecrets(target, this.#options.box, message.project), this.#options, beforeSend);
 		} catch (error) {
 			if (!(error instanceof SealError)) throw error;
 			return { outcome: "failed", status_code: 0, detail: error.message };
@@ -250,6 +262,7 @@ export class Notifier {
 	}
 }
 
+const UNSURE = "interrupted while it was sent, it may have arrived";
 const ACKNOWLEDGED: readonly NoticeKind[] = ["fire", "repeat", "flapping"];
 
 function described({ id, body }: Definition<AlertRule>) {

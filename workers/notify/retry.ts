@@ -2,8 +2,11 @@
 
 export interface Attempt {
 	readonly attempt: number;
-	/** `started` has no outcome yet, or never will: its process was killed. */
-	readonly outcome: "started" | "sent" | "retry" | "failed";
+	/**
+	 * `started` while there is no connection, `sending` once bytes may have left. Either has no outcome yet, or never will: its process
+	 * was killed.
+	 */
+	readonly outcome: "started" | "sending" | "sent" | "retry" | "failed";
 	readonly started_at: number;
 	readonly retry_at: number | null;
 }
@@ -11,8 +14,8 @@ export interface Attempt {
 const PAUSES_S = [10, 30, 60, 120, 300, 600, 1_800, 3_600];
 /** After so long nobody wants to hear it any more. */
 export const GIVE_UP_MS = 24 * 3_600_000;
-/** No attempt takes so long; one without an outcome by then was interrupted, and nobody knows whether it arrived. */
-export const INTERRUPTED_MS = 60_000;
+/** No attempt takes so long: one without an outcome by then was interrupted. */
+export const INTERRUPTED_MS = 30_000;
 
 /** @param attempts how often it was tried @returns undefined when it is given up */
 export function retryAt(
@@ -24,7 +27,8 @@ export function retryAt(
 	return at > created_at + GIVE_UP_MS ? undefined : at;
 }
 
-export type NextStep = "send" | "wait" | "done";
+/** `unsure`: it was interrupted while it was sent, and may have arrived. */
+export type NextStep = "send" | "wait" | "unsure" | "done";
 
 export function nextStep(attempts: readonly Attempt[], now: number): NextStep {
 	const last = attempts.reduce<Attempt | undefined>((a, b) => (a && a.attempt > b.attempt ? a : b), undefined);
@@ -32,6 +36,8 @@ export function nextStep(attempts: readonly Attempt[], now: number): NextStep {
 	switch (last.outcome) {
 		case "started":
 			return now - last.started_at >= INTERRUPTED_MS ? "send" : "wait";
+		case "sending":
+			return now - last.started_at >= INTERRUPTED_MS ? "unsure" : "wait";
 		case "retry":
 			return now >= (last.retry_at ?? 0) ? "send" : "wait";
 		case "sent":

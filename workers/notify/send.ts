@@ -1,4 +1,5 @@
 /** Sends one message over one channel, once; what came of it is a value, whatever it is. */
+import type { Socket } from "node:net";
 import nodemailer from "nodemailer";
 import { SealError } from "../../schema/secret-box.ts";
 import { OutboundError, OutboundRefused } from "../outbound/errors.ts";
@@ -28,18 +29,26 @@ export interface SenderOptions {
 	readonly now: () => number;
 }
 
-const SMTP_MS = 20_000;
+/** Of a whole exchange with a mail server; with the connection it stays under what counts as interrupted. */
+const MAIL_MS = 20_000;
 /** They pass: overload, conflict with something that ends, not yet. */
 const PASSING = new Set([408, 409, 425, 429]);
 
-export async function send(message: Message, target: Target, options: SenderOptions): Promise<Outcome> {
+/** @param beforeSend waited for when there is a connection, before anything is sent */
+export async function send(
+	message: Message,
+	target: Target,
+	options: SenderOptions,
+	beforeSend: () => Promise<void>,
+): Promise<Outcome> {
 	try {
-		if (target.type === "email") return await sendMail(CHANNELS.email.mail(message, target), target, options);
+		if (target.type === "email")
+			return await sendMail(CHANNELS.email.mail(message, target), target, options, beforeSend);
 		// The registry's type says that a channel takes the targets of its own type.
 		const channel = CHANNELS[target.type] as HttpChannel<typeof target.type>;
 		const at = options.now();
 		const { url, headers, body } = channel.request(message, target as ChannelOf<never>, at);
-		const answer = await options.outbound.request({ url, method: "POST", headers, body });
+		const answer = await options.outbound.request({ url, method: "POST", headers, body, beforeSend });
 		return judge(answer.status, answer.headers, channel.refusal?.(answer.body.toString("utf8")), at);
 	} catch (error) {
 		if (error instanceof OutboundRefused || error instanceof SealError) return no("failed", 0, error.message);
@@ -83,32 +92,47 @@ interface SmtpError extends Error {
 	readonly responseCode?: number;
 }
 
-async function sendMail(mail: Mail, target: ChannelOf<"email">, options: SenderOptions): Promise<Outcome> {
+async function sendMail(
+	mail: Mail,
+	target: ChannelOf<"email">,
+	options: SenderOptions,
+	beforeSend: () => Promise<void>,
+): Promise<Outcome> {
 	const url = target.smtp_url ?? options.smtpUrl;
 	if (url === undefined)
 		return no("failed", 0, "no mail server: TIDEMARK_SMTP_URL is not set, nor the channel's smtp_url");
 	const { protocol, hostname, port, username, password } = new URL(url);
 	const from = target.from ?? options.mailFrom;
 	const domain = /@([^>\s]+)>?$/.exec(from)?.[1] ?? "tidemark";
-	let refused: OutboundError | undefined;
+	// Of the door or of `beforeSend`: nothing was sent, and it says more than what becomes of it in the client.
+	let early: { readonly error: unknown } | undefined;
+	let opened: Socket | undefined;
 	const transport = nodemailer.createTransport({
 		...{ host: hostname.replace(/^\[|\]$/g, ""), secure: protocol === "smtps:" },
 		port: port === "" ? (protocol === "smtps:" ? 465 : 587) : Number(port),
 		...(username === "" ? {} : { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
 		// A login is not sent in the clear to a server that could do better.
 		...{ requireTLS: protocol === "smtp:" && username !== "" && !isLoopback(hostname) },
-		...{ greetingTimeout: SMTP_MS, socketTimeout: SMTP_MS, dnsTimeout: SMTP_MS },
+		...{ greetingTimeout: MAIL_MS, socketTimeout: MAIL_MS },
 		...{ disableFileAccess: true, disableUrlAccess: true },
 		getSocket: (to: { host?: string; port?: number }, done: (error: Error | null, socket?: object) => void) => {
-			options.outbound.connect({ host: to.host!, port: Number(to.port) }).then(
-				({ socket }) => done(null, { connection: socket }),
+			const connecting = async () => {
+				const { socket } = await options.outbound.connect({ host: to.host!, port: Number(to.port) });
+				opened = socket;
+				await beforeSend();
+				return socket;
+			};
+			connecting().then(
+				(socket) => done(null, { connection: socket }),
 				(error) => {
-					refused = error;
+					early = { error };
 					done(error);
 				},
 			);
 		},
 	} as object);
+	// Each answer in time is not the whole in time.
+	const deadline = setTimeout(() => opened?.destroy(), MAIL_MS);
 	try {
 		const thread = `<${mail.thread}@${domain}>`;
 		await transport.sendMail({
@@ -118,7 +142,7 @@ async function sendMail(mail: Mail, target: ChannelOf<"email">, options: SenderO
 		});
 		return { outcome: "sent", status_code: 250, detail: "" };
 	} catch (error) {
-		if (refused) throw refused;
+		if (early) throw early.error;
 		const { code = "", responseCode = 0 } = error as SmtpError;
 		// 4yz passes, 5yz does not (RFC 5321, 4.2.1). What the server said may repeat a login, so it is not kept.
 		const outcome = responseCode >= 500 ? "failed" : "retry";
@@ -128,6 +152,8 @@ async function sendMail(mail: Mail, target: ChannelOf<"email">, options: SenderO
 			`the mail server ${responseCode > 0 ? `answered ${responseCode}` : "failed"} ${code}`.trim(),
 		);
 	} finally {
+		clearTimeout(deadline);
+		opened?.destroy();
 		transport.close();
 	}
 }

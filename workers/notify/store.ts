@@ -104,7 +104,7 @@ export class NoticeStore {
 		}>(
 			`SELECT message_id, attempt, outcome, toUnixTimestamp64Milli(started_at) AS started_ms,
 				toUnixTimestamp64Milli(retry_at) AS retry_ms
-			FROM alert_delivery_attempts FINAL WHERE project = {project:String} AND message_id IN {ids:Array(String)}`,
+			FROM alert_delivery_attempts FINAL WHERE project = {project:String} AND message_id IN {ids:Array(String)} ORDER BY attempt`,
 			{ project, ids: message_ids },
 		);
 		for (const { message_id, attempt, outcome, started_ms, retry_ms } of rows) {
@@ -147,7 +147,7 @@ export class NoticeStore {
 			values: [
 				{
 					...{ project, alert_id, ts: now, recorded_at: now, kind: "undelivered", instance, firing_id },
-					reason: `not delivered to ${channel}: ${detail}`,
+					reason: `${channel}: ${detail}`,
 				},
 			],
 			format: "JSONEachRow",

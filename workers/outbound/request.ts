@@ -34,6 +34,8 @@ export interface OutboundRequest {
 	readonly verifyCertificate?: boolean;
 	readonly limits?: Partial<RequestLimits>;
 	readonly signal?: AbortSignal;
+	/** Waited for once there is a connection, before the first byte of the request. What it throws ends the request. */
+	readonly beforeSend?: () => Promise<void>;
 }
 
 export interface OutboundResponse {
@@ -92,6 +94,7 @@ export async function request(given: OutboundRequest, door: Door): Promise<Outbo
 	try {
 		for (let redirects = 0; ; redirects++) {
 			connection = await open(hop, given, limits, door, watch);
+			if (redirects === 0 && given.beforeSend) await watch.wait(given.beforeSend());
 			const response = await send(hop, connection.socket, limits, watch);
 			const status = response.statusCode ?? 0;
 			const next = allowed > 0 ? nextHop(hop, status, response.headers.location) : undefined;

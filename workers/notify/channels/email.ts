@@ -6,6 +6,7 @@ export const email: MailChannel = {
 	form: "mail",
 	kinds: ["fire", "repeat", "flapping", "resolve"],
 	groups: true,
+	isIdempotent: false,
 	mail(message, { recipients }) {
 		const title = titleOf(message);
 		return {

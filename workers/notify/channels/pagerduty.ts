@@ -16,6 +16,7 @@ export const pagerduty: HttpChannel<"pagerduty"> = {
 	form: "http",
 	kinds: ["fire", "repeat", "flapping", "acknowledge", "resolve"],
 	groups: false,
+	isIdempotent: true,
 	request(message, { integration_key, severity_mapping = {}, url = EVENTS_URL }) {
 		const { kind, project, alert_id, severity, name, runbook_url, acknowledge_url, isTest } = message;
 		const [instance] = message.instances;

@@ -11,6 +11,7 @@ export const slack: HttpChannel<"slack"> = {
 	form: "http",
 	kinds: ["fire", "repeat", "flapping", "resolve"],
 	groups: true,
+	isIdempotent: false,
 	request(message, { webhook_url, channel }) {
 		const title = titleOf(message);
 		const body = {

@@ -8,6 +8,7 @@ export const teams: HttpChannel<"teams"> = {
 	form: "http",
 	kinds: ["fire", "repeat", "flapping", "resolve"],
 	groups: true,
+	isIdempotent: false,
 	request(message, { webhook_url }) {
 		const color = message.kind === "resolve" ? "good" : STYLES[message.severity];
 		const actions = [

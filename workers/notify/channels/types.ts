@@ -32,6 +32,8 @@ interface Kinds {
 	readonly kinds: readonly NoticeKind[];
 	/** Whether one message can be about many firings. */
 	readonly groups: boolean;
+	/** Whether the other side finds a message that comes twice again, so that nobody is told twice. */
+	readonly isIdempotent: boolean;
 }
 
 export interface HttpChannel<T extends ChannelType> extends Kinds {

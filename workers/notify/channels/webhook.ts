@@ -14,6 +14,7 @@ export const webhook: HttpChannel<"webhook"> = {
 	form: "http",
 	kinds: ["fire", "repeat", "flapping", "resolve"],
 	groups: true,
+	isIdempotent: false,
 	request(message, { url, headers = {}, secret }, at) {
 		const body = JSON.stringify(payload(message));
 		const timestamp = String(Math.floor(at / 1_000));
