@@ -25,6 +25,7 @@ import { ALERT_DOCS } from "./query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "./query/monitoring/alerts/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "./query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
+import { LOAD_TEST_DOCS, loadTestRoutes } from "./query/monitoring/load-tests/routes.ts";
 import { acknowledgeRoutes } from "./query/monitoring/notifications/acknowledge.ts";
 import { CHANNEL_DOCS, channelRoutes } from "./query/monitoring/notifications/channels.ts";
 import { SILENCE_DOCS, silenceRoutes } from "./query/monitoring/notifications/silences.ts";
@@ -156,7 +157,17 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			docs: [
 				...KEY_DOCS,
 				...(roles.includes("ingest") ? INGEST_DOCS : []),
-				...(reads ? [...QUERY_DOCS, ...LIVE_DOCS, ...ISSUE_DOCS, ...KPI_DOCS, ...ALERT_DOCS, ...SYNTHETIC_DOCS] : []),
+				...(reads
+					? [
+							...QUERY_DOCS,
+							...LIVE_DOCS,
+							...ISSUE_DOCS,
+							...KPI_DOCS,
+							...ALERT_DOCS,
+							...SYNTHETIC_DOCS,
+							...LOAD_TEST_DOCS,
+						]
+					: []),
 				...(reads ? [...CHANNEL_DOCS, ...SILENCE_DOCS] : []),
 			],
 			onRequest: (request) => self.onRequest(request),
@@ -178,6 +189,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			app.route("/", queryRoutes(deps));
 			app.route("/", issueRoutes({ ...deps, client: clickhouse, audit }));
 			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
+			app.route("/", loadTestRoutes({ ...deps, client: clickhouse, audit }));
 			const workers = new SyntheticRemote({ redis: shared, redisUrl: settings.redisUrl ?? redis!.url, logger });
 			stops.push(() => workers.close());
 			app.route("/", syntheticRoutes({ ...deps, client: clickhouse, audit, workers, location: settings.location }));

@@ -35,6 +35,17 @@ export function mannWhitneyP(a: readonly number[], b: readonly number[]): number
 	return Math.min(1, erfc(z / Math.SQRT2));
 }
 
+/**
+ * Cliff's delta: how much more often a value of `a` is above one of `b` than below, −1 to 1. Null when a sample is empty.
+ * Quadratic: for samples of some hundreds.
+ */
+export function cliffsDelta(a: readonly number[], b: readonly number[]): number | null {
+	if (a.length === 0 || b.length === 0) return null;
+	let sum = 0;
+	for (const x of a) for (const y of b) sum += Math.sign(x - y);
+	return sum / (a.length * b.length);
+}
+
 /** Complementary error function for x ≥ 0, relative error below 1.2e-7 (Numerical Recipes, Chebyshev fit). */
 function erfc(x: number): number {
 	const t = 1 / (1 + x / 2);

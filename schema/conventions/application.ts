@@ -13,7 +13,7 @@ import {
 
 const LEVELS = ["debug", "info", "warning", "error", "critical"];
 const TESTED = [text("testid", "Which load test", needed)];
-const LATER = { fills_nothing: "Load tests are compared by their own route, which is still to come" };
+const LATER = { fills_nothing: "Load tests are compared by a route of their own, /v1/monitoring/load-tests/{id}" };
 const k6 = (name: string, kind: "counter" | "distribution" | "gauge", unit: string, about: string): RecordConvention =>
 	metric(name, kind, unit, about, TESTED, LATER);
 

@@ -103,6 +103,12 @@ export const INFRASTRUCTURE: readonly Family[] = [
 				number("status_code", "Of an HTTP check"),
 				number("duration_ms", "How long it took", { unit: "ms" }),
 				text("error", "What went wrong"),
+				text("status", "degraded: it went well, and was slow", { values: ["passed", "degraded", "failed"] }),
+				number("dns_ms", "Of it the look-up; connect_ms, tls_ms, ttfb_ms and download_ms are the other phases", {
+					unit: "ms",
+				}),
+				number("tls_days_left", "Days until the certificate expires", { unit: "d" }),
+				number("quorum", "How many places must fail for the check to be down; absent, all"),
 			]),
 		],
 	},

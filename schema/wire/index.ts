@@ -13,6 +13,7 @@ export * from "./ingest.ts";
 export * from "./issues.ts";
 export * from "./kpis.ts";
 export * from "./live.ts";
+export * from "./load-tests.ts";
 export * from "./log-analytics.ts";
 export * from "./log-stream.ts";
 export * from "./models.ts";

@@ -11,6 +11,7 @@ import { reachOf } from "../../query/measures/scope.ts";
 import { alertRoutes } from "../../query/monitoring/alerts/routes.ts";
 import { issueRoutes } from "../../query/monitoring/issues/routes.ts";
 import { kpiRoutes } from "../../query/monitoring/kpis.ts";
+import { loadTestRoutes } from "../../query/monitoring/load-tests/routes.ts";
 import { syntheticRoutes } from "../../query/monitoring/synthetics/routes.ts";
 import { Queries } from "../../query/run.ts";
 import { AuditLog } from "../../schema/audit.ts";
@@ -54,6 +55,7 @@ export async function startReads(
 	const audit = new AuditLog(client);
 	app.route("/", issueRoutes({ ...deps, client, audit }));
 	app.route("/", kpiRoutes({ ...deps, client, audit }));
+	app.route("/", loadTestRoutes({ ...deps, client, audit }));
 	// No worker has spoken.
 	const workers = { locations: async () => new Set<string>(), run: () => Promise.reject(new Error("nobody")) };
 	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, location: "local" }));
