@@ -58,16 +58,18 @@ export async function runReads(server: Server, { volume, repeats, seed, report }
 	const reads: ReadTime[] = [];
 	for (const [i, { what, path, compared }] of asked.entries()) {
 		if (compared) await assertEqual(server, compared);
-		const { ms, cpu_ms, rows_read, questions } = await measured(server, path, repeats);
-		const exact = compared && (await timed(server, repeats, () => all(server, compared.exact)));
+		const statements = compared?.exact;
+		const beside = statements ? [() => all(server, statements)] : [];
+		const { ms, cpu_ms, rows_read, questions, others } = await measured(server, path, repeats, beside);
+		const [exact] = others;
 		const read: ReadTime = {
 			...{ what, path, ms, cpu_ms, rows_read, questions },
 			...{ tenth_ms: before[i]!.ms, tenth_rows_read: before[i]!.rows_read },
 			...(exact && { exact: { ...exact, ratio: ms.median / exact.ms.median, at_most: compared.at_most } }),
 		};
 		reads.push(read);
-		const beside = exact ? `, from raw rows ${exact.ms.median.toFixed(0)} ms` : "";
-		report(`reads: ${what}: ${ms.median.toFixed(0)} ms, ${rows_read} rows${beside}`);
+		const raw = exact ? `, from raw rows ${exact.ms.median.toFixed(0)} ms` : "";
+		report(`reads: ${what}: ${ms.median.toFixed(0)} ms, ${rows_read} rows${raw}`);
 	}
 	return { volume, days: DAYS, reads };
 }
@@ -92,9 +94,13 @@ interface Measured {
 	readonly cpu_ms: number;
 	readonly rows_read: number;
 	readonly questions: number;
+	readonly others: readonly Timed[];
 }
 
-async function measured(server: Server, path: string, repeats: number): Promise<Measured> {
+type Run = () => Promise<unknown>;
+
+/** @param beside what takes turns with the route, so that both bear the same load of the machine */
+async function measured(server: Server, path: string, repeats: number, beside: readonly Run[] = []): Promise<Measured> {
 	const ask = async (suffix = "") => {
 		const response = await fetch(`${server.url}${path}${suffix}`, { headers: server.headers });
 		const text = await response.text();
@@ -103,8 +109,10 @@ async function measured(server: Server, path: string, repeats: number): Promise<
 	};
 	const explained = JSON.parse(await ask("&explain=true")) as { explain: { queries: { rows_read: number }[] } };
 	const { queries } = explained.explain;
+	const [own, ...others] = await timed(server, repeats, [() => ask(), ...beside]);
 	return {
-		...(await timed(server, repeats, () => ask())),
+		...own!,
+		others,
 		rows_read: queries.reduce((sum, { rows_read }) => sum + rows_read, 0),
 		questions: queries.length,
 	};
@@ -124,19 +132,22 @@ async function all(server: Server, statements: readonly string[]): Promise<void>
 	await Promise.all(statements.map((sql) => server.sql(sql, { use_query_condition_cache: 0 })));
 }
 
-async function timed(
-	server: Server,
-	repeats: number,
-	run: () => Promise<unknown>,
-): Promise<{ ms: Spread; cpu_ms: number }> {
-	await run();
-	const ms: number[] = [];
+interface Timed {
+	readonly ms: Spread;
+	readonly cpu_ms: number;
+}
+
+async function timed(server: Server, repeats: number, runs: readonly Run[]): Promise<Timed[]> {
+	const spent = runs.map(() => ({ ms: [] as number[], cpu: 0 }));
 	const cpu = () => cpuMs(server.pid) + cpuMs(server.engine.pid);
-	const before = cpu();
+	for (const run of runs) await run();
 	for (let i = 0; i < repeats; i++) {
-		const started = performance.now();
-		await run();
-		ms.push(performance.now() - started);
+		for (const [k, run] of runs.entries()) {
+			const [started, before] = [performance.now(), cpu()];
+			await run();
+			spent[k]!.ms.push(performance.now() - started);
+			spent[k]!.cpu += cpu() - before;
+		}
 	}
-	return { ms: spread(ms), cpu_ms: (cpu() - before) / repeats };
+	return spent.map((one) => ({ ms: spread(one.ms), cpu_ms: one.cpu / repeats }));
 }
