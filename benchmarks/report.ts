@@ -165,11 +165,14 @@ function readsTable({ volume, days, reads }: ReadsResult): string {
 				"CPU ms",
 				"from raw rows ms",
 				"÷",
+				"their CPU ms",
+				"÷",
 			],
 		],
 		reads.map(({ what, ms, tenth_ms, rows_read, tenth_rows_read, questions, cpu_ms, exact }) => [
 			...[what, ms.median.toFixed(1), ms.max.toFixed(1), tenth_ms.median.toFixed(1), rows_read, tenth_rows_read],
 			...[questions, cpu_ms.toFixed(1), exact ? exact.ms.median.toFixed(1) : "–", exact ? exact.ratio.toFixed(2) : "–"],
+			...(exact ? [exact.cpu_ms.toFixed(1), (cpu_ms / exact.cpu_ms).toFixed(2)] : ["–", "–"]),
 		]),
 	);
 }

@@ -65,7 +65,7 @@ export async function runReads(server: Server, { volume, repeats, seed, report }
 		const read: ReadTime = {
 			...{ what, path, ms, cpu_ms, rows_read, questions },
 			...{ tenth_ms: before[i]!.ms, tenth_rows_read: before[i]!.rows_read },
-			...(exact && { exact: { ...exact, ratio: ms.median / exact.ms.median, at_most: compared.at_most } }),
+			...(exact && compared && { exact: { ...exact, ratio: ms.median / exact.ms.median, at_most: compared.at_most } }),
 		};
 		reads.push(read);
 		const raw = exact ? `, from raw rows ${exact.ms.median.toFixed(0)} ms` : "";
