@@ -5,7 +5,7 @@ import { type Baseline, BUCKET, baselineOf } from "../anomaly/baseline.ts";
 import { HISTORY } from "../anomaly/model.ts";
 import { ANOMALY_LIMITS, baselineHour, judge, RECENT } from "../anomaly/rule.ts";
 import { DAY, HOUR } from "../anomaly/season.ts";
-import { ConditionError, type Values } from "./asking.ts";
+import { ConditionError, type Found } from "./asking.ts";
 import type { LeafContext, ObservedLeaf } from "./leaves.ts";
 import type { LeafSeen } from "./logic.ts";
 
@@ -31,7 +31,7 @@ export async function observeAnomalies(leaf: AnomalyCondition, context: LeafCont
 	for (let i = 0; i < instants.count; i++) hours.add(baselineHour(bucketBefore(instants.first + i * instants.step)));
 	// What is wrong must not become usual while it lasts: what fires is judged as of when it began.
 	for (const since of firing.values()) if (instants.first - since / 1_000 < DAY) hours.add(firingHour(since));
-	const labelSets = new Set(recent.keys());
+	const labelSets = new Set(recent.values.keys());
 	if (hours.size * Math.max(1, labelSets.size) > MAX_BASELINES)
 		throw new ConditionError(
 			`anomaly_detection of ${labelSets.size} label sets over ${hours.size} hours: at most ${MAX_BASELINES} baselines at once`,
@@ -42,6 +42,9 @@ export async function observeAnomalies(leaf: AnomalyCondition, context: LeafCont
 		length,
 		[...hours].sort((a, b) => a - b),
 	);
+	// Where things are counted, who was silent for the last hour counted 0.
+	if (recent.missing(last) !== null)
+		for (const known of baselines.values()) for (const labelSet of known.keys()) labelSets.add(labelSet);
 	return {
 		labelSets,
 		look(labelSet, t, firingSince) {
@@ -49,7 +52,8 @@ export async function observeAnomalies(leaf: AnomalyCondition, context: LeafCont
 			const since = firingSince === null ? undefined : firingHour(firingSince);
 			const hour = baselineHour(bucket, since);
 			const baseline = baselines.get(hour)?.get(labelSet) ?? null;
-			return judged(leaf, baseline, recent.get(labelSet), bucket);
+			const valueAt = (end: number) => recent.values.get(labelSet)?.get(end) ?? recent.missing(end);
+			return judged(leaf, baseline, valueAt, bucket);
 		},
 	};
 }
@@ -71,10 +75,10 @@ async function values(
 	length: number,
 	first: number,
 	last: number,
-): Promise<Values> {
+): Promise<Found> {
 	const { metric, aggregation, event, query, filter } = leaf;
 	const span = { first: first + BUCKET, step: BUCKET, count: (last - first) / BUCKET + 1, length };
-	return (await valuesOf({ metric, aggregation, event, query, filter }, groupBy, span)).values;
+	return valuesOf({ metric, aggregation, event, query, filter }, groupBy, span);
 }
 
 async function baselinesOf(
@@ -88,7 +92,9 @@ async function baselinesOf(
 	const of = JSON.stringify([metric, aggregation, event, query, filter, timeframe, groupBy, timezone]);
 	const missing = hours.filter((hour) => !cache?.get(`${hour} ${of}`));
 	if (missing.length > 0) {
-		const history = values(leaf, context, length, missing[0]! - HISTORY, missing.at(-1)! - BUCKET).then(compacted);
+		const last = missing.at(-1)! - BUCKET;
+		const asked = values(leaf, context, length, missing[0]! - HISTORY, last);
+		const history = asked.then((answer) => compacted(answer, last));
 		for (const hour of missing) {
 			const made = history.then((found) => baselinesAt(found, hour, timezone));
 			if (cache) cache.set(`${hour} ${of}`, made);
@@ -111,12 +117,20 @@ function local(context: LeafContext): Map<string, Promise<Baselines>> {
 
 type Histories = ReadonlyMap<string, { readonly t: Float64Array; readonly values: Float64Array }>;
 
-function compacted(found: Values): Histories {
+/** Every bucket that has a value, or stands for one, from the first of each label set on: before that nobody could have counted. */
+function compacted({ values: found, missing }: Found, last: number): Histories {
 	return new Map(
 		[...found].map(([labelSet, byEnd]) => {
-			const sorted = [...byEnd].sort(([a], [b]) => a - b);
-			const t = Float64Array.from(sorted, ([end]) => end - BUCKET);
-			return [labelSet, { t, values: Float64Array.from(sorted, ([, value]) => value) }];
+			const t: number[] = [];
+			const filled: number[] = [];
+			const first = [...byEnd.keys()].reduce((least, end) => Math.min(least, end), last + BUCKET);
+			for (let end = first; end <= last + BUCKET; end += BUCKET) {
+				const value = byEnd.get(end) ?? missing(end);
+				if (value === null) continue;
+				t.push(end - BUCKET);
+				filled.push(value);
+			}
+			return [labelSet, { t: Float64Array.from(t), values: Float64Array.from(filled) }];
 		}),
 	);
 }
@@ -136,25 +150,25 @@ const UNKNOWN: LeafSeen = { breach: null, hold: null, value: null, threshold: nu
 function judged(
 	leaf: AnomalyCondition,
 	baseline: Baseline | null,
-	byEnd: ReadonlyMap<number, number> | undefined,
+	valueAt: (end: number) => number | null,
 	bucket: number,
 ): LeafSeen {
-	const value = byEnd?.get(bucket + BUCKET);
-	if (value === undefined) return UNKNOWN;
+	const value = valueAt(bucket + BUCKET);
+	if (value === null) return UNKNOWN;
 	const t: number[] = [];
 	const recent: number[] = [];
 	for (let at = bucket - HOUR + BUCKET; at <= bucket; at += BUCKET) {
-		const one = byEnd!.get(at + BUCKET);
-		if (one === undefined) continue;
+		const one = valueAt(at + BUCKET);
+		if (one === null) continue;
 		t.push(at);
 		recent.push(one);
 	}
-	const { sensitivity, minimum_deviation, direction } = leaf;
-	const verdict = judge(baseline, { t, values: recent }, { sensitivity, minimum_deviation });
+	const { sensitivity, minimum_deviation } = leaf;
+	const verdict = judge(baseline, { t, values: recent }, leaf);
 	// Too little history to tell: that is not known, and never fires.
 	if (verdict.state === "insufficient_history") return { ...UNKNOWN, value };
 	const isAbove = verdict.z > 0;
-	const breach = verdict.state === "anomalous" && (direction === "both" || isAbove === (direction === "above"));
+	const breach = verdict.state === "anomalous";
 	const allowed = Math.max(ANOMALY_LIMITS[sensitivity].z, minimum_deviation ?? 0) * verdict.scale;
 	const bound = verdict.expected + (isAbove ? allowed : -allowed);
 	// Where the value lies on the bound, rounding must not put it on the wrong side.

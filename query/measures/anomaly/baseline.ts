@@ -1,7 +1,7 @@
 /** What is usual for a series: the value expected in each hour, its robust scale, and how far a day of this series strays from both. */
-import { type AnomalyMethod, HISTORY, modelOf, nearer } from "./model.ts";
+import { type AnomalyMethod, HISTORY, type Model, modelOf, nearer } from "./model.ts";
 import { lowerBound, quantileOfSorted } from "./robust.ts";
-import { DAY, HOUR, offsetOver, slotOf } from "./season.ts";
+import { DAY, HOUR, type Offset, offsetOver, slotOf } from "./season.ts";
 
 /** Seconds of a bucket. */
 export const BUCKET = 300;
@@ -63,31 +63,38 @@ export function baselineOf(history: History, at: number, timezone: string): Base
 	const model = modelOf({ t, values }, at, offset);
 	if (!model) return null;
 
-	const { medians, scales, level, residuals, season, method, error } = model;
+	const { medians, residuals, season, method } = model;
 	// Where 0 is expected and nothing ever moved: what other hours move by on average, or 1 % of their height.
 	const heights = medians.filter((height) => !Number.isNaN(height)).map(Math.abs);
-	const still = Math.max(error, FLOOR * heights.reduce((most, height) => Math.max(most, height), 0));
-	const deviate = (slot: number, expected: number, residual: number): Deviation => {
-		const scale = Math.max(scales[slot]!, FLOOR * Math.abs(expected)) || still;
-		return { expected, scale, z: residual === 0 ? 0 : Math.max(-Z_MOST, Math.min(Z_MOST, residual / scale)) };
-	};
+	const still = Math.max(model.error, FLOOR * heights.reduce((most, height) => Math.max(most, height), 0));
 	const past = residuals.map((residual, i) =>
-		Number.isNaN(residual) ? 0 : deviate(slotOf(season, t[i]!, offset), values[i]! - residual, residual).z,
+		Number.isNaN(residual)
+			? 0
+			: deviate(model.scales[slotOf(season, t[i]!, offset)]!, still, values[i]! - residual, residual).z,
 	);
-	return {
-		method,
-		at,
-		deviation: (time, value) => {
-			const slot = slotOf(season, time, offset);
-			const median = medians[slot]!;
-			if (Number.isNaN(median)) return null;
-			const off = finite(value / unit) - median;
-			const residual = nearer(off, level);
-			const { expected, scale, z } = deviate(slot, residual === off ? median : median + level, residual);
-			return { expected: finite(expected * unit), scale: finite(scale * unit), z };
-		},
-		usual: SPANS.map((span) => usualOf(t, past, span, at)),
+	const usual = SPANS.map((span) => usualOf(t, past, span, at));
+	return { method, at, deviation: deviationBy(model, { still, unit, offset }), usual };
+}
+
+/** A function of its own, since what a closure stands beside lives as long as it does: a baseline is kept, its history is not. */
+function deviationBy(
+	{ season, medians, scales, level }: Model,
+	{ still, unit, offset }: { still: number; unit: number; offset: Offset },
+): Baseline["deviation"] {
+	return (t, value) => {
+		const slot = slotOf(season, t, offset);
+		const median = medians[slot]!;
+		if (Number.isNaN(median)) return null;
+		const off = finite(value / unit) - median;
+		const residual = nearer(off, level);
+		const found = deviate(scales[slot]!, still, residual === off ? median : median + level, residual);
+		return { expected: finite(found.expected * unit), scale: finite(found.scale * unit), z: found.z };
 	};
+}
+
+function deviate(slotScale: number, still: number, expected: number, residual: number): Deviation {
+	const scale = Math.max(slotScale, FLOOR * Math.abs(expected)) || still;
+	return { expected, scale, z: residual === 0 ? 0 : Math.max(-Z_MOST, Math.min(Z_MOST, residual / scale)) };
 }
 
 /** The average deviation over the span of buckets that ends with the i-th value; a bucket without a value deviates by nothing. */

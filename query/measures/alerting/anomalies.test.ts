@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import type { AnomalyCondition } from "../../../schema/wire/index.ts";
+import { randomFrom } from "../../../tests/support/random.ts";
+import { observeAnomalies } from "./anomalies.ts";
+import type { LeafContext } from "./leaves.ts";
+
+const DAY = 86_400;
+const NOW = Date.parse("2026-03-30T12:00:00Z") / 1_000;
+const LEAF: AnomalyCondition = {
+	...{ type: "anomaly_detection", metric: "events", sensitivity: "high", direction: "both", timeframe: "5m" },
+} as AnomalyCondition;
+
+/** Counts by label set and by start of their five minutes; what was counted 0 has no value. */
+function counts(of: Readonly<Record<string, (t: number) => number>>, missing: 0 | null): LeafContext {
+	return {
+		instants: { first: NOW, step: 60, count: 1 },
+		groupBy: ["part"],
+		timezone: "UTC",
+		firing: new Map(),
+		valuesOf: async (_measured, _groupBy, { first, step, count }) => {
+			const values = new Map<string, Map<number, number>>();
+			for (const [part, at] of Object.entries(of)) {
+				const byEnd = new Map<number, number>();
+				for (let i = 0; i < count; i++) {
+					const value = at(first + i * step - 300);
+					if (value !== 0) byEnd.set(first + i * step, value);
+				}
+				if (byEnd.size > 0) values.set(JSON.stringify([part]), byEnd);
+			}
+			return { values, missing: () => missing };
+		},
+	} as LeafContext;
+}
+
+const u = randomFrom(4);
+const busy = (t: number) => 50 + Math.floor(5 * u()) + 10 * Math.floor((t % DAY) / 43_200);
+
+test("a count that falls silent is 0, not unknown, and fires although nothing of it is left in the last hour", async () => {
+	const silent = (t: number) => (t < NOW - 7_200 ? busy(t) : 0);
+	const seen = await observeAnomalies(LEAF, counts({ web: silent, db: busy }, 0));
+	expect([...seen.labelSets].sort()).toEqual(['["db"]', '["web"]']);
+	expect(seen.look('["web"]', NOW, null)).toMatchObject({ breach: true, value: 0, operator: "less_than_or_equal" });
+	expect(seen.look('["db"]', NOW, null)).toMatchObject({ breach: false });
+});
+
+test("the empty buckets of a rare count are part of what is usual: one more is not an anomaly, a burst is", async () => {
+	const rare = (last: number) => (t: number) => (t >= NOW - 300 ? last : u() < 0.02 ? 1 : 0);
+	for (const [last, breach] of [
+		[0, false],
+		[1, false],
+		[40, true],
+	] as const) {
+		const seen = await observeAnomalies(LEAF, counts({ web: rare(last) }, 0));
+		expect(seen.look('["web"]', NOW, null)).toMatchObject({ breach, value: last });
+	}
+});
+
+test("a label set that is new has no history of zeros", async () => {
+	const young = (t: number) => (t >= NOW - 3_600 ? 5 : 0);
+	const seen = await observeAnomalies(LEAF, counts({ web: busy, young }, 0));
+	expect(seen.look('["young"]', NOW, null)).toMatchObject({ breach: null, value: 5 });
+});
+
+test("a value that is not a count is unknown while there is none", async () => {
+	const silent = (t: number) => (t < NOW - 7_200 ? busy(t) : 0);
+	const seen = await observeAnomalies(LEAF, counts({ web: silent }, null));
+	expect([...seen.labelSets]).toEqual([]);
+	expect(seen.look('["web"]', NOW, null)).toMatchObject({ breach: null, value: null });
+});
