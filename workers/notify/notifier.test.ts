@@ -118,6 +118,18 @@ async function run(by = notifier()): Promise<void> {
 	for (const { project: of, message_id } of await by.sweep()) if (of === name()) await by.send(of, message_id);
 }
 
+/** Of the project of this test, in the order of their keys. */
+async function rows<Row = Record<string, unknown>>(select: string, message_id?: string): Promise<Row[]> {
+	const where = `project = {project:String}${message_id === undefined ? "" : " AND message_id = {message_id:String}"}`;
+	const [, head, tail] = /^(.*?)(?: WHERE (.*))?$/.exec(select)!;
+	const result = await database.client.query({
+		query: `${head} WHERE ${where}${tail === undefined ? "" : ` AND ${tail}`}`,
+		query_params: { project: name(), message_id: message_id ?? "" },
+		format: "JSONEachRow",
+	});
+	return result.json<Row>();
+}
+
 const bodies = () => received.map(({ body }) => JSON.parse(body));
 
 /** Standard Webhooks, by another implementation than the one that signs. */
@@ -203,4 +215,155 @@ it("tells each level of an escalation when its delay has passed, and none after 
 	}
 	expect(told).toEqual([0, 15]);
 	expect(bodies().map(({ data }) => data.level)).toEqual([1, 2]);
+});
+
+it("retries what fails for now, as late as the other side asks, with the same id", async () => {
+	await configure({ channels: [{ type: "webhook", name: "hook", url: hook() }] });
+	await makeRule({});
+	await transition("fire", START);
+	answers = [{ status: 503 }, { status: 429, headers: { "Retry-After": "120" } }];
+	const tried: number[] = [];
+	for (let second = 0; second <= 240; second += 10) {
+		clock = START + second * 1_000;
+		const before = received.length;
+		await run();
+		if (received.length > before) tried.push(second);
+	}
+	expect(tried).toEqual([0, 10, 130]);
+	expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+	expect(await rows("SELECT attempt, outcome, status_code FROM alert_delivery_attempts FINAL")).toEqual([
+		{ attempt: 1, outcome: "retry", status_code: 503 },
+		{ attempt: 2, outcome: "retry", status_code: 429 },
+		{ attempt: 3, outcome: "sent", status_code: 200 },
+	]);
+});
+
+it("does not retry after an acknowledgement", async () => {
+	await configure({ channels: [{ type: "webhook", name: "hook", url: hook() }] });
+	await makeRule({});
+	await transition("fire", START);
+	answers = [{ status: 500 }];
+	await run();
+	await acknowledge(START + 1_000);
+	for (clock = START; clock < START + 10 * MINUTE; clock += MINUTE) await run();
+	expect(received).toHaveLength(1);
+	expect(await rows("SELECT status FROM alert_deliveries FINAL")).toEqual([{ status: "cancelled" }]);
+});
+
+it.each([
+	["a redirect", { status: 302, headers: { Location: "/elsewhere" } }],
+	["an address that is gone", { status: 410 }],
+])("gives up on %s at once, and says so in the log and in the history, without the secrets", async (_, answer) => {
+	await makeRule({ notifications: [{ type: "slack", webhook_url: hook("/services/T0/secret-path") }] });
+	await transition("fire", START);
+	answers = [answer];
+	await run();
+	clock += 3_600_000;
+	await run();
+	expect(received).toHaveLength(1);
+	expect(logged.join()).toContain("could not be told");
+	const [undelivered] = await rows("SELECT reason FROM alert_transitions WHERE kind = 'undelivered'");
+	expect(undelivered?.reason).toContain(`answered ${answer.status}`);
+	const kept = await rows("SELECT * FROM alert_deliveries");
+	const attempts = await rows("SELECT * FROM alert_delivery_attempts");
+	expect(logged.join() + JSON.stringify([kept, attempts, undelivered])).not.toContain("secret-path");
+});
+
+it("gives up after a day", async () => {
+	await makeRule({ notifications: [{ type: "email", recipients: ["a@example.org"] }] });
+	await transition("fire", START);
+	mailbox.refuseWith(451);
+	for (let hour = 0; hour <= 30; hour++) {
+		clock = START + hour * 3_600_000;
+		await run();
+	}
+	expect(await rows("SELECT status, detail FROM alert_deliveries FINAL")).toEqual([
+		{ status: "failed", detail: expect.stringContaining("451") },
+	]);
+	const [last] = await rows<{ hours: number }>(
+		`SELECT dateDiff('hour', min(started_at), max(started_at)) AS hours FROM alert_delivery_attempts FINAL`,
+	);
+	expect(Number(last?.hours)).toBe(24);
+});
+
+it("sends nothing into the operator's own network unless it is allowed", async () => {
+	await makeRule({ notifications: [{ type: "webhook", url: hook() }] });
+	await transition("fire", START);
+	const closed = new Notifier({
+		...{ clickhouse: database.client, box, now: () => clock, mailFrom: "t@example.org", publicUrl: () => "" },
+		...{ outbound: openOutbound({ allow: [] }), logger: pino({ level: "silent" }) },
+	});
+	await run(closed);
+	expect(received).toHaveLength(0);
+	expect(await rows("SELECT status FROM alert_deliveries FINAL")).toEqual([{ status: "failed" }]);
+});
+
+it("does not send again what was interrupted while it was sent, but what had no connection yet", async () => {
+	await configure({
+		channels: [
+			{ type: "webhook", name: "connecting", url: hook("/connecting") },
+			{ type: "webhook", name: "sending", url: hook("/sending") },
+		],
+	});
+	await makeRule({});
+	await transition("fire", START);
+	const due = (await notifier().sweep()).filter((one) => one.project === name());
+	for (const { message_id } of due) {
+		const [notice] = await rows<{ channel: string }>("SELECT channel FROM alert_deliveries FINAL", message_id);
+		const outcome = notice!.channel === "channel:sending" ? "sending" : "started";
+		const attempt = {
+			project: name(),
+			message_id,
+			attempt: 1,
+			version: 1,
+			outcome,
+			started_at: "2026-03-02 10:00:00.000",
+		};
+		await database.client.insert({ table: "alert_delivery_attempts", values: [attempt], format: "JSONEachRow" });
+	}
+	await run();
+	expect(received).toHaveLength(0);
+	clock += MINUTE;
+	await run();
+	await run();
+	await transition("resolve", clock);
+	await run();
+	expect(
+		bodies()
+			.map(({ type }) => type)
+			.sort(),
+	).toEqual(["alert.firing", "alert.resolved", "alert.resolved"]);
+	const [note] = await rows("SELECT reason FROM alert_transitions WHERE kind = 'undelivered'");
+	expect(note?.reason).toContain("sending: interrupted");
+});
+
+it("tests a rule over every channel it names, for real and marked as a test, and says of each what came of it", async () => {
+	await configure({
+		channels: [{ type: "slack", name: "chat", webhook_url: hook("/chat") }],
+		contacts: { boss: { email: ["boss@example.org"] } },
+	});
+	const escalation_policy = { levels: [{ delay_minutes: 5, notify: ["chat", "boss"] }] };
+	await makeRule({ notifications: [{ type: "webhook", url: hook("/gone") }], escalation_policy });
+	answers = [{ status: 404 }];
+	const { deliveries } = await notifier().test(name(), "alert_1");
+	expect(deliveries.map(({ channel, status }) => `${channel} ${status}`).sort()).toHaveLength(3);
+	expect(deliveries.filter(({ status }) => status === "sent")).toHaveLength(2);
+	expect(mailbox.mails[0]!.headers.subject).toBe("[TEST] [FIRING] CPU (medium)");
+	expect(received.every(({ body }) => body.includes("TEST") || JSON.parse(body).data.test === true)).toBe(true);
+	expect(await rows("SELECT 1 FROM alert_deliveries")).toEqual([]);
+});
+
+it("logs in to the mail server of a channel, and a login never leaves the box", async () => {
+	const url = new URL(mailbox.url);
+	const smtp_url = `smtp://user:pa%20ss@${url.host}`;
+	await configure({
+		channels: [{ type: "email", name: "mail", recipients: ["a@example.org"], smtp_url, from: "x@example.net" }],
+	});
+	await makeRule({});
+	await transition("fire", START);
+	await run();
+	expect(mailbox.mails[0]!.from).toBe("x@example.net");
+	const stored = await database.client.query({ query: "SELECT body FROM definitions", format: "JSONEachRow" });
+	const everything = JSON.stringify([await stored.json(), await rows("SELECT * FROM alert_deliveries"), logged]);
+	for (const secret of ["pa%20ss", "pa ss", SECRET]) expect(everything).not.toContain(secret);
 });

@@ -131,7 +131,10 @@ function dueOfFiring(
 	const flapping = isFlapping(firing, history);
 	const burns_from = flapping ? firing.fired_at + STABLE_MS : start;
 	const due: Due[] = [];
-	if (flapping && !wasFlapping(firing, history)) due.push(...told.map((to) => make("flapping", 0, to)));
+	if (flapping && !wasFlapping(firing, history)) {
+		// A rule that names nobody itself has a first level.
+		due.push(...(told.length > 0 ? told : (levels[0] ?? [])).map((to) => make("flapping", 0, to)));
+	}
 	const policy = rule.escalation_policy?.levels ?? [];
 	const steps = [
 		{ level: 0, delay_ms: 0, to: told },
