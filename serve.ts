@@ -192,8 +192,8 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			app.route("/", loadTestRoutes({ ...deps, client: clickhouse, audit }));
 			const workers = new SyntheticRemote({ redis: shared, redisUrl: settings.redisUrl ?? redis!.url, logger });
 			stops.push(() => workers.close());
-			app.route("/", syntheticRoutes({ ...deps, client: clickhouse, audit, workers, location: settings.location }));
 			const definitions = { ...deps, client: clickhouse, audit, box };
+			app.route("/", syntheticRoutes({ ...definitions, workers, location: settings.location }));
 			app.route("/", alertRoutes({ ...definitions, testAlert: (project, id) => notifier.test(project, id) }));
 			app.route("/", channelRoutes(definitions));
 			app.route("/", silenceRoutes(definitions));
@@ -210,14 +210,14 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			});
 			stops.push(() => alerts.close());
 			const synthetics = startSynthetics({
-				...{ clickhouse, redis: shared, redisUrl, outbound, logger },
+				...{ clickhouse, redis: shared, redisUrl, outbound, box, logger },
 				location: settings.location,
 				write: (project, events) => ingest!.write(project, "event", events),
 			});
 			stops.push(() => synthetics.close());
 			const asked = new Queries({ client: readers });
 			const heartbeats = startHeartbeats({
-				...{ clickhouse, redis: shared, redisUrl: settings.redisUrl ?? redis!.url, logger },
+				...{ clickhouse, redis: shared, redisUrl, logger },
 				lastBeats: (project, ...of) => asked.of(project).ask(lastBeats(...of)),
 				write: (project, events) => ingest!.write(project, "event", events),
 			});

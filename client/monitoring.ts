@@ -20,6 +20,7 @@ import type {
 	KpiAnswer,
 	KpisAnswer,
 	KpiValueAnswer,
+	LoadTestAnswer,
 	LogAnalyticsAnswer,
 	LogMessage,
 	LogsAnswer,
@@ -27,15 +28,21 @@ import type {
 	NetworkAnswer,
 	NewAlert,
 	NewKpi,
+	NewLoadTest,
 	NewNotifications,
 	NewSilence,
+	NewSyntheticTest,
 	NotificationsAnswer,
 	PerformanceAnswer,
 	ProfilingAnswer,
 	ResourcesAnswer,
 	RevenueAnswer,
+	RunTestAnswer,
 	SilenceAnswer,
 	SilencesAnswer,
+	SyntheticResultsAnswer,
+	SyntheticTestAnswer,
+	SyntheticTestsAnswer,
 	TestAlertAnswer,
 	UsageAnswer,
 } from "../schema/wire/index.ts";
@@ -51,6 +58,7 @@ import type {
 	IssuesOptions,
 	KpisOptions,
 	KpiValueOptions,
+	LoadTestOptions,
 	LogAnalyticsOptions,
 	MetricsOptions,
 	NetworkOptions,
@@ -60,6 +68,9 @@ import type {
 	ResourceOptions,
 	RevenueOptions,
 	SilencesOptions,
+	SyntheticResultsOptions,
+	SyntheticRunOptions,
+	SyntheticTestsOptions,
 	UsageAnalyticsOptions,
 	UserBehaviorOptions,
 } from "./options.ts";
@@ -283,6 +294,58 @@ export class Monitoring extends Telemetry {
 		return this.#transport.delete(`${SILENCES}/${encodeURIComponent(silence_id)}`, call.signal);
 	}
 
+	/** `POST /v1/monitoring/synthetic-tests`: an http, tcp or dns test that workers run, or a heartbeat that must come. */
+	createSyntheticTest(test: NewSyntheticTest, call: CallOptions = {}): Promise<SyntheticTestAnswer> {
+		const options = { contentType: "application/json", signal: call.signal };
+		return this.#transport.post(`${BASE}/synthetic-tests`, JSON.stringify(test), options);
+	}
+
+	/** `GET /v1/monitoring/synthetic-tests`. */
+	listSyntheticTests(options: SyntheticTestsOptions = {}, call: CallOptions = {}): Promise<SyntheticTestsAnswer> {
+		return this.#transport.get(`${BASE}/synthetic-tests`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/synthetic-tests/{id}`. */
+	getSyntheticTest(test_id: string, call: CallOptions = {}): Promise<SyntheticTestAnswer> {
+		return this.#transport.get(syntheticPath(test_id), {}, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/synthetic-tests/{id}`; its results stay. */
+	deleteSyntheticTest(test_id: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(syntheticPath(test_id), call.signal);
+	}
+
+	/** `GET /v1/monitoring/synthetic-tests/{id}/results`: uptime, response times by phase, the last run of each location. */
+	syntheticTestResults(
+		test_id: string,
+		options: SyntheticResultsOptions = {},
+		call: CallOptions = {},
+	): Promise<SyntheticResultsAnswer> {
+		return this.#transport.get(`${syntheticPath(test_id)}/results`, { ...options }, call.signal);
+	}
+
+	/** `POST /v1/monitoring/synthetic-tests/{id}/run`: runs it now, at all its locations or at one. */
+	runSyntheticTest(
+		test_id: string,
+		{ location }: SyntheticRunOptions = {},
+		call: CallOptions = {},
+	): Promise<RunTestAnswer> {
+		const query = location === undefined ? "" : `?location=${encodeURIComponent(location)}`;
+		const options = { contentType: "application/json", signal: call.signal };
+		return this.#transport.post(`${syntheticPath(test_id)}/run${query}`, "", options);
+	}
+
+	/** `POST /v1/monitoring/load-tests`: watches a window against the time before and after it. */
+	monitorLoadTest(test: NewLoadTest, call: CallOptions = {}): Promise<LoadTestAnswer> {
+		const options = { contentType: "application/json", signal: call.signal };
+		return this.#transport.post(`${BASE}/load-tests`, JSON.stringify(test), options);
+	}
+
+	/** `GET /v1/monitoring/load-tests/{id}`, by its `load_test_id` or its `test_id`. */
+	getLoadTest(id: string, options: LoadTestOptions = {}, call: CallOptions = {}): Promise<LoadTestAnswer> {
+		return this.#transport.get(`${BASE}/load-tests/${encodeURIComponent(id)}`, { ...options }, call.signal);
+	}
+
 	/** `GET /v1/monitoring/revenue`. */
 	revenueMetrics(options: RevenueOptions = {}, call: CallOptions = {}): Promise<RevenueAnswer> {
 		return this.#transport.get(`${BASE}/revenue`, { ...options }, call.signal);
@@ -306,6 +369,10 @@ export class Monitoring extends Telemetry {
 
 function issuePath(issue_id: string): string {
 	return `${BASE}/issues/${encodeURIComponent(issue_id)}`;
+}
+
+function syntheticPath(test_id: string): string {
+	return `${BASE}/synthetic-tests/${encodeURIComponent(test_id)}`;
 }
 
 function kpiPath(kpi_id: string): string {

@@ -17,6 +17,7 @@ import type {
 	IssuesQuery,
 	KpisQuery,
 	KpiValueQuery,
+	LoadTestQuery,
 	LogAnalyticsQuery,
 	LogsQuery,
 	MetricsQuery,
@@ -25,7 +26,10 @@ import type {
 	ProfilingQuery,
 	ResourcesQuery,
 	RevenueQuery,
+	RunTestQuery,
 	SilencesQuery,
+	SyntheticResultsQuery,
+	SyntheticTestsQuery,
 	SystemHealthQuery,
 	SystemLogsQuery,
 	SystemPerformanceQuery,
@@ -72,6 +76,10 @@ export type AlertsOptions = Options<AlertsQuery>;
 export type AlertHistoryOptions = Options<AlertHistoryQuery>;
 export type SilencesOptions = Options<SilencesQuery>;
 export type KpisOptions = Options<KpisQuery>;
+export type SyntheticTestsOptions = Options<SyntheticTestsQuery>;
+export type SyntheticResultsOptions = Options<SyntheticResultsQuery>;
+export type SyntheticRunOptions = Options<RunTestQuery>;
+export type LoadTestOptions = Options<LoadTestQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;

@@ -1,4 +1,6 @@
 /** Synthetic tests in the whole program: made by the API, run by the worker, found in results, health and availability. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
 	runTestAnswer,
@@ -6,7 +8,7 @@ import {
 	syntheticTestAnswer,
 	syntheticTestsAnswer,
 } from "../schema/wire/index.ts";
-import { type Server, startServer, until } from "./server.ts";
+import { type Server, startServer, temporaryFolder, until } from "./server.ts";
 import { httpServer, type TestServer } from "./support/loopback.ts";
 
 const PATH = "/v1/monitoring/synthetic-tests";
@@ -56,6 +58,10 @@ test("a test runs by itself, and its runs are records that results, health and a
 		headers: { Authorization: "********" },
 		warnings: [],
 	});
+	const [{ body: atRest }] = (await server.query<{ body: string }>(
+		"SELECT body FROM definitions WHERE kind = 'synthetic_test'",
+	)) as [{ body: string }];
+	expect(atRest).not.toContain("hush");
 	const results = await until(
 		async () => {
 			const { body } = await json(`${PATH}/${created.test_id}/results?timeframe=1h`);
@@ -95,3 +101,88 @@ test("a test runs by itself, and its runs are records that results, health and a
 	expect((await json(`${PATH}/${created.test_id}`, { method: "DELETE" })).status).toBe(204);
 	expect((await json(`${PATH}/${created.test_id}`)).status).toBe(404);
 }, 90_000);
+
+test("a heartbeat is called by its URL without a key; a call that does not come is noted once, and is a failure", async () => {
+	const made = await json(PATH, {
+		body: { name: "nightly", type: "heartbeat", frequency_seconds: 10, grace_seconds: 0 },
+	});
+	const { test_id, heartbeat_url } = made.body;
+	expect(heartbeat_url).toMatch(/^\/v1\/heartbeats\/[1-9A-Za-z]{40,}$/);
+	expect((await json(`${PATH}/${test_id}`)).body.heartbeat_url).toBe("/v1/heartbeats/********");
+	expect((await json(`${PATH}/${test_id}/run`, { method: "POST" })).status).toBe(400);
+	expect((await fetch(`${server.url}/v1/heartbeats/nobody`)).status).toBe(404);
+	const call = (query = "", method = "GET") => fetch(`${server.url}${heartbeat_url}${query}`, { method });
+	expect(await (await call("?duration_ms=12")).json()).toEqual({ recorded: true });
+	expect((await call("?status=fail&error=disk%20full", "POST")).status).toBe(202);
+	expect((await call("?status=maybe")).status).toBe(400);
+	const results = async () => (await json(`${PATH}/${test_id}/results?timeframe=1h`)).body;
+	const missed = await until(
+		async () => {
+			const found = await results();
+			return found.failures_count >= 2 && syntheticResultsAnswer.parse(found);
+		},
+		{ deadline_ms: 40_000, what: "a call that did not come" },
+	);
+	expect(missed.status).toBe("down");
+	expect(missed.failures.map(({ error }) => error)).toContain("disk full");
+	expect(missed.failures[0]!.error).toBe("no call within 10 s and 0 s of grace");
+	expect(missed.locations).toMatchObject([{ location: null, last_status: "failed" }]);
+	expect((await json(`${PATH}/${test_id}`, { method: "DELETE" })).status).toBe(204);
+	const ids = await server.query<{ n: number; ids: number }>(
+		"SELECT count() AS n, uniqExact(event_id) AS ids FROM events WHERE event = 'check.completed'",
+	);
+	expect(ids[0]!.n).toBe(ids[0]!.ids);
+}, 90_000);
+
+test("a location without a worker is told of, and asking it to run is a 503 that names it", async () => {
+	const body = { name: "far", type: "http", url: `http://127.0.0.1:${target.port}/far`, locations: ["mars", "local"] };
+	const made = await json(PATH, { body });
+	expect(made.body.warnings).toEqual(["No worker runs at mars: start one with TIDEMARK_LOCATION=mars"]);
+	const path = `${PATH}/${made.body.test_id}/run`;
+	const away = await json(`${path}?location=mars`, { method: "POST" });
+	expect(away).toMatchObject({
+		status: 503,
+		body: { part: "worker", error: "No worker of the location mars answers" },
+	});
+	broken = false;
+	const both = await json(path, { method: "POST" });
+	expect(both).toMatchObject({ status: 200, body: { away: ["mars"], status: "healthy" } });
+	expect((await json(`${path}?location=venus`, { method: "POST" })).status).toBe(400);
+	await json(`${PATH}/${made.body.test_id}`, { method: "DELETE" });
+}, 60_000);
+
+test("a restart and an empty Redis keep the schedule; two runs of one instant are one record", async () => {
+	const dataDir = temporaryFolder();
+	const env = { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_OUTBOUND_ALLOW: "127.0.0.1" };
+	let program = await startServer({ env, dataDir });
+	const runs = async () =>
+		(
+			await program.query<{ n: number }>(
+				"SELECT count() AS n FROM events WHERE event = 'check.completed' AND strings['ok'] = 'true'",
+			)
+		)[0]!.n;
+	try {
+		const body = { name: "kept", type: "tcp", host: "127.0.0.1", port: target.port, frequency_seconds: 10 };
+		expect((await program.request(PATH, { body })).status).toBe(201);
+		await until(async () => (await runs()) >= 1, { deadline_ms: 30_000, what: "a run" });
+		await program.kill("SIGKILL");
+		program = await startServer({ env, dataDir });
+		const before = await runs();
+		await until(async () => (await runs()) > before, { deadline_ms: 40_000, what: "a run after the restart" });
+		await program.stop();
+		// What Redis keeps on disk is gone: it starts empty.
+		rmSync(join(dataDir, "redis"), { recursive: true, force: true });
+		program = await startServer({ env, dataDir });
+		const flushed = await runs();
+		await until(async () => (await runs()) > flushed, { deadline_ms: 40_000, what: "a run with an empty Redis" });
+		const gaps = await program.query<{ least: number }>(
+			`SELECT min(gap) AS least FROM (
+				SELECT dateDiff('ms', lagInFrame(ts) OVER (ORDER BY ts), ts) AS gap FROM events WHERE event = 'check.completed')
+			WHERE gap < 1000000`,
+		);
+		// The first run is soon after the test was made, the rest in intervals of ten seconds.
+		expect(gaps[0]!.least).toBeGreaterThan(3_000);
+	} finally {
+		await program.stop().catch(() => undefined);
+	}
+}, 180_000);

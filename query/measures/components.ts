@@ -30,7 +30,7 @@ export function components(scope: Scope): Question<Map<string, Set<string>>> {
 
 /** The newest results of a component's checks. */
 export interface CheckResults {
-	/** Checks (by place) whose last two results both failed. */
+	/** Checks (by place) whose last two results both failed; all places of a check of which as many as its quorum did. */
 	readonly failing: number;
 	/** Checks with a result that is not older than three of their intervals. */
 	readonly reporting: number;
@@ -44,14 +44,17 @@ export function checkResults(scope: Scope): Question<Map<string, CheckResults>> 
 	return {
 		name: "check_results",
 		params,
-		sql: `SELECT component, count() AS checks, countIf(length(results) > 1 AND NOT results[1] AND NOT results[2]) AS failing,
-	countIf(${end} - last <= 3 * greatest((last - first) / greatest(n - 1, 1), 60000)) AS reporting
+		sql: `SELECT component, sum(places) AS checks, sum(if(quorum > 0 AND bad >= quorum, places, bad)) AS failing, sum(fresh) AS reporting
 FROM (
-	SELECT strings['component'] AS component,
+SELECT component, check_id, count() AS places, countIf(length(results) > 1 AND NOT results[1] AND NOT results[2]) AS bad,
+	countIf(${end} - last <= 3 * greatest((last - first) / greatest(n - 1, 1), 60000)) AS fresh, argMax(of_last, last) AS quorum
+FROM (
+	SELECT strings['component'] AS component, strings['check_id'] AS check_id, argMax(numbers['quorum'], ts) AS of_last,
 		arrayMap(x -> x.2, arrayReverseSort(x -> x.1, groupArray((toUnixTimestamp64Milli(ts), strings['ok'] = 'true')))) AS results,
 		toUnixTimestamp64Milli(max(ts)) AS last, toUnixTimestamp64Milli(min(ts)) AS first, count() AS n
 	${from("events", `event = '${CHECK}' AND ${between(params, "ts", scope.end - LOOKBACK_MS, scope.end)}`)}
-	GROUP BY component, strings['check_id'], strings['location']
+	GROUP BY component, check_id, strings['location']
+) GROUP BY component, check_id
 ) GROUP BY component`,
 		read: (rows) => new Map(rows.map((row) => [row.component as string, row as unknown as CheckResults])),
 	};

@@ -161,7 +161,9 @@ function frequencyOf({ frequency_minutes, frequency_seconds }: SyntheticTestBody
 const settled = { component: z.string(), frequency_seconds: z.number() };
 const settledActive = { ...settled, locations: z.array(location).min(1), quorum: z.number().int() };
 const minutes = { frequency_minutes: true } as const;
-const settledHttp = http.omit(minutes).extend(settledActive);
+// Sealed texts are longer than what was sent.
+const secrets = { headers: z.record(z.string(), z.string()), body: z.string().optional() };
+const settledHttp = http.omit(minutes).extend({ ...settledActive, ...secrets });
 const settledTcp = tcp.omit(minutes).extend(settledActive);
 const settledDns = dns.omit(minutes).extend(settledActive);
 const settledHeartbeat = heartbeat.omit(minutes).extend(settled);
@@ -245,6 +247,7 @@ export type SyntheticRun = z.infer<typeof syntheticRun>;
 export const runTestQuery = z.strictObject({
 	location: location.optional().describe("Default: all locations of the test."),
 });
+export type RunTestQuery = z.input<typeof runTestQuery>;
 export const runTestAnswer = z.object({
 	test_id: z.string(),
 	status: z.enum(["healthy", "degraded", "down"]).describe("By the quorum of the test, of the runs of this answer."),

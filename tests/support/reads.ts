@@ -58,8 +58,9 @@ export async function startReads(
 	app.route("/", loadTestRoutes({ ...deps, client, audit }));
 	// No worker has spoken.
 	const workers = { locations: async () => new Set<string>(), run: () => Promise.reject(new Error("nobody")) };
-	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, location: "local" }));
-	app.route("/", alertRoutes({ ...deps, client, audit, box: new SecretBox(["a key of the tests"]) }));
+	const box = new SecretBox(["a key of the tests"]);
+	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, box, location: "local" }));
+	app.route("/", alertRoutes({ ...deps, client, audit, box }));
 	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
 		const response = await app.request(path, {
 			method,

@@ -5,6 +5,8 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { type Definition, Definitions } from "../../schema/definitions.ts";
+import { openTest } from "../../schema/sealed-tests.ts";
+import type { SecretBox } from "../../schema/secret-box.ts";
 import { type ActiveTest, type SyntheticTest, syntheticTest } from "../../schema/wire/index.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import { consume, Producer } from "../queues.ts";
@@ -20,6 +22,7 @@ export interface SyntheticsOptions {
 	readonly redisUrl: string;
 	readonly location: string;
 	readonly outbound: Outbound;
+	readonly box: SecretBox;
 	/** Takes events of a project, the way of all others. Resolves when they are durable. */
 	readonly write: (project: string, events: readonly object[]) => Promise<unknown>;
 	readonly logger: Logger;
@@ -39,8 +42,8 @@ const TRIES = { attempts: 3, backoff: { type: "fixed", delay: 1_000 } } as const
 
 /** Starts to run tests; with Redis away it waits, and does not make up for what was due meanwhile. */
 export function startSynthetics(options: SyntheticsOptions): { close(): Promise<void> } {
-	const { clickhouse, redis, redisUrl, location, outbound, write, logger, now = Date.now } = options;
-	const { tick_ms = TICK_MS } = options;
+	const { clickhouse, redis, redisUrl, location, outbound, box, write, logger } = options;
+	const { now = Date.now, tick_ms = TICK_MS } = options;
 	const tests = new Definitions(clickhouse, "synthetic_test", syntheticTest, now);
 	const queue = { redisUrl, logger, of: location };
 	const producer = new Producer("checks", queue);
@@ -50,7 +53,14 @@ export function startSynthetics(options: SyntheticsOptions): { close(): Promise<
 
 	const runNow = async ({ id, project, body }: Definition<ActiveTest>, instant: number | string): Promise<Run> => {
 		const at = now();
-		const run: Run = { test_id: id, test: body, location, at, instant, result: await runTest(body, tools) };
+		const run: Run = {
+			test_id: id,
+			test: body,
+			location,
+			at,
+			instant,
+			result: await runTest(openTest(body, box, project), tools),
+		};
 		await write(project, [checkRecord(run)]);
 		return run;
 	};

@@ -10,6 +10,8 @@ import { parseBody, parseQuery } from "../../../http/validate.ts";
 import type { AuditLog } from "../../../schema/audit.ts";
 import type { ClickHouse } from "../../../schema/clickhouse.ts";
 import { type Definition, Definitions } from "../../../schema/definitions.ts";
+import { sealTest } from "../../../schema/sealed-tests.ts";
+import type { SecretBox } from "../../../schema/secret-box.ts";
 import {
 	type ActiveTest,
 	type RunTestAnswer,
@@ -43,6 +45,7 @@ export interface SyntheticDeps extends QueryDeps {
 	readonly audit: AuditLog;
 	readonly requireRole: RequireRole;
 	readonly workers: SyntheticWorkers;
+	readonly box: SecretBox;
 	/** Where a test runs that names no location. */
 	readonly location: string;
 }
@@ -75,7 +78,9 @@ export function syntheticRoutes(deps: SyntheticDeps): Hono<AppEnv> {
 			const body = settle(await parseBody(c, syntheticTestBody), deps.location);
 			const token = base58(randomBytes(32));
 			const whole: SyntheticTest = body.type === "heartbeat" ? { ...body, token_hash: hashSecret(token) } : body;
-			const test = await stored(tests.put(c.get("key").project, `syn_${base58(randomBytes(12))}`, whole));
+			const { project } = c.get("key");
+			const sealed = sealTest(whole, deps.box, project);
+			const test = await stored(tests.put(project, `syn_${base58(randomBytes(12))}`, sealed));
 			await record(c, "synthetic_test.create", test);
 			return c.json(testAnswer(test, { warnings: await warningsOf(deps.workers, whole), token }), 201);
 		})
