@@ -1,4 +1,5 @@
 /** The figures to reach, each as a ratio of two measurements of one run, and whether they were. */
+import type { AlertsResult } from "./alerts.ts";
 import type { LiveResult } from "./live.ts";
 import type { LoadResult, PeerResult } from "./load.ts";
 import type { QueryResult } from "./query.ts";
@@ -19,9 +20,10 @@ export interface Measured {
 	readonly query?: QueryResult | undefined;
 	readonly reads?: ReadsResult | undefined;
 	readonly live?: LiveResult | undefined;
+	readonly alerts?: AlertsResult | undefined;
 }
 
-export function figuresOf({ loads, query, reads, live }: Measured): Figure[] {
+export function figuresOf({ loads, query, reads, live, alerts }: Measured): Figure[] {
 	const load = (workload: Workload) => loads.find((result) => result.workload === workload);
 	const peer = (workload: Workload, name: string): PeerResult | undefined =>
 		load(workload)?.peers.find((result) => result.name === name);
@@ -57,6 +59,8 @@ export function figuresOf({ loads, query, reads, live }: Measured): Figure[] {
 			exact === undefined ? [] : [atMost(`answer ÷ from raw rows, ${what}`, exact.at_most, exact.ratio)],
 		),
 		atMost("slowest reading route, ms", 1_000, reads && Math.max(...reads.reads.map(({ ms }) => ms.median))),
+		// A rule waits ten seconds for records that are on their way.
+		atMost("s from the end of a minute until 1,000 rules of it are evaluated", 45, alerts?.lag_s.max),
 		atMost("CPU with 1,000 viewers of a stream ÷ with one", 2, live?.viewers_ratio.median),
 		atMost("CPU a point with a viewer of everything ÷ with none", 1.25, live?.watched_ratio.median),
 	];

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../schema/paths.ts";
+import { runAlerts } from "./alerts.ts";
 import { figuresOf } from "./figures.ts";
 import { runLive } from "./live.ts";
 import { type LoadOptions, type LoadRun, runLoad } from "./load.ts";
@@ -42,7 +43,7 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 	const server = await Server.start(folder, profileDir);
 	const runs: LoadRun[] = [];
 	const small = { repeats: quick ? 3 : 15, folder, seed, report };
-	let measured: Pick<Report, "machine" | "query" | "reads" | "live" | "sketches">;
+	let measured: Pick<Report, "machine" | "query" | "reads" | "live" | "alerts" | "sketches">;
 	try {
 		for (const workload of workloads) runs.push(await runLoad(server, loadOptions(workload)));
 		measured = {
@@ -53,6 +54,7 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 			live: parts.has("live")
 				? await runLive(server, { ...small, repeats: options.repeats, ...options.live })
 				: undefined,
+			alerts: parts.has("alerts") ? await runAlerts(server, { seed, report, ...options.alerts }) : undefined,
 			sketches: parts.has("sketch") ? await runSketches(server, { ...small, points: options.sketchPoints }) : undefined,
 		};
 	} finally {

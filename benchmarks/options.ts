@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { WORKLOADS, type Workload } from "./workload.ts";
 
-const PARTS = [...WORKLOADS, "query", "reads", "live", "sketch", "peers"] as const;
+const PARTS = [...WORKLOADS, "query", "reads", "live", "alerts", "sketch", "peers"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -22,6 +22,8 @@ export interface Options {
 	/** Share of the full volume that reading routes are timed on. */
 	readonly readShare: number;
 	readonly sketchPoints: number;
+	/** Rules, and minutes that their evaluation is watched for. */
+	readonly alerts: { readonly rules: number; readonly minutes: number };
 	readonly live: { readonly viewers: number; readonly seconds: number; readonly points: number };
 	rows(workload: Workload): number;
 	rowsPerRequest(workload: Workload): number;
@@ -85,6 +87,7 @@ export function parseOptions(argv: readonly string[]): Options {
 		settle_ms: (quick ? 0 : given.settle) * 1_000,
 		queryPoints: given.rows ?? (quick ? 200_000 : 10_000_000),
 		readShare: quick ? 0.01 : 1,
+		alerts: quick ? { rules: 100, minutes: 1 } : { rules: 1_000, minutes: 5 },
 		live: quick
 			? { viewers: 50, seconds: 2, points: given.rows ?? 50_000 }
 			: { viewers: 1_000, seconds: 10, points: given.rows ?? 2_000_000 },

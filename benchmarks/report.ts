@@ -1,4 +1,6 @@
 /** The printed form of what was measured. */
+
+import type { AlertsResult } from "./alerts.ts";
 import type { Figure } from "./figures.ts";
 import type { LiveResult } from "./live.ts";
 import type { LoadResult } from "./load.ts";
@@ -14,13 +16,14 @@ export interface Report {
 	readonly query?: QueryResult | undefined;
 	readonly reads?: ReadsResult | undefined;
 	readonly live?: LiveResult | undefined;
+	readonly alerts?: AlertsResult | undefined;
 	readonly sketches?: readonly SketchResult[] | undefined;
 	readonly figures: readonly Figure[];
 }
 
 type Cell = string | number;
 
-export function printed({ machine, loads, query, reads, live, sketches, figures }: Report): string {
+export function printed({ machine, loads, query, reads, live, alerts, sketches, figures }: Report): string {
 	const parts = [
 		`${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB; ${machine.system}; Node ${machine.node}; ClickHouse ${machine.clickhouse}`,
 	];
@@ -72,6 +75,7 @@ export function printed({ machine, loads, query, reads, live, sketches, figures 
 	}
 	if (reads) parts.push(readsTable(reads));
 	if (live) parts.push(liveTable(live));
+	if (alerts) parts.push(alertsTable(alerts));
 	if (sketches) parts.push(sketchTable(sketches));
 	parts.push(
 		table(
@@ -115,10 +119,22 @@ function loadTable(loads: readonly LoadResult[]): string {
 	);
 }
 
+function row(what: string, { median, min, max }: Spread, digits: number): string[] {
+	return [what, median.toFixed(digits), min.toFixed(digits), max.toFixed(digits)];
+}
+
+function alertsTable({ rules_per_minute, minutes, lag_s, cpu_ms, cpu_ms_per_rule }: AlertsResult): string {
+	return table(
+		[`alerts: ${rules_per_minute} rules a minute, ${minutes} minutes`, "median", "min", "max"],
+		[
+			row("s from the end of a minute until all are evaluated", lag_s, 1),
+			row("ms of CPU a minute, beside the load", { median: cpu_ms, min: cpu_ms, max: cpu_ms }, 0),
+			row("ms of CPU a rule", { median: cpu_ms_per_rule, min: cpu_ms_per_rule, max: cpu_ms_per_rule }, 2),
+		],
+	);
+}
+
 function liveTable(live: LiveResult): string {
-	const row = (what: string, { median, min, max }: Spread, digits: number) => [
-		...[what, median.toFixed(digits), min.toFixed(digits), max.toFixed(digits)],
-	];
 	const load = `${thousands({ median: live.points_per_s, min: 0, max: 0 })} points/s`;
 	return table(
 		["live streams: CPU of the program", "median", "min", "max"],

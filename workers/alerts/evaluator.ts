@@ -7,7 +7,7 @@ import {
 	recheck,
 } from "../../query/measures/alerting/advance.ts";
 import type { BaselineCache } from "../../query/measures/alerting/anomalies.ts";
-import type { AlertAsking, Found } from "../../query/measures/alerting/asking.ts";
+import type { AlertAsking, AskedQuestion, Found } from "../../query/measures/alerting/asking.ts";
 import { isLasting } from "../../query/measures/alerting/asking.ts";
 import type { Instants, ValuesOf } from "../../query/measures/alerting/leaves.ts";
 import type { Decider } from "../../query/measures/alerting/logic.ts";
@@ -88,12 +88,23 @@ export async function evaluateProject(
 
 const NOTHING: StoredAlert = { progress: undefined, instances: [] };
 
-/** Equal questions of several rules are asked once. */
+/** Equal questions of several rules are asked once: whole values, and what they are made of. */
 function sharing(asking: AlertAsking, cache: BaselineCache | undefined): Sharing {
+	const answers = new Map<string, Promise<unknown>>();
+	const once: AlertAsking = {
+		...asking,
+		ask<T>(question: AskedQuestion<T>): Promise<T> {
+			// Who reads an answer is part of what is asked: the same rows may be read in several ways.
+			const key = JSON.stringify([question.name, question.sql, question.params.values]);
+			const answer = answers.get(key) ?? asking.ask(question);
+			answers.set(key, answer);
+			return answer as Promise<T>;
+		},
+	};
 	const asked = new Map<string, Promise<Found>>();
 	const of: ValuesOf = (measured, groupBy, span) => {
 		const key = JSON.stringify([measured, groupBy, span]);
-		const found = asked.get(key) ?? valuesOf(asking, measured, groupBy, span);
+		const found = asked.get(key) ?? valuesOf(once, measured, groupBy, span);
 		asked.set(key, found);
 		return found;
 	};

@@ -2,6 +2,9 @@ import type { Kpi } from "../../../schema/wire/index.ts";
 import { type Reach, RetentionError } from "../../plan/plan.ts";
 import type { Question } from "../../sql.ts";
 
+/** Of a measure; for those who may not look further than measures. */
+export type AskedQuestion<T> = Question<T>;
+
 /** What conditions are asked with: one project, and what is not a measure's to know. */
 export interface AlertAsking {
 	/** @throws ApiError 422 over a limit, 503 when ClickHouse is away */
