@@ -22,7 +22,8 @@ export interface Notifying {
 const SWEEP_MS = 5_000;
 const CONCURRENCY = 8;
 const LOCK = "tidemark:notifications:sweep";
-const LOCK_MS = 30_000;
+/** Of a worker that was killed: so long nobody looks. */
+const LOCK_MS = 10_000;
 /** How often it is looked whether Redis still knows of the sweep. */
 const SCHEDULE_MS = 10_000;
 
