@@ -11,7 +11,6 @@ export const LOAD_METRICS = [
 	"throughput",
 ] as const;
 export type LoadMetric = (typeof LOAD_METRICS)[number];
-export const LOAD_PHASES = ["baseline", "during", "after"] as const;
 const MAX_MINUTES = 24 * 60;
 
 const threshold = z
@@ -54,7 +53,6 @@ export const loadTestBody = z.strictObject({
 		.default({})
 		.describe("A metric with none is compared with its baseline."),
 });
-export type LoadTestBody = z.infer<typeof loadTestBody>;
 export type NewLoadTest = z.input<typeof loadTestBody>;
 
 /** What is stored of one. */

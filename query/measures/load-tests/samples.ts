@@ -8,7 +8,6 @@ import { FAILED, HTTP_NAMES, TO_MS } from "../traffic.ts";
 export const K6_DURATION = "http_req_duration";
 export const K6_FAILED = "http_req_failed";
 export const K6_VUS = "vus";
-export const K6_ITERATIONS = "iterations";
 
 /** Requests as the service saw them, or as k6 did. */
 export type LoadSource = "http" | "k6";
