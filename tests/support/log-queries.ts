@@ -71,7 +71,13 @@ const match: fc.Arbitrary<Node> = fc
 		),
 		fc.tuple(
 			fc.constantFrom("context.n", "context.s", "context.a.b", "context.a", "context.flag", "context.none"),
-			fc.oneof(plain(fc.constantFrom("1", "10", "404", "404.0", "true", "abc", "x:y", "")), pattern, range),
+			// A bare word is never empty, a quoted one may be.
+			fc.oneof(
+				plain(fc.constantFrom("1", "10", "404", "404.0", "true", "abc", "x:y")),
+				fc.constant<Value>({ type: "phrase", text: "" }),
+				pattern,
+				range,
+			),
 		),
 	)
 	.map(([field, value]): Node => ({ type: "match", field, value }));
