@@ -16,39 +16,20 @@ import { LocalRateLimiter } from "./http/rate-limit.ts";
 import { SharedRateLimiter } from "./http/shared-rate-limit.ts";
 import { createIngest, INGEST_DOCS, type Ingest } from "./ingest/index.ts";
 import { lockFolder } from "./lock.ts";
-import { CONVENTIONS, QUERY_DOCS, queryRoutes } from "./query/index.ts";
-import { createLive, LIVE_DOCS, type Live } from "./query/live/routes.ts";
-import { lastBeats } from "./query/measures/heartbeats.ts";
-import { reachOf } from "./query/measures/scope.ts";
-import { alertAsking } from "./query/monitoring/alerts/asking.ts";
-import { ALERT_DOCS } from "./query/monitoring/alerts/docs.ts";
-import { alertRoutes } from "./query/monitoring/alerts/routes.ts";
-import { ISSUE_DOCS, issueRoutes } from "./query/monitoring/issues/routes.ts";
-import { KPI_DOCS, kpiRoutes } from "./query/monitoring/kpis.ts";
-import { LOAD_TEST_DOCS, loadTestRoutes } from "./query/monitoring/load-tests/routes.ts";
-import { acknowledgeRoutes } from "./query/monitoring/notifications/acknowledge.ts";
-import { CHANNEL_DOCS, channelRoutes } from "./query/monitoring/notifications/channels.ts";
-import { SILENCE_DOCS, silenceRoutes } from "./query/monitoring/notifications/silences.ts";
-import { SYNTHETIC_DOCS } from "./query/monitoring/synthetics/docs.ts";
-import { syntheticRoutes } from "./query/monitoring/synthetics/routes.ts";
-import { Queries } from "./query/run.ts";
+import { CONVENTIONS } from "./query/index.ts";
+import type { Live } from "./query/live/routes.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
-import { Definitions } from "./schema/definitions.ts";
 import { type LiveBus, LocalBus } from "./schema/live/bus.ts";
 import { RedisBus } from "./schema/live/redis-bus.ts";
-import { kpiBody } from "./schema/wire/index.ts";
+import { addQueryRole, QUERY_ROLE_DOCS } from "./serve/query.ts";
+import { startWorkerRole } from "./serve/worker.ts";
 import { connect, connectRedis, makeFolder, openSecretBox, retentionOf, subscribeRedis } from "./storage.ts";
-import { startAlerts } from "./workers/alerts/alerts.ts";
 import { Notifier } from "./workers/notify/notifier.ts";
-import { startNotifying } from "./workers/notify/notify.ts";
 import { openOutbound } from "./workers/outbound/outbound.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
-import { startHeartbeats } from "./workers/synthetics/heartbeats.ts";
-import { SyntheticRemote } from "./workers/synthetics/remote.ts";
-import { startSynthetics } from "./workers/synthetics/synthetics.ts";
 import { sayWatermark } from "./workers/watermark.ts";
 
 export interface ServeOptions {
@@ -94,7 +75,8 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const newAdminKey = await keys.ensureAdminKey({ adminKey: settings.adminKey });
 		// Known from the first request on, so that writers do not notice when ClickHouse goes away right after the start.
 		await keys.refresh();
-		const shared = connectRedis(settings.redisUrl ?? redis!.url, logger, stops);
+		const redisUrl = settings.redisUrl ?? redis!.url;
+		const shared = connectRedis(redisUrl, logger, stops);
 		const limiter = new SharedRateLimiter({ redis: shared, local: new LocalRateLimiter() });
 		const source = randomUUID();
 		const bus = startBus(settings, source, shared, logger, stops);
@@ -154,22 +136,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			metrics: self.registry,
 			conventions: CONVENTIONS,
 			corsOrigins: settings.corsOrigins,
-			docs: [
-				...KEY_DOCS,
-				...(roles.includes("ingest") ? INGEST_DOCS : []),
-				...(reads
-					? [
-							...QUERY_DOCS,
-							...LIVE_DOCS,
-							...ISSUE_DOCS,
-							...KPI_DOCS,
-							...ALERT_DOCS,
-							...SYNTHETIC_DOCS,
-							...LOAD_TEST_DOCS,
-						]
-					: []),
-				...(reads ? [...CHANNEL_DOCS, ...SILENCE_DOCS] : []),
-			],
+			docs: [...KEY_DOCS, ...(roles.includes("ingest") ? INGEST_DOCS : []), ...(reads ? QUERY_ROLE_DOCS : [])],
 			onRequest: (request) => self.onRequest(request),
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});
@@ -177,52 +144,9 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const audit = new AuditLog(clickhouse);
 		app.route("/", keyRoutes({ keys, audit, requireRole }));
 		if (ingest && roles.includes("ingest")) app.route("/", ingest.routes(requireRole));
-		if (reads) {
-			const queries = new Queries({ client: readers });
-			live = createLive({
-				...{ bus, source, queries, origins: settings.corsOrigins ?? [] },
-				limits: { perKey: settings.streamsPerKey, inAll: settings.streams },
-				onError: (err) => logger.error({ err }, "a stream failed"),
-			});
-			app.route("/", live.routes(requireRole));
-			const deps = { queries, reach: reachOf(retentionOf(settings)), requireRole };
-			app.route("/", queryRoutes(deps));
-			app.route("/", issueRoutes({ ...deps, client: clickhouse, audit }));
-			app.route("/", kpiRoutes({ ...deps, client: clickhouse, audit }));
-			app.route("/", loadTestRoutes({ ...deps, client: clickhouse, audit }));
-			const workers = new SyntheticRemote({ redis: shared, redisUrl: settings.redisUrl ?? redis!.url, logger });
-			stops.push(() => workers.close());
-			const definitions = { ...deps, client: clickhouse, audit, box };
-			app.route("/", syntheticRoutes({ ...definitions, workers, location: settings.location }));
-			app.route("/", alertRoutes({ ...definitions, testAlert: (project, id) => notifier.test(project, id) }));
-			app.route("/", channelRoutes(definitions));
-			app.route("/", silenceRoutes(definitions));
-			app.route("/", acknowledgeRoutes(definitions));
-		}
-		if (roles.includes("worker")) {
-			const redisUrl = settings.redisUrl ?? redis!.url;
-			const notifying = startNotifying({ notifier, redis: shared, redisUrl, logger });
-			stops.push(() => notifying.close());
-			const alerts = startAlerts({
-				...{ clickhouse, redis: shared, redisUrl, bus, logger },
-				onHistory: () => notifying.sweepNow(),
-				asking: askingOf(new Queries({ client: readers }), clickhouse, settings),
-			});
-			stops.push(() => alerts.close());
-			const synthetics = startSynthetics({
-				...{ clickhouse, redis: shared, redisUrl, outbound, box, logger },
-				location: settings.location,
-				write: (project, events) => ingest!.write(project, "event", events),
-			});
-			stops.push(() => synthetics.close());
-			const asked = new Queries({ client: readers });
-			const heartbeats = startHeartbeats({
-				...{ clickhouse, redis: shared, redisUrl, logger },
-				lastBeats: (project, ...of) => asked.of(project).ask(lastBeats(...of)),
-				write: (project, events) => ingest!.write(project, "event", events),
-			});
-			stops.push(() => heartbeats.close());
-		}
+		const parts = { settings, clickhouse, readers, redis: shared, redisUrl, bus, box, notifier, logger };
+		if (reads) ({ live } = addQueryRole(app, { ...parts, source, audit, requireRole }, stops));
+		if (roles.includes("worker")) startWorkerRole({ ...parts, ingest: ingest!, outbound }, stops);
 		front.open(app.fetch);
 		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.
 		stops.push(() => Promise.all([front.refuse(), live?.close()]));
@@ -232,12 +156,6 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		await stop().catch((err) => logger.error({ err }, "what was started did not stop"));
 		throw error;
 	}
-}
-
-/** The evaluation asks what the routes ask, about any project. */
-function askingOf(queries: Queries, clickhouse: ClickHouse, settings: Settings) {
-	const kpis = new Definitions(clickhouse, "kpi", kpiBody);
-	return (project: string) => alertAsking({ queries, reach: reachOf(retentionOf(settings)), kpis }, project);
 }
 
 /** @returns undefined when the settings name a server */

@@ -1,0 +1,87 @@
+/** The role `query`: all routes that read, and those that change what people defined. */
+import type { Hono } from "hono";
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Settings } from "../config.ts";
+import type { RequireRole } from "../http/auth.ts";
+import type { AppEnv } from "../http/env.ts";
+import type { RouteDoc } from "../http/openapi.ts";
+import { QUERY_DOCS, queryRoutes } from "../query/index.ts";
+import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
+import { reachOf } from "../query/measures/scope.ts";
+import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
+import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
+import { ISSUE_DOCS, issueRoutes } from "../query/monitoring/issues/routes.ts";
+import { KPI_DOCS, kpiRoutes } from "../query/monitoring/kpis.ts";
+import { LOAD_TEST_DOCS, loadTestRoutes } from "../query/monitoring/load-tests/routes.ts";
+import { acknowledgeRoutes } from "../query/monitoring/notifications/acknowledge.ts";
+import { CHANNEL_DOCS, channelRoutes } from "../query/monitoring/notifications/channels.ts";
+import { SILENCE_DOCS, silenceRoutes } from "../query/monitoring/notifications/silences.ts";
+import { SYNTHETIC_DOCS } from "../query/monitoring/synthetics/docs.ts";
+import { syntheticRoutes } from "../query/monitoring/synthetics/routes.ts";
+import { Queries } from "../query/run.ts";
+import type { AuditLog } from "../schema/audit.ts";
+import type { ClickHouse } from "../schema/clickhouse.ts";
+import type { LiveBus } from "../schema/live/bus.ts";
+import type { SecretBox } from "../schema/secret-box.ts";
+import { retentionOf } from "../storage.ts";
+import type { Notifier } from "../workers/notify/notifier.ts";
+import { SyntheticRemote } from "../workers/synthetics/remote.ts";
+
+export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
+	...QUERY_DOCS,
+	...LIVE_DOCS,
+	...ISSUE_DOCS,
+	...KPI_DOCS,
+	...ALERT_DOCS,
+	...SYNTHETIC_DOCS,
+	...LOAD_TEST_DOCS,
+	...CHANNEL_DOCS,
+	...SILENCE_DOCS,
+];
+
+export interface QueryRoleOptions {
+	readonly settings: Settings;
+	readonly clickhouse: ClickHouse;
+	readonly readers: ClickHouse;
+	readonly redis: Redis;
+	readonly redisUrl: string;
+	readonly bus: LiveBus;
+	/** Names this process on the bus. */
+	readonly source: string;
+	readonly audit: AuditLog;
+	readonly box: SecretBox;
+	readonly notifier: Notifier;
+	readonly requireRole: RequireRole;
+	readonly logger: Logger;
+}
+
+/** Mounts the routes on the application. @param stops is given what is to be stopped, in reverse */
+export function addQueryRole(
+	app: Hono<AppEnv>,
+	options: QueryRoleOptions,
+	stops: (() => Promise<unknown>)[],
+): { readonly live: Live } {
+	const { settings, clickhouse, readers, redis, redisUrl, bus, source, requireRole, logger, notifier } = options;
+	const queries = new Queries({ client: readers });
+	const live = createLive({
+		...{ bus, source, queries, origins: settings.corsOrigins ?? [] },
+		limits: { perKey: settings.streamsPerKey, inAll: settings.streams },
+		onError: (err) => logger.error({ err }, "a stream failed"),
+	});
+	app.route("/", live.routes(requireRole));
+	const deps = { queries, reach: reachOf(retentionOf(settings)), requireRole };
+	app.route("/", queryRoutes(deps));
+	const definitions = { ...deps, client: clickhouse, audit: options.audit, box: options.box };
+	app.route("/", issueRoutes(definitions));
+	app.route("/", kpiRoutes(definitions));
+	app.route("/", loadTestRoutes(definitions));
+	const workers = new SyntheticRemote({ redis, redisUrl, logger });
+	stops.push(() => workers.close());
+	app.route("/", syntheticRoutes({ ...definitions, workers, location: settings.location }));
+	app.route("/", alertRoutes({ ...definitions, testAlert: (project, id) => notifier.test(project, id) }));
+	app.route("/", channelRoutes(definitions));
+	app.route("/", silenceRoutes(definitions));
+	app.route("/", acknowledgeRoutes(definitions));
+	return { live };
+}

@@ -1,0 +1,64 @@
+/** The role `worker`: what is done without being asked, or takes longer than an answer may. */
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Settings } from "../config.ts";
+import type { Ingest } from "../ingest/index.ts";
+import { lastBeats } from "../query/measures/heartbeats.ts";
+import { reachOf } from "../query/measures/scope.ts";
+import { alertAsking } from "../query/monitoring/alerts/asking.ts";
+import { Queries } from "../query/run.ts";
+import type { ClickHouse } from "../schema/clickhouse.ts";
+import { Definitions } from "../schema/definitions.ts";
+import type { LiveBus } from "../schema/live/bus.ts";
+import type { SecretBox } from "../schema/secret-box.ts";
+import { kpiBody } from "../schema/wire/index.ts";
+import { retentionOf } from "../storage.ts";
+import { startAlerts } from "../workers/alerts/alerts.ts";
+import type { Notifier } from "../workers/notify/notifier.ts";
+import { startNotifying } from "../workers/notify/notify.ts";
+import type { Outbound } from "../workers/outbound/outbound.ts";
+import { startHeartbeats } from "../workers/synthetics/heartbeats.ts";
+import { startSynthetics } from "../workers/synthetics/synthetics.ts";
+
+export interface WorkerRoleOptions {
+	readonly settings: Settings;
+	readonly clickhouse: ClickHouse;
+	readonly readers: ClickHouse;
+	readonly redis: Redis;
+	readonly redisUrl: string;
+	readonly bus: LiveBus;
+	/** A worker's results are records like any other. */
+	readonly ingest: Ingest;
+	readonly outbound: Outbound;
+	readonly box: SecretBox;
+	readonly notifier: Notifier;
+	readonly logger: Logger;
+}
+
+/** Starts all workers of a process. @param stops is given what is to be stopped, in reverse */
+export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promise<unknown>)[]): void {
+	const { settings, clickhouse, redis, redisUrl, bus, ingest, outbound, box, notifier, logger } = options;
+	const queries = new Queries({ client: options.readers });
+	const writeEvents = (project: string, events: readonly object[]) => ingest.write(project, "event", events);
+
+	const notifying = startNotifying({ notifier, redis, redisUrl, logger });
+	stops.push(() => notifying.close());
+	const kpis = new Definitions(clickhouse, "kpi", kpiBody);
+	const alerts = startAlerts({
+		...{ clickhouse, redis, redisUrl, bus, logger },
+		onHistory: () => notifying.sweepNow(),
+		// The evaluation asks what the routes ask, about any project.
+		asking: (project) => alertAsking({ queries, reach: reachOf(retentionOf(settings)), kpis }, project),
+	});
+	stops.push(() => alerts.close());
+	const synthetics = startSynthetics({
+		...{ clickhouse, redis, redisUrl, outbound, box, logger, location: settings.location },
+		write: writeEvents,
+	});
+	stops.push(() => synthetics.close());
+	const heartbeats = startHeartbeats({
+		...{ clickhouse, redis, redisUrl, logger, write: writeEvents },
+		lastBeats: (project, ...of) => queries.of(project).ask(lastBeats(...of)),
+	});
+	stops.push(() => heartbeats.close());
+}
