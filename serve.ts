@@ -116,10 +116,11 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const box = openSecretBox(settings);
 		const outbound = openOutbound({ allow: settings.outboundAllow ?? [] });
 		stops.push(async () => outbound.close());
+		const ownMetric = (record: object) => outbox.push("metric", record);
 		const notifier = new Notifier({
 			...{ clickhouse, box, outbound, logger, now: Date.now, smtpUrl: settings.smtpUrl, mailFrom: settings.mailFrom },
 			publicUrl: () => (settings.publicUrl ?? front.url).replace(/\/+$/, ""),
-			onDead: () => outbox.push("metric", { name: "tidemark.notifications.failed", value: 1, kind: "counter" }),
+			onDead: () => ownMetric({ name: "tidemark.notifications.failed", value: 1, kind: "counter" }),
 		});
 
 		const reads = roles.includes("query");
@@ -146,7 +147,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		if (ingest && roles.includes("ingest")) app.route("/", ingest.routes(requireRole));
 		const parts = { settings, clickhouse, readers, redis: shared, redisUrl, bus, box, notifier, logger };
 		if (reads) ({ live } = addQueryRole(app, { ...parts, source, audit, requireRole }, stops));
-		if (roles.includes("worker")) startWorkerRole({ ...parts, ingest: ingest!, outbound }, stops);
+		if (roles.includes("worker")) startWorkerRole({ ...parts, ingest: ingest!, outbound, ownMetric }, stops);
 		front.open(app.fetch);
 		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.
 		stops.push(() => Promise.all([front.refuse(), live?.close()]));

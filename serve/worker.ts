@@ -14,6 +14,7 @@ import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
 import { retentionOf } from "../storage.ts";
 import { startAlerts } from "../workers/alerts/alerts.ts";
+import { startJobs } from "../workers/jobs/runner.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { startNotifying } from "../workers/notify/notify.ts";
 import type { Outbound } from "../workers/outbound/outbound.ts";
@@ -33,6 +34,8 @@ export interface WorkerRoleOptions {
 	readonly box: SecretBox;
 	readonly notifier: Notifier;
 	readonly logger: Logger;
+	/** Takes a metric about the program itself. */
+	readonly ownMetric: (record: object) => void;
 }
 
 /** Starts all workers of a process. @param stops is given what is to be stopped, in reverse */
@@ -61,4 +64,13 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 		lastBeats: (project, ...of) => queries.of(project).ask(lastBeats(...of)),
 	});
 	stops.push(() => heartbeats.close());
+	const jobs = startJobs({
+		...{ clickhouse, redisUrl, logger },
+		jobs: [],
+		onAttempt({ kind, outcome, duration_ms }) {
+			const tags = { kind, outcome };
+			options.ownMetric({ name: "tidemark.job.duration", value: duration_ms, unit: "ms", kind: "distribution", tags });
+		},
+	});
+	stops.push(() => jobs.close());
 }

@@ -23,6 +23,14 @@ export interface Jobs {
 		/** Looks which calls did not come. */
 		readonly tick: Record<string, never>;
 	};
+	readonly "job-ticks": {
+		/** Looks which jobs are to be begun. */
+		readonly tick: Record<string, never>;
+	};
+	/** A queue for each kind of job. */
+	readonly jobs: {
+		readonly run: { readonly project: string; readonly kind: string; readonly job_id: string };
+	};
 	readonly notifications: {
 		/** Looks who is to be told of what. */
 		readonly sweep: Record<string, never>;

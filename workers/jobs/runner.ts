@@ -1,0 +1,207 @@
+/**
+ * Runs jobs: finds in ClickHouse what is to be done, hands it to a queue, claims it, keeps it alive, tries again. Redis holds ids only
+ * and may forget them. A worker that is killed keeps its job for LEASE_MS, then another goes on from the last checkpoint.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { ClickHouse } from "../../schema/clickhouse.ts";
+import { type Job, type JobKey, JobStore, type Outcome } from "../../schema/jobs.ts";
+import { consume, Producer } from "../queues.ts";
+import { afterFailure, type JobKind } from "./job.ts";
+
+export interface JobsOptions {
+	readonly clickhouse: ClickHouse;
+	readonly redisUrl: string;
+	readonly logger: Logger;
+	readonly jobs: readonly JobKind[];
+	/** Told of each attempt that ended. */
+	readonly onAttempt?: (attempt: AttemptEnd) => void;
+	readonly now?: () => number;
+	readonly tick_ms?: number;
+}
+
+export interface AttemptEnd {
+	readonly kind: string;
+	readonly outcome: Outcome | "retry" | "interrupted";
+	readonly duration_ms: number;
+}
+
+export interface RunningJobs {
+	/** Gives up what runs, so that another process goes on with it. */
+	close(): Promise<void>;
+}
+
+const TICK_MS = 1_000;
+const SCHEDULE_MS = 10_000;
+const BEAT_MS = 3_000;
+/** A worker that was not heard of for so long is gone. */
+const LEASE_MS = 15_000;
+
+type Stop = "cancel" | "lost" | "shutdown";
+
+class StoppedError extends Error {
+	override readonly name = "StoppedError";
+	readonly why: Stop;
+	constructor(why: Stop) {
+		super(`the job was stopped: ${why}`);
+		this.why = why;
+	}
+}
+
+/** Starts the workers of these kinds of jobs in this process. */
+export function startJobs(options: JobsOptions): RunningJobs {
+	const { clickhouse, redisUrl, logger, jobs, now = Date.now, tick_ms = TICK_MS } = options;
+	const store = new JobStore(clickhouse, now);
+	const holder = randomUUID();
+	const ending = new AbortController();
+	const kinds = jobs.map(({ kind }) => kind);
+	const producers = new Map(kinds.map((kind) => [kind, new Producer("jobs", { redisUrl, logger, of: kind })]));
+	const ticks = new Producer("job-ticks", { redisUrl, logger });
+
+	const ticker = consume(
+		"job-ticks",
+		{
+			async tick() {
+				for (const job of await store.open(kinds)) {
+					if (!isDue(job, now())) continue;
+					// Its job is there while it waits or runs, and is not added again.
+					const { project, kind, job_id } = job;
+					await producers.get(kind)!.add("run", { project, kind, job_id }, { jobId: queueId(job) });
+				}
+			},
+		},
+		{ redisUrl, logger, concurrency: 1 },
+	);
+	const runners = jobs.map((kind) =>
+		consume(
+			"jobs",
+			{ run: (key) => attempt(kind, key, { store, holder, now, ending: ending.signal, options }) },
+			{ redisUrl, logger, of: kind.kind, concurrency: kind.concurrency },
+		),
+	);
+	const schedule = () => void ticks.every(tick_ms, "tick", {}).catch(() => undefined);
+	schedule();
+	const timer = setInterval(schedule, Math.min(SCHEDULE_MS, 3 * tick_ms));
+	return {
+		async close() {
+			clearInterval(timer);
+			ending.abort(new StoppedError("shutdown"));
+			await Promise.all([ticker, ...runners].map((worker) => worker.close()));
+			await Promise.all([ticks, ...producers.values()].map((producer) => producer.close()));
+		},
+	};
+}
+
+/** Whether somebody has to look at a job that is not over. */
+export function isDue(job: Job, now: number): boolean {
+	if (job.status === "running") return now - job.alive_at!.getTime() > LEASE_MS;
+	return job.cancelling || job.retry_at === null || job.retry_at.getTime() <= now;
+}
+
+interface Attempting {
+	readonly store: JobStore;
+	readonly holder: string;
+	readonly now: () => number;
+	readonly ending: AbortSignal;
+	readonly options: JobsOptions;
+}
+
+async function attempt(kind: JobKind, key: JobKey, around: Attempting): Promise<void> {
+	const { store, holder, now, options } = around;
+	const job = await store.get(key.project, key.kind, key.job_id);
+	if (!job || job.finished_at || !isDue(job, now())) return;
+	if (job.cancelling) return await store.finish(job, job.attempt, { status: "cancelled", state: job.state });
+	if (job.attempt - job.interruptions >= kind.attempts) {
+		const error = job.error ?? "the worker that ran it was killed each time";
+		return await store.finish(job, job.attempt, { status: "failed", state: job.state, error });
+	}
+	const number = await store.claim(job, holder);
+	if (number === undefined) return;
+	const started = now();
+	const outcome = await runClaimed(kind, job, number, around);
+	options.onAttempt?.({ kind: kind.kind, outcome, duration_ms: now() - started });
+}
+
+/** Runs what this process has claimed, and stores what came of it. */
+async function runClaimed(
+	kind: JobKind,
+	job: Job,
+	number: number,
+	{ store, now, ending, options }: Attempting,
+): Promise<AttemptEnd["outcome"]> {
+	const stop = new AbortController();
+	const signal = AbortSignal.any([stop.signal, ending]);
+	let progress = job.progress;
+	const look = async () => {
+		const seen = await store.get(job.project, job.kind, job.job_id);
+		if (!seen || seen.attempt > number || seen.finished_at) stop.abort(new StoppedError("lost"));
+		else if (seen.cancelling) stop.abort(new StoppedError("cancel"));
+	};
+	const beats = setInterval(() => {
+		// ClickHouse is away: nobody else can claim it either.
+		store
+			.beat(job, number, progress)
+			.then(look)
+			.catch(() => undefined);
+	}, BEAT_MS);
+	try {
+		const state = await kind.run({
+			...{ project: job.project, job_id: job.job_id, attempt: number, signal },
+			input: kind.input.parse(job.input),
+			state: job.state === undefined ? undefined : kind.state.parse(job.state),
+			progress(fraction) {
+				progress = Math.min(Math.max(fraction, 0), 1);
+			},
+			async checkpoint(reached) {
+				await look();
+				signal.throwIfAborted();
+				await store.checkpoint(job, number, kind.state.parse(reached));
+			},
+		});
+		await insist(() => store.finish(job, number, { status: "completed", state }), ending);
+		return "completed";
+	} catch (error) {
+		const why = signal.aborted ? (signal.reason as StoppedError).why : undefined;
+		if (why === "lost") return "interrupted";
+		if (why === "shutdown") {
+			// One who is gone already is waited for until its lease is over.
+			await store.giveUp(job, number, null, new Date(now())).catch(() => undefined);
+			return "interrupted";
+		}
+		if (why === "cancel") {
+			await insist(() => store.finish(job, number, { status: "cancelled" }), ending);
+			return "cancelled";
+		}
+		const { message } = error as Error;
+		const next = afterFailure(error, number - job.interruptions, kind.attempts, now());
+		options.logger.warn({ err: error, kind: job.kind, job_id: job.job_id, attempt: number }, "an attempt failed");
+		if (next === "failed") {
+			await insist(() => store.finish(job, number, { status: "failed", error: message }), ending);
+			return "failed";
+		}
+		await insist(() => store.giveUp(job, number, message, next), ending);
+		return "retry";
+	} finally {
+		clearInterval(beats);
+	}
+}
+
+/** What came of the work must be stored, also when ClickHouse is away for a while. */
+async function insist(store: () => Promise<void>, ending: AbortSignal): Promise<void> {
+	for (let wait_ms = 100; ; wait_ms = Math.min(2 * wait_ms, 2_000)) {
+		try {
+			return await store();
+		} catch (error) {
+			if (ending.aborted) throw error;
+			await sleep(wait_ms, undefined, { signal: ending });
+		}
+	}
+}
+
+/** Ids of ours may have characters that those of BullMQ may not. */
+function queueId({ project, kind, job_id }: JobKey): string {
+	return createHash("sha256")
+		.update(JSON.stringify([project, kind, job_id]))
+		.digest("hex");
+}
