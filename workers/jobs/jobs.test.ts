@@ -66,7 +66,7 @@ function worker(kind: string, run: (context: Counting) => Promise<{ reached: num
 }
 
 function gate(): { readonly opened: Promise<void>; open(): void } {
-	let open = () => undefined as void;
+	let open: () => void = () => undefined;
 	const opened = new Promise<void>((resolve) => {
 		open = resolve;
 	});
