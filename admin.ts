@@ -37,7 +37,7 @@ function embedded(dataDir: string) {
 
 function keyCommand(settings: () => Settings): Command {
 	const key = new Command("key").description("make, list, rotate and revoke API keys, of any project");
-	/** The key store, and a note of what was done in the operator's own audit log. */
+	/** The key store, and a note of what was done in the audit log of the project. */
 	const onKeys = (
 		action: string,
 		work: (keys: KeyStore) => Promise<{ target: string; project: string; print: string }>,
@@ -45,11 +45,11 @@ function keyCommand(settings: () => Settings): Command {
 		withClickHouse(settings(), async (client) => {
 			const { target, project, print } = await work(new KeyStore({ client }));
 			await new AuditLog(client).append({
-				project: "tidemark",
+				project,
 				actor: "operator",
 				action,
 				target,
-				detail: { project },
+				detail: { by: "tidemark key" },
 			});
 			process.stdout.write(`${print}\n`);
 		});

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { destination, pino } from "pino";
 import { adminCommands } from "./admin.ts";
+import { auditingCommands } from "./auditing.ts";
 import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
 import { demoCommand } from "./demo.ts";
@@ -43,7 +44,9 @@ program
 for (const command of clientCommands(() => serverOfClients(loadSettings(process.env, process.cwd())))) {
 	program.addCommand(command);
 }
-for (const command of adminCommands(() => loadSettings(process.env, process.cwd()))) program.addCommand(command);
+for (const commands of [adminCommands, auditingCommands]) {
+	for (const command of commands(() => loadSettings(process.env, process.cwd()))) program.addCommand(command);
+}
 program.addCommand(demoCommand(() => loadSettings(process.env, process.cwd()), serverOfClients));
 
 program.parseAsync().catch(fail);

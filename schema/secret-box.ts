@@ -8,6 +8,7 @@ import {
 	randomBytes,
 	timingSafeEqual,
 } from "node:crypto";
+import { Signer } from "./signer.ts";
 
 const PREFIX = "tm1.";
 const SEALED = /^tm1\.[\w-]{8}\.[\w-]+$/;
@@ -37,11 +38,14 @@ interface Key {
  */
 export class SecretBox {
 	readonly #keys: readonly Key[];
+	/** For what others than this program must be able to verify. */
+	readonly signer: Signer;
 
 	/** @param secrets texts of any length, at least one */
 	constructor(secrets: readonly string[]) {
 		if (secrets.length === 0) throw new TypeError("a box of secrets needs a key");
 		this.#keys = secrets.map(keyOf);
+		this.signer = new Signer(secrets);
 	}
 
 	/** @param context where the text belongs, such as its project: nowhere else can it be opened */
