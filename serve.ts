@@ -20,11 +20,13 @@ import { CONVENTIONS } from "./query/index.ts";
 import type { Live } from "./query/live/routes.ts";
 import { AuditLog } from "./schema/audit.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
+import { unreadableDefinitions } from "./schema/definitions.ts";
 import { type LiveBus, LocalBus } from "./schema/live/bus.ts";
 import { RedisBus } from "./schema/live/redis-bus.ts";
 import { addQueryRole, QUERY_ROLE_DOCS } from "./serve/query.ts";
-import { startWorkerRole } from "./serve/worker.ts";
+import { startWorkerRole, type WorkerRole } from "./serve/worker.ts";
 import { connect, connectRedis, makeFolder, openSecretBox, retentionOf, subscribeRedis } from "./storage.ts";
+import type { EvaluationStanding } from "./workers/alerts/standing.ts";
 import { Notifier } from "./workers/notify/notifier.ts";
 import { openOutbound } from "./workers/outbound/outbound.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
@@ -99,6 +101,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			stops.push(sayWatermark(shared, { source, storedThrough: () => ingest.storedThrough(), now: Date.now }));
 		}
 		let live: Live | undefined;
+		let worker: WorkerRole | undefined;
 		const self = await startSelf({
 			...{ version, roles, outbox, logger },
 			collectInterval_ms: settings.collectIntervalMs,
@@ -110,6 +113,8 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			engineRestarts: () => engine?.restarts,
 			rateLimitFallbacks: () => limiter.fallbacks,
 			streams: () => live?.counts,
+			evaluation: () => worker?.alerts.standing(),
+			unreadable: () => unreadableDefinitions(clickhouse),
 		});
 		stops.push(() => self.stop());
 
@@ -134,6 +139,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 				},
 				...(ingest ? { ingest: () => assertStoring(ingest) } : {}),
 			},
+			watched: roles.includes("worker") ? { alerts: () => assertInTime(worker?.alerts.standing()) } : {},
 			metrics: self.registry,
 			conventions: CONVENTIONS,
 			corsOrigins: settings.corsOrigins,
@@ -147,7 +153,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		if (ingest && roles.includes("ingest")) app.route("/", ingest.routes(requireRole));
 		const parts = { settings, clickhouse, readers, redis: shared, redisUrl, bus, box, notifier, logger };
 		if (reads) ({ live } = addQueryRole(app, { ...parts, source, audit, requireRole }, stops));
-		if (roles.includes("worker")) startWorkerRole({ ...parts, ingest: ingest!, outbound, ownMetric }, stops);
+		if (roles.includes("worker")) worker = startWorkerRole({ ...parts, ingest: ingest!, outbound, ownMetric }, stops);
 		front.open(app.fetch);
 		// Pushed last, so it goes first. Streams would not end by themselves, and their readers can go on elsewhere at once.
 		stops.push(() => Promise.all([front.refuse(), live?.close()]));
@@ -221,4 +227,12 @@ function pipelineOf(ingest: Ingest, clickhouse: ClickHouse, settings: Settings):
 function assertStoring(ingest: Ingest): void {
 	const { trouble } = ingest.status();
 	if (trouble?.failure === "stop") throw new Error(`records cannot be stored: ${trouble.message}`);
+}
+
+/** Behind by more than this, people are told too late. */
+const LATE_SECONDS = 300;
+
+function assertInTime(standing: EvaluationStanding | undefined): void {
+	if (!standing || standing.lag_seconds <= LATE_SECONDS) return;
+	throw new Error(`the evaluation of alerts is ${standing.lag_seconds} s behind`);
 }

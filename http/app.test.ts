@@ -12,6 +12,7 @@ import { parseBody, parseQuery } from "./validate.ts";
 const answered: AnsweredRequest[] = [];
 const failures: unknown[] = [];
 let ready: () => void = () => undefined;
+let inTime: () => void = () => undefined;
 let url = "";
 let close: () => void;
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
 	const app = createApp({
 		version: "1.2.3",
 		readiness: { clickhouse: () => ready(), journal: async () => undefined },
+		watched: { alerts: () => inTime() },
 		metrics: new Registry(),
 		docs: [
 			{
@@ -151,7 +153,15 @@ test("a body is refused by type, size, syntax and schema, each with its status",
 });
 
 test("readyz names the part that is down, livez does not care", async () => {
-	expect((await get("/readyz")).body).toEqual({ status: "ok", parts: { clickhouse: "ok", journal: "ok" } });
+	const parts = { clickhouse: "ok", journal: "ok", alerts: "ok" };
+	expect((await get("/readyz")).body).toEqual({ status: "ok", parts });
+	inTime = () => {
+		throw new Error("400 s behind");
+	};
+	const late = await get("/readyz");
+	inTime = () => undefined;
+	expect(late.response.status).toBe(200);
+	expect(late.body).toEqual({ status: "degraded", parts: { ...parts, alerts: "400 s behind" } });
 	ready = () => {
 		throw new Error("connection refused");
 	};

@@ -23,6 +23,8 @@ export interface AppOptions {
 	readonly version: string;
 	/** Parts that must work before this process takes requests, by name; a check throws when its part is down. */
 	readonly readiness: Readonly<Record<string, () => Promise<void> | void>>;
+	/** Parts that `/readyz` tells of, and that do not stop this process from taking requests; a check throws when its part is not well. */
+	readonly watched?: AppOptions["readiness"];
 	/** Prometheus text of the process, as `prom-client`'s registry gives it. */
 	readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
 	/** What mounted routes say of themselves in `/openapi.json`. */
@@ -82,19 +84,11 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 	if (options.corsOrigins !== undefined) app.use(crossOrigin(options.corsOrigins));
 	app.get("/livez", (c) => c.json({ status: "ok" }));
 	app.get("/readyz", async (c) => {
-		const results = await Promise.all(
-			Object.entries(options.readiness).map(async ([part, check]) => {
-				try {
-					await check();
-					return [part, "ok"] as const;
-				} catch (error) {
-					return [part, error instanceof Error ? error.message : "failed"] as const;
-				}
-			}),
-		);
-		const parts = Object.fromEntries(results);
+		const [results, watched] = await Promise.all([states(options.readiness), states(options.watched ?? {})]);
+		const parts = Object.fromEntries([...results, ...watched]);
 		const down = results.filter(([, state]) => state !== "ok").map(([part]) => part);
-		if (down.length === 0) return c.json({ status: "ok", parts });
+		const isWell = watched.every(([, state]) => state === "ok");
+		if (down.length === 0) return c.json({ status: isWell ? "ok" : "degraded", parts });
 		throw new ApiError(503, `Not ready: ${down.join(", ")}`, {
 			extra: { part: down[0], parts, retry_after: 2 },
 			headers: { "Retry-After": "2" },
@@ -115,6 +109,20 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 		}),
 	);
 	return app;
+}
+
+/** `ok`, or what is wrong with it, of each part. */
+function states(parts: AppOptions["readiness"]): Promise<(readonly [part: string, state: string])[]> {
+	return Promise.all(
+		Object.entries(parts).map(async ([part, check]) => {
+			try {
+				await check();
+				return [part, "ok"] as const;
+			} catch (error) {
+				return [part, error instanceof Error ? error.message : "failed"] as const;
+			}
+		}),
+	);
 }
 
 /** Keys come in headers, never in cookies, so a page can do no more than its key. */
@@ -138,7 +146,8 @@ const OWN_DOCS: readonly RouteDoc[] = [
 	{
 		method: "get",
 		path: "/readyz",
-		summary: "Every part this process needs works; 503 names the part that does not",
+		summary:
+			"Every part this process needs works; 503 names the part that does not, `degraded` has one that others feel",
 		tag: "Server",
 		answers: { 200: null },
 	},

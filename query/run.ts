@@ -1,5 +1,6 @@
 import { ApiError, unavailable } from "../http/errors.ts";
 import { type ClickHouse, ClickHouseError, SettingsMap } from "../schema/clickhouse.ts";
+import { DefinitionError } from "../schema/definitions.ts";
 import { assertScoped, type Question, type Row, TENANT_TABLES } from "./sql.ts";
 
 /** What `?explain=true` shows of one query. */
@@ -171,6 +172,8 @@ export function clickHouseError(error: unknown, query: string): unknown {
 		return error;
 	}
 	if (isNetworkError(error)) return unavailable("clickhouse", "ClickHouse does not answer", error);
+	// Replacing it or deleting it resolves the conflict.
+	if (error instanceof DefinitionError) return new ApiError(409, error.message, { cause: error });
 	return error;
 }
 

@@ -13,7 +13,7 @@ import type { LiveBus } from "../schema/live/bus.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
 import { retentionOf } from "../storage.ts";
-import { startAlerts } from "../workers/alerts/alerts.ts";
+import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
 import { startJobs } from "../workers/jobs/runner.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { startNotifying } from "../workers/notify/notify.ts";
@@ -38,8 +38,13 @@ export interface WorkerRoleOptions {
 	readonly ownMetric: (record: object) => void;
 }
 
+/** What others may ask of the workers of a process. */
+export interface WorkerRole {
+	readonly alerts: Alerts;
+}
+
 /** Starts all workers of a process. @param stops is given what is to be stopped, in reverse */
-export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promise<unknown>)[]): void {
+export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promise<unknown>)[]): WorkerRole {
 	const { settings, clickhouse, redis, redisUrl, bus, ingest, outbound, box, notifier, logger } = options;
 	const queries = new Queries({ client: options.readers });
 	const writeEvents = (project: string, events: readonly object[]) => ingest.write(project, "event", events);
@@ -73,4 +78,5 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 		},
 	});
 	stops.push(() => jobs.close());
+	return { alerts };
 }

@@ -151,6 +151,25 @@ export function consume<Q extends QueueName>(
 	};
 }
 
+/** How often it is looked whether Redis still knows of a tick. */
+const LOOK_MS = 15_000;
+
+/**
+ * Sees to it that a job comes again and again for as long as this process lives, whatever Redis forgets.
+ * @returns ends it: the schedule itself stays, for others
+ */
+export function keepTicking<Q extends QueueName, N extends NameIn<Q>>(
+	producer: Producer<Q>,
+	interval_ms: number,
+	name: N,
+	data: Jobs[Q][N],
+): () => void {
+	const schedule = () => void producer.every(interval_ms, name, data).catch(() => undefined);
+	schedule();
+	const timer = setInterval(schedule, Math.min(LOOK_MS, 3 * interval_ms));
+	return () => clearInterval(timer);
+}
+
 function queueName(name: QueueName, { of }: { readonly of?: string }): string {
 	return of === undefined ? name : `${name}-${of}`;
 }

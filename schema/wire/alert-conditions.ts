@@ -37,7 +37,7 @@ export const OPERATORS = [
 export type Operator = (typeof OPERATORS)[number];
 
 /** The short dialect, and how people abbreviate the long one. */
-const OPERATOR_ALIASES: Readonly<Record<string, Operator>> = {
+export const OPERATOR_ALIASES: Readonly<Record<string, Operator>> = {
 	">": "greater_than",
 	">=": "greater_than_or_equal",
 	"<": "less_than",

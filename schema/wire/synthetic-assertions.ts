@@ -1,30 +1,18 @@
 /** Assertions of synthetic tests: what must be true of an answer, and how the two dialects of operators are read. */
 import { z } from "zod";
 import { PATH_SYNTAX, parseJsonPath } from "../json-path.ts";
-import { OPERATORS } from "./alert-conditions.ts";
+import { OPERATOR_ALIASES, OPERATORS } from "./alert-conditions.ts";
 
 const TEXT_OPERATORS = ["contains", "not_contains", "starts_with", "exists", "not_exists"] as const;
 export const ASSERTION_OPERATORS = [...OPERATORS, ...TEXT_OPERATORS] as const;
 export type AssertionOperator = (typeof ASSERTION_OPERATORS)[number];
-
-const ALIASES: Readonly<Record<string, AssertionOperator>> = {
-	">": "greater_than",
-	">=": "greater_than_or_equal",
-	"<": "less_than",
-	"<=": "less_than_or_equal",
-	"=": "equal",
-	"==": "equal",
-	"!=": "not_equal",
-	equals: "equal",
-	not_equals: "not_equal",
-};
 
 const operators = <const T extends readonly [AssertionOperator, ...AssertionOperator[]]>(
 	usual: T[number],
 	options: T,
 ) =>
 	z
-		.preprocess((given) => (typeof given === "string" ? (ALIASES[given] ?? given) : given), z.enum(options))
+		.preprocess((given) => (typeof given === "string" ? (OPERATOR_ALIASES[given] ?? given) : given), z.enum(options))
 		.default(usual as never)
 		.describe("`<`, `<=`, `>`, `>=`, `=` and `!=` do as well.");
 

@@ -1,6 +1,6 @@
 /** The routes of alerts as a client meets them: what is refused, what is answered, and to whom. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createdAlertAnswer } from "../../schema/wire/index.ts";
+import { alertsAnswer, createdAlertAnswer } from "../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../support/database.ts";
 import { type Reads, startReads } from "../support/reads.ts";
 import { insertSeries } from "../support/records.ts";
@@ -377,4 +377,35 @@ describe("what fires", () => {
 		expect(paged).toEqual(whole);
 		expect((await reads.get("p", `${PATH}/tested/history`, { cursor: "nonsense" })).status).toBe(400);
 	});
+});
+
+test("a rule that does not fit its schema is in the list with what is wrong, is told apart from one that is not there, and can be deleted", async () => {
+	const row = { project: "empty", kind: "alert", deleted: 0, version: "1" };
+	const values = [
+		{ ...row, id: "old", body: JSON.stringify({ name: "From before", severity: "high", conditions: "cpu > 1" }) },
+		{ ...row, id: "torn", body: "{" },
+	];
+	await database.client.insert({ table: "definitions", values, format: "JSONEachRow" });
+	const kpi = [{ ...row, kind: "kpi", id: "kpi_old", body: "{}" }];
+	await database.client.insert({ table: "definitions", values: kpi, format: "JSONEachRow" });
+	const made = await create({ ...rule, allow_unknown: true, name: "good" }, "empty");
+	const { status, body } = await reads.get("empty", PATH);
+	expect(status).toBe(200);
+	expect(body).toMatchObject({ total_alerts: 3, active_alerts: 3 });
+	expect(alertsAnswer.parse(body).alerts.map(({ name, severity, state }) => [name, severity, state])).toEqual([
+		...[
+			["From before", "high", "error"],
+			["torn", "medium", "error"],
+			["good", "medium", "no_data"],
+		],
+	]);
+	expect(body.alerts[0].error).toContain("alert old of project empty does not fit its schema: conditions");
+	expect((await reads.get("empty", PATH, { state: "error" })).body.alerts).toHaveLength(2);
+	const one = await reads.get("empty", `${PATH}/old`);
+	expect([one.status, one.body.error]).toEqual([409, body.alerts[0].error]);
+	expect((await reads.send("empty", "PATCH", `${PATH}/old`, { severity: "low" })).status).toBe(409);
+	for (const id of ["old", "torn", made.alert_id])
+		expect((await reads.send("empty", "DELETE", `${PATH}/${id}`)).status).toBe(204);
+	expect((await reads.send("empty", "DELETE", `${PATH}/old`)).status).toBe(404);
+	expect((await reads.get("empty", PATH)).body.total_alerts).toBe(0);
 });

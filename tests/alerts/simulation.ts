@@ -72,7 +72,7 @@ export class Simulation {
 				onHistory: (rows) => this.heard.push(...rows),
 			},
 			project,
-			await this.rules.list(project),
+			await this.rules.scan(project),
 			this.now,
 		);
 	}

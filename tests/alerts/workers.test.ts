@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { reachOf } from "../../query/measures/scope.ts";
 import { alertAsking } from "../../query/monitoring/alerts/asking.ts";
 import { Queries } from "../../query/run.ts";
-import { Definitions } from "../../schema/definitions.ts";
+import { Definitions, unreadableDefinitions } from "../../schema/definitions.ts";
 import { LocalBus } from "../../schema/live/bus.ts";
 import { projectChannel } from "../../schema/live/frames.ts";
 import { kpiBody } from "../../schema/wire/index.ts";
@@ -150,4 +150,47 @@ test("viewers of a project are told of its alerts, in the words of the document"
 			},
 		},
 	]);
+});
+
+test("a rule that does not fit its schema is in error, and told of; the rules of its own and of other projects go on", async () => {
+	for (const project of ["mixed", "beside"]) await sim.values(project, "depth", { 1: 20, 2: 20, 3: 20, 4: 2 });
+	const worker = start();
+	sim.now = START;
+	for (const project of ["mixed", "beside"]) await sim.rule(project, "a", deep);
+	await sim.rule("mixed", "b", deep);
+	sim.now = START + MINUTE;
+	await passed("mixed", 1);
+	// As a newer version of the program might write it, and no JSON at all.
+	const broken = JSON.stringify({ ...(await sim.rules.get("mixed", "b"))!.body, conditions: [{ type: "forecast" }] });
+	await write("b", broken);
+	await write("c", "{");
+	await until(async () => (await sim.path("mixed", "c")).length > 0, { what: "the error to be noted" });
+	sim.now = START + 4 * MINUTE;
+	for (const project of ["mixed", "beside"]) await passed(project, 2);
+	expect(await sim.path("mixed", "a")).toEqual(["1 no_data→firing", "4 firing→ok"]);
+	expect(await sim.path("beside", "a")).toEqual(["1 no_data→firing", "4 firing→ok"]);
+	const history = await sim.history("mixed", "c");
+	expect(history.map(({ kind, to }) => `${kind} ${to}`).sort()).toEqual(["gap ", "transition error"]);
+	expect(history[0]!.reason).toContain("alert c of project mixed does not fit its schema");
+	// What burned when it became unreadable burns on: nobody knows better.
+	expect((await sim.history("mixed", "b")).map(({ kind }) => kind)).toEqual(["transition", "gap"]);
+	expect((await sim.history("mixed", "b"))[1]!.reason).toContain("conditions.0");
+	expect(unreadableDefinitions(database.client).get("alert")).toBe(2);
+	await until(() => worker.standing()?.failing === 2, { what: "the failing rules to be counted" });
+	expect(worker.standing()?.lag_seconds).toBe(0);
+	sim.now = START + 3600 * MINUTE;
+	expect(worker.standing()?.lag_seconds).toBeGreaterThan(3_000 * 60);
+	sim.now = START + 4 * MINUTE;
+	// Stored anew it goes on, and what burned of the old one is over.
+	await sim.rule("mixed", "b", deep);
+	await until(async () => (await sim.path("mixed", "b")).some((one) => one.endsWith("firing→ok")));
+	await sim.rules.delete("mixed", "c");
+	await until(() => unreadableDefinitions(database.client).get("alert") === 0, { what: "the count to go down" });
+
+	async function write(id: string, body: string): Promise<void> {
+		const time = new Date(START).toISOString().replace("T", " ").replace("Z", "");
+		const version = String(sim.now * 1_000 + 1_000_000_000);
+		const row = { project: "mixed", kind: "alert", id, version, deleted: 0, created_at: time, updated_at: time };
+		await database.client.insert({ table: "definitions", values: [{ ...row, body }], format: "JSONEachRow" });
+	}
 });

@@ -4,16 +4,17 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { AlertAsking } from "../../query/measures/alerting/asking.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
-import { Definitions } from "../../schema/definitions.ts";
+import { Definitions, type Scanned } from "../../schema/definitions.ts";
 import type { LiveBus } from "../../schema/live/bus.ts";
-import { alertRule } from "../../schema/wire/index.ts";
-import { consume, Producer } from "../queues.ts";
+import { type AlertRule, alertRule } from "../../schema/wire/index.ts";
+import { consume, keepTicking, Producer } from "../queues.ts";
 import { watermark } from "../watermark.ts";
 import { KeptBaselines } from "./baselines.ts";
 import { dueOf } from "./due.ts";
-import { evaluateProject, type StoredRule } from "./evaluator.ts";
+import { evaluateProject } from "./evaluator.ts";
 import { tellViewers } from "./live.ts";
-import { AlertStore, type HistoryRow } from "./store.ts";
+import { type EvaluationStanding, Standing } from "./standing.ts";
+import { AlertStore, type Evaluated, type HistoryRow } from "./store.ts";
 
 export interface AlertsOptions {
 	readonly clickhouse: ClickHouse;
@@ -31,12 +32,14 @@ export interface AlertsOptions {
 }
 
 export interface Alerts {
+	/** Whether the evaluation keeps up; undefined before it was looked up. */
+	standing(): EvaluationStanding | undefined;
 	close(): Promise<void>;
 }
 
 const TICK_MS = 5_000;
-/** How often it is looked whether Redis still knows of the tick. */
-const SCHEDULE_MS = 15_000;
+/** How often it is looked whether the evaluation keeps up. */
+const LOOK_MS = 15_000;
 const CONCURRENCY = 4;
 const TRIES = { attempts: 3, backoff: { type: "exponential", delay: 500 } } as const;
 
@@ -59,7 +62,7 @@ export function startAlerts(options: AlertsOptions): Alerts {
 			async tick() {
 				const [through, all, progress] = await Promise.all([
 					watermark(redis, now(), started),
-					rules.list(),
+					rules.scan(),
 					store.progress(),
 				]);
 				for (const project of dueProjects(all, progress, through)) {
@@ -73,7 +76,7 @@ export function startAlerts(options: AlertsOptions): Alerts {
 					isMore = await evaluateProject(
 						{ store, asking, onHistory, baselines },
 						project,
-						await rules.list(project),
+						await rules.scan(project),
 						through,
 					);
 				}
@@ -81,35 +84,44 @@ export function startAlerts(options: AlertsOptions): Alerts {
 		},
 		{ redisUrl, logger, concurrency: CONCURRENCY },
 	);
-	const schedule = () => void producer.every(tick_ms, "tick", {}).catch(() => undefined);
-	schedule();
-	const timer = setInterval(schedule, Math.min(SCHEDULE_MS, 3 * tick_ms));
+	const stopTicking = keepTicking(producer, tick_ms, "tick", {});
+	const standing = new Standing(rules, store, now);
+	// Each process looks for itself: only one of them has the tick.
+	const look = () => void standing.refresh().catch(() => undefined);
+	look();
+	const looking = setInterval(look, Math.min(LOOK_MS, 3 * tick_ms));
 	return {
+		standing: () => standing.get(),
 		async close() {
-			clearInterval(timer);
+			clearInterval(looking);
+			stopTicking();
 			await worker.close();
 			await producer.close();
 		},
 	};
 }
 
-/** Projects in which a rule is due, or has ended and must be put away. */
+/** Projects in which a rule is due, cannot be read any more, or has ended and must be put away. */
 export function dueProjects(
-	rules: readonly StoredRule[],
-	progress: ReadonlyMap<string, ReadonlyMap<string, number>>,
+	{ definitions, unreadable }: Scanned<AlertRule>,
+	progress: ReadonlyMap<string, ReadonlyMap<string, Evaluated>>,
 	through: number,
 ): Set<string> {
 	const due = new Set<string>();
 	const live = new Set<string>();
-	for (const rule of rules) {
+	for (const rule of definitions) {
 		live.add(`${rule.project} ${rule.id}`);
-		const evaluated = progress.get(rule.project)?.get(rule.id);
+		const evaluated = progress.get(rule.project)?.get(rule.id)?.evaluated_at;
 		const since = rule.updated_at.getTime();
 		// A rule that was changed or disabled since is looked at, whatever its next instant.
 		const isDue = rule.body.enabled
 			? dueOf(rule.body, { evaluated, since, through }) !== undefined
 			: evaluated !== undefined && evaluated < since;
 		if (isDue) due.add(rule.project);
+	}
+	for (const { project, id, error } of unreadable) {
+		live.add(`${project} ${id}`);
+		if (progress.get(project)?.get(id)?.error !== error.message) due.add(project);
 	}
 	for (const [project, alerts] of progress) {
 		for (const id of alerts.keys()) if (!live.has(`${project} ${id}`)) due.add(project);

@@ -16,7 +16,7 @@ import { messageOf, subjectOf } from "../../query/measures/alerting/message.ts";
 import { firingId, instanceName, labelsOf, watchingDigest } from "../../query/measures/alerting/names.ts";
 import { observe } from "../../query/measures/alerting/observe.ts";
 import { valuesOf } from "../../query/measures/alerting/values.ts";
-import type { Definition } from "../../schema/definitions.ts";
+import type { Definition, Scanned, Unreadable } from "../../schema/definitions.ts";
 import { type AlertRule, leavesOf } from "../../schema/wire/index.ts";
 import { type Due, dueOf } from "./due.ts";
 import type { AlertChanges, AlertStore, HistoryRow, StoredAlert, StoredInstance } from "./store.ts";
@@ -50,17 +50,18 @@ const RECHECKED = 15;
 export async function evaluateProject(
 	{ store, asking, onHistory, baselines }: EvaluatorOptions,
 	project: string,
-	rules: readonly StoredRule[],
+	{ definitions: rules, unreadable }: Scanned<AlertRule>,
 	through: number,
 ): Promise<boolean> {
 	const stored = await store.load(project);
+	const known = new Set([...rules, ...unreadable].map(({ id }) => id));
 	const work = [
 		...rules.map((rule) => ({ rule, before: stored.get(rule.id) ?? NOTHING })),
-		...[...stored].filter(([id]) => !rules.some((rule) => rule.id === id)).map(([id, before]) => ({ id, before })),
+		...[...stored].filter(([id]) => !known.has(id)).map(([id, before]) => ({ id, before })),
 	];
 	const shared = sharing(asking(project), baselines?.(project));
 	const failures: unknown[] = [];
-	const changes: AlertChanges[] = [];
+	const changes = unreadable.flatMap((rule) => misread(rule, stored.get(rule.id) ?? NOTHING, through));
 	let isMore = false;
 	const next = async (): Promise<void> => {
 		for (let one = work.shift(); one; one = work.shift()) {
@@ -278,6 +279,56 @@ function ending(rule: StoredRule, { labelSet, standing }: StoredInstance, at: nu
 	const { transition } = close(standing, at, reason);
 	return transition ? [transitionRow(rule, { ...transition, labelSet, decider: undefined })] : [];
 }
+
+/** Nobody knows what the rule says: until somebody stores it anew it is not evaluated, and what burns is not over for that. */
+function misread(
+	{ project, id: alert_id, version, updated_at, error: { message } }: Unreadable,
+	before: StoredAlert,
+	through: number,
+): AlertChanges[] {
+	const { progress, instances } = before;
+	if (progress?.error === message) return [];
+	// After the last row of its history, which one of the same instant would replace.
+	const at = Math.max(through, updated_at.getTime(), (progress?.evaluated_at ?? 0) + 1);
+	const note = { metric: "", operator: "", message: "", severity: "medium", actor: "" } as const;
+	const base = { project, alert_id, ts: at, labels: {}, ...note, rule_version: version };
+	const history: HistoryRow[] = [
+		{
+			...{ ...base, kind: "gap", instance: "", from_state: "", to_state: "", value: null, threshold: null },
+			...{ firing_id: "", notice: "", reason: `not evaluated from ${new Date(at).toISOString()}: ${message}` },
+		},
+	];
+	const known: readonly Omit<StoredInstance, "version">[] =
+		instances.length > 0
+			? instances
+			: [{ ...{ ...note, instance: instanceName("[]"), labelSet: "[]", labels: {}, recent: "" }, ...blank(at) }];
+	const failing = known.map((one) => {
+		const seen = { verdict: "failed" as const, value: null, threshold: null };
+		const { after, transition } = step(one.standing, seen, at, TIMELESS);
+		if (transition) {
+			const { from, to, value, threshold, reason } = transition;
+			const { instance, labels, severity } = one;
+			history.push({
+				...{ ...base, kind: "transition", instance, labels, severity, from_state: from, to_state: to },
+				...{ value, threshold, firing_id: "", notice: "", reason, message },
+			});
+		}
+		return { ...one, standing: after };
+	});
+	const noted = {
+		evaluated_at: progress?.evaluated_at ?? at,
+		watching: progress?.watching ?? "",
+		rule_version: version,
+	};
+	return [
+		{
+			...{ project, alert_id, instances: failing, gone: [], after: newestOf(before), history },
+			progress: { ...noted, error: message },
+		},
+	];
+}
+
+const blank = (at: number) => ({ standing: unseen(at), evaluated_at: at });
 
 /** A deleted rule: what burned is over, and nothing of it stays but its history. */
 function retired(project: string, alert_id: string, before: StoredAlert, at: number): AlertChanges {

@@ -43,15 +43,19 @@ export interface StoredInstance extends Instance {
 	readonly version: number;
 }
 
-/** How far a rule is evaluated, and as which rule. */
-export interface RuleProgress {
+/** How far a rule is evaluated, and what is wrong with it. */
+export interface Evaluated {
 	/** Milliseconds since the epoch. */
 	readonly evaluated_at: number;
+	/** Why the last evaluation failed; empty when it did not. */
+	readonly error: string;
+}
+
+/** The same, and as which rule. */
+export interface RuleProgress extends Evaluated {
 	/** Digest of what it looks at; empty while it is disabled. */
 	readonly watching: string;
 	readonly rule_version: number;
-	/** Why the last evaluation failed. */
-	readonly error: string;
 	readonly version: number;
 }
 
@@ -102,21 +106,22 @@ export class AlertStore {
 	}
 
 	/** How far the rules of all projects are evaluated, by project and alert. */
-	async progress(): Promise<Map<string, Map<string, number>>> {
+	async progress(): Promise<Map<string, Map<string, Evaluated>>> {
 		const result = await this.#client.query({
-			query: `SELECT project, alert_id, toUnixTimestamp64Milli(evaluated_at) AS done FROM alert_instances FINAL
+			query: `SELECT project, alert_id, error, toUnixTimestamp64Milli(evaluated_at) AS done FROM alert_instances FINAL
 				WHERE instance = {rule:String} AND deleted = 0`,
 			query_params: { rule: RULE_ROW },
 			format: "JSONEachRow",
 		});
-		const found = new Map<string, Map<string, number>>();
-		for (const { project, alert_id, done } of await result.json<{
+		const found = new Map<string, Map<string, Evaluated>>();
+		for (const { project, alert_id, done, error } of await result.json<{
 			project: string;
 			alert_id: string;
 			done: string;
+			error: string;
 		}>()) {
-			const of = found.get(project) ?? new Map<string, number>();
-			found.set(project, of.set(alert_id, Number(done)));
+			const of = found.get(project) ?? new Map<string, Evaluated>();
+			found.set(project, of.set(alert_id, { evaluated_at: Number(done), error }));
 		}
 		return found;
 	}

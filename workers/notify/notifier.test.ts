@@ -367,3 +367,27 @@ it("logs in to the mail server of a channel, and a login never leaves the box", 
 	const everything = JSON.stringify([await stored.json(), await rows("SELECT * FROM alert_deliveries"), logged]);
 	for (const secret of ["pa%20ss", "pa ss", SECRET]) expect(everything).not.toContain(secret);
 });
+
+it("sends what is due of a rule that cannot be read any more, and to others than unreadable channels", async () => {
+	const store = (kind: string, id: string) =>
+		database.client.insert({
+			table: "definitions",
+			values: [{ project: name(), kind, id, version: String(START * 1_000 + 9e12), deleted: 0, body: '{"a":' }],
+			format: "JSONEachRow",
+		});
+	await configure({ channels: [{ type: "slack", name: "chat", webhook_url: hook("/chat") }] });
+	await makeRule({ notifications: [{ type: "webhook", url: hook() }] });
+	await transition("fire", START);
+	await store(NOTIFICATIONS_KIND, NOTIFICATIONS_ID);
+	const due = (await notifier().sweep()).filter((one) => one.project === name());
+	expect(due).toHaveLength(1);
+	await store("alert", "alert_1");
+	for (const { project: of, message_id } of due) await notifier().send(of, message_id);
+	await transition("resolve", START + MINUTE);
+	clock += MINUTE;
+	await run();
+	expect(bodies().map(({ type, data }) => [type, data.alert_name ?? data.name])).toEqual([
+		["alert.firing", "CPU"],
+		["alert.resolved", "CPU"],
+	]);
+});

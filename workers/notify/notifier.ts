@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import { ACKNOWLEDGE_PATH, acknowledgeToken } from "../../schema/acknowledge-link.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
-import { type Definition, Definitions } from "../../schema/definitions.ts";
+import { type Definition, DefinitionError, Definitions } from "../../schema/definitions.ts";
 import { openSecrets } from "../../schema/sealed-notifications.ts";
 import { SealError, type SecretBox } from "../../schema/secret-box.ts";
 import {
@@ -49,6 +49,7 @@ export class Notifier {
 	readonly #rules: Definitions<AlertRule>;
 	readonly #config: Definitions<StoredNotifications>;
 	readonly #silences: Definitions<ReturnType<typeof storedSilence.parse>>;
+	#failures = 0;
 
 	constructor(options: NotifierOptions) {
 		const { clickhouse, now } = options;
@@ -59,16 +60,29 @@ export class Notifier {
 		this.#silences = new Definitions(clickhouse, "silence", storedSilence, now);
 	}
 
-	/** Plans and claims what is due. @returns messages that are to be sent now, those of before that wait included */
+	/**
+	 * Plans and claims what is due; a project that fails does not hold up the others.
+	 * @returns messages that are to be sent now, those of before that wait included
+	 */
 	async sweep(): Promise<{ project: string; message_id: string }[]> {
 		const projects = new Map<string, ToldFiring[]>();
 		for (const firing of await this.#store.firings())
 			projects.set(firing.project, [...(projects.get(firing.project) ?? []), firing]);
 		const due: { project: string; message_id: string }[] = [];
 		for (const [project, firings] of projects) {
-			for (const message_id of await this.#sweepProject(project, firings)) due.push({ project, message_id });
+			try {
+				for (const message_id of await this.#sweepProject(project, firings)) due.push({ project, message_id });
+			} catch (err) {
+				this.#options.logger.error({ err, project }, "who is to be told could not be planned");
+				this.#failures++;
+			}
 		}
 		return due;
+	}
+
+	/** Sweeps of a project that failed, since the start. */
+	get failures(): number {
+		return this.#failures;
 	}
 
 	async #sweepProject(project: string, firings: readonly ToldFiring[]): Promise<string[]> {
@@ -76,7 +90,7 @@ export class Notifier {
 		const ids = firings.map(({ firing_id }) => firing_id);
 		const [rules, config, silences, before] = await Promise.all([
 			this.#rules.list(project),
-			this.#config.get(project, NOTIFICATIONS_ID),
+			this.#configOf(project),
 			this.#silences.list(project),
 			this.#store.notices(project, ids),
 		]);
@@ -142,7 +156,7 @@ export class Notifier {
 		const wanted = (await this.#putAside(project, all, firings, now)).filter(({ status }) => status === "planned");
 		const [first] = wanted;
 		if (!first || (await this.#isSilent(project, first, firings, now))) return;
-		const rule = await this.#rules.get(project, first.alert_id);
+		const rule = await ifReadable(this.#rules.get(project, first.alert_id));
 		const attempt = {
 			...{ project, message_id, attempt: Math.max(0, ...attempts.map((one) => one.attempt)) + 1 },
 			...{ alert_id: first.alert_id, channel: first.destination.label, started_at: now },
@@ -183,7 +197,10 @@ export class Notifier {
 	) {
 		if (kind === "resolve" || kind === "acknowledge") return false;
 		const firing = firings.find((one) => one.firing_id === firing_id)!;
-		const [rule, silences] = await Promise.all([this.#rules.get(project, alert_id), this.#silences.list(project)]);
+		const [rule, silences] = await Promise.all([
+			ifReadable(this.#rules.get(project, alert_id)),
+			this.#silences.list(project),
+		]);
 		const labels = { ...rule?.body.labels, ...firing.labels };
 		const matched = { ...firing, name: rule?.body.name ?? "", labels };
 		return (
@@ -197,10 +214,7 @@ export class Notifier {
 	/** Sends a marked message to everyone whom a rule names, at every level. */
 	async test(project: string, alert_id: string): Promise<TestAlertAnswer> {
 		const now = this.#options.now();
-		const [rule, config] = await Promise.all([
-			this.#rules.get(project, alert_id),
-			this.#config.get(project, NOTIFICATIONS_ID),
-		]);
+		const [rule, config] = await Promise.all([this.#rules.get(project, alert_id), this.#configOf(project)]);
 		if (!rule) return { alert_id, deliveries: [] };
 		const { told, levels } = routesOf(rule.body, config?.body);
 		const destinations = new Map([...told, ...levels.flat()].map((one) => [one.key, one]));
@@ -220,6 +234,10 @@ export class Notifier {
 			return { channel: destination.label, status, detail: outcome.detail || null };
 		});
 		return { alert_id, deliveries: await Promise.all(deliveries) };
+	}
+
+	#configOf(project: string): Promise<Definition<StoredNotifications> | undefined> {
+		return ifReadable(this.#config.get(project, NOTIFICATIONS_ID));
 	}
 
 	async #deliver(message: Message, { target }: Destination, beforeSend = async () => {}): Promise<Outcome> {
@@ -264,6 +282,14 @@ export class Notifier {
 
 const UNSURE = "interrupted while it was sent, it may have arrived";
 const ACKNOWLEDGED: readonly NoticeKind[] = ["fire", "repeat", "flapping"];
+
+/** What does not fit its schema is as if it were not there: a message that is due goes out with what else is known. */
+function ifReadable<T>(reading: Promise<T>): Promise<T | undefined> {
+	return reading.catch((error: unknown) => {
+		if (error instanceof DefinitionError) return undefined;
+		throw error;
+	});
+}
 
 function described({ id, body }: Definition<AlertRule>) {
 	const { name, description, labels, runbook_url } = body;

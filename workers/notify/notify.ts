@@ -1,7 +1,7 @@
 /** The notifications of a worker process: what is due is found by a sweep, and sent by whichever worker takes the job. */
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
-import { consume, Producer } from "../queues.ts";
+import { consume, keepTicking, Producer } from "../queues.ts";
 import type { Notifier } from "./notifier.ts";
 
 export interface NotifyOptions {
@@ -24,8 +24,6 @@ const CONCURRENCY = 8;
 const LOCK = "tidemark:notifications:sweep";
 /** Of a worker that was killed: so long nobody looks. */
 const LOCK_MS = 10_000;
-/** How often it is looked whether Redis still knows of the sweep. */
-const SCHEDULE_MS = 10_000;
 
 /** Starts to notify; with Redis away it waits, and then sends what is still due. */
 export function startNotifying(options: NotifyOptions): Notifying {
@@ -51,15 +49,13 @@ export function startNotifying(options: NotifyOptions): Notifying {
 		},
 		{ redisUrl, logger, concurrency: CONCURRENCY },
 	);
-	const schedule = () => void producer.every(sweep_ms, "sweep", {}).catch(() => undefined);
-	schedule();
-	const timer = setInterval(schedule, Math.min(SCHEDULE_MS, 3 * sweep_ms));
+	const stopTicking = keepTicking(producer, sweep_ms, "sweep", {});
 	return {
 		sweepNow() {
 			void producer.add("sweep", {}, { jobId: "sweep-now" }).catch(() => undefined);
 		},
 		async close() {
-			clearInterval(timer);
+			stopTicking();
 			await worker.close();
 			await producer.close();
 		},

@@ -123,6 +123,8 @@ describe("/metrics", () => {
 		engineRestarts: () => 1 as number | undefined,
 		rateLimitFallbacks: () => 3,
 		mismatches: () => ({ ledger: 0, "5m": 9 }) as Record<string, number> | undefined,
+		evaluation: () => ({ lag_seconds: 45, failing: 2 }),
+		unreadable: () => new Map([["alert", 1]]),
 	};
 
 	test("shows requests, ledger, losses, restarts and the reconciliation, the same at every scrape", async () => {
@@ -138,6 +140,9 @@ describe("/metrics", () => {
 				'http_server_request_duration_seconds_bucket{le="0.01",method="GET",route="/a/:id",status="200"} 0',
 				'http_server_request_duration_seconds_count{method="GET",route="",status="404"} 1',
 				'tidemark_ingest_records_total{state="accepted"} 10',
+				"tidemark_alerts_evaluation_lag_seconds 45",
+				"tidemark_alerts_failing_rules 2",
+				'tidemark_definitions_unreadable{kind="alert"} 1',
 				"tidemark_ingest_journal_records 2",
 				"tidemark_ingest_journal_bytes 200",
 				"tidemark_ingest_imbalance 0",

@@ -1,5 +1,6 @@
 /** `/metrics`: the process in Prometheus' text format. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { EvaluationStanding } from "../alerts/standing.ts";
 import type { Mismatches } from "../reconcile/reconcile.ts";
 import { LEDGER_STATES, type Ledger } from "./ledger.ts";
 import type { Losses } from "./outbox.ts";
@@ -14,6 +15,10 @@ export interface PrometheusSources {
 	readonly rateLimitFallbacks: () => number;
 	readonly mismatches: () => Mismatches | undefined;
 	readonly streams?: (() => OpenStreams | undefined) | undefined;
+	/** Whether alerts are evaluated in time; undefined in a process that evaluates none. */
+	readonly evaluation?: (() => EvaluationStanding | undefined) | undefined;
+	/** Definitions that this process could not read, by kind. */
+	readonly unreadable?: (() => ReadonlyMap<string, number>) | undefined;
 }
 
 /** Streams that are open, and hubs that serve them: one for all that watch the same. */
@@ -79,6 +84,26 @@ export function ownPrometheus(sources: PrometheusSources): OwnPrometheus {
 	total("tidemark_stream_skipped_total", "Messages that slow readers did not get", undefined, () => {
 		const streams = sources.streams?.();
 		return streams && [["", streams.skipped]];
+	});
+	level(
+		"tidemark_alerts_evaluation_lag_seconds",
+		"How far the alert rule that is furthest behind is behind its last due instant",
+		() => sources.evaluation?.()?.lag_seconds,
+	);
+	level(
+		"tidemark_alerts_failing_rules",
+		"Alert rules whose last evaluation failed, or that cannot be read",
+		() => sources.evaluation?.()?.failing,
+	);
+	new Gauge({
+		name: "tidemark_definitions_unreadable",
+		help: "Definitions that do not fit their schema, and are left out",
+		labelNames: ["kind"],
+		registers,
+		collect() {
+			this.reset();
+			for (const [kind, count] of sources.unreadable?.() ?? []) this.set({ kind }, count);
+		},
 	});
 	new Gauge({
 		name: "tidemark_reconcile_mismatch",

@@ -13,7 +13,7 @@ import { type Ledger, ledgerRecords, settledLedger } from "./ledger.ts";
 import { OWN_COMPONENT } from "./log-record.ts";
 import type { Inlet, Outbox } from "./outbox.ts";
 import { type ChildProcess, processRecords, UsageReader, type UsageReading } from "./processes.ts";
-import { type OpenStreams, ownPrometheus } from "./prometheus.ts";
+import { type OpenStreams, ownPrometheus, type PrometheusSources } from "./prometheus.ts";
 import { type AnsweredRequest, requestRecord } from "./requests.ts";
 
 export interface SelfOptions {
@@ -31,6 +31,8 @@ export interface SelfOptions {
 	readonly rateLimitFallbacks: () => number;
 	/** Undefined in a process without streams. */
 	readonly streams?: (() => OpenStreams | undefined) | undefined;
+	readonly evaluation?: PrometheusSources["evaluation"];
+	readonly unreadable?: PrometheusSources["unreadable"];
 }
 
 export interface Pipeline {
@@ -85,6 +87,8 @@ export async function startSelf(options: SelfOptions): Promise<Self> {
 		rateLimitFallbacks: options.rateLimitFallbacks,
 		mismatches: () => reconciliation?.mismatches,
 		streams: options.streams,
+		evaluation: options.evaluation,
+		unreadable: options.unreadable,
 	});
 	return {
 		registry: prometheus.registry,

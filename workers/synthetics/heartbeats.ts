@@ -5,7 +5,7 @@ import { beatReach_ms, type LastBeat, type lastBeats, missedAt } from "../../que
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { type Definition, Definitions } from "../../schema/definitions.ts";
 import { type HeartbeatTest, type SyntheticTest, syntheticTest } from "../../schema/wire/index.ts";
-import { consume, Producer } from "../queues.ts";
+import { consume, keepTicking, Producer } from "../queues.ts";
 import { watermark } from "../watermark.ts";
 import { checkRecord } from "./record.ts";
 
@@ -24,7 +24,6 @@ export interface HeartbeatsOptions {
 }
 
 const TICK_MS = 5_000;
-const SCHEDULE_MS = 15_000;
 
 type Heartbeat = Definition<HeartbeatTest>;
 
@@ -50,12 +49,10 @@ export function startHeartbeats(options: HeartbeatsOptions): { close(): Promise<
 		},
 		{ redisUrl, logger, concurrency: 1 },
 	);
-	const schedule = () => void producer.every(tick_ms, "tick", {}).catch(() => undefined);
-	schedule();
-	const timer = setInterval(schedule, Math.min(SCHEDULE_MS, 3 * tick_ms));
+	const stopTicking = keepTicking(producer, tick_ms, "tick", {});
 	return {
 		async close() {
-			clearInterval(timer);
+			stopTicking();
 			await worker.close();
 			await producer.close();
 		},

@@ -9,7 +9,7 @@ import { openTest } from "../../schema/sealed-tests.ts";
 import type { SecretBox } from "../../schema/secret-box.ts";
 import { type ActiveTest, type SyntheticTest, syntheticTest } from "../../schema/wire/index.ts";
 import type { Outbound } from "../outbound/outbound.ts";
-import { consume, Producer } from "../queues.ts";
+import { consume, keepTicking, Producer } from "../queues.ts";
 import { sayLocation } from "./presence.ts";
 import { checkRecord, type Run, runAnswer } from "./record.ts";
 import { runTest } from "./run.ts";
@@ -32,8 +32,6 @@ export interface SyntheticsOptions {
 }
 
 const TICK_MS = 5_000;
-/** How often it is looked whether Redis still knows of the tick. */
-const SCHEDULE_MS = 15_000;
 /** Runs wait for others most of their time. */
 const CONCURRENCY = 64;
 /** How long a planned run is remembered, longer than it is looked back. */
@@ -96,13 +94,11 @@ export function startSynthetics(options: SyntheticsOptions): { close(): Promise<
 		},
 		{ ...queue, concurrency: CONCURRENCY },
 	);
-	const schedule = () => void producer.every(tick_ms, "tick", {}).catch(() => undefined);
-	schedule();
-	const timer = setInterval(schedule, Math.min(SCHEDULE_MS, 3 * tick_ms));
+	const stopTicking = keepTicking(producer, tick_ms, "tick", {});
 	const endPresence = sayLocation(redis, location, now);
 	return {
 		async close() {
-			clearInterval(timer);
+			stopTicking();
 			endPresence();
 			closing.abort(new Error("the worker is closing"));
 			await worker.close();

@@ -1,3 +1,4 @@
+import { DefinitionError } from "../../../schema/definitions.ts";
 import type { Kpi } from "../../../schema/wire/index.ts";
 import { type Reach, RetentionError } from "../../plan/plan.ts";
 import type { Question } from "../../sql.ts";
@@ -54,7 +55,8 @@ export function foundOf(points: readonly Point[], missing: Found["missing"] = un
 
 /** Whether an evaluation that failed like this would fail again: the question is refused, not the engine away. */
 export function isLasting(error: unknown): error is Error {
-	if (error instanceof ConditionError || error instanceof RetentionError) return true;
+	if (error instanceof ConditionError || error instanceof RetentionError || error instanceof DefinitionError)
+		return true;
 	const status = error instanceof Error ? (error as { status?: unknown }).status : undefined;
 	return typeof status === "number" && status >= 400 && status < 500;
 }

@@ -1,14 +1,16 @@
 /** Rules, instances and history as they are answered. */
-import type { Definition } from "../../../schema/definitions.ts";
-import { durationSeconds } from "../../../schema/duration.ts";
-import type {
-	AlertAnswer,
-	AlertHistoryEntry,
-	AlertInstance,
-	AlertRule,
-	AlertState,
-	AlertsAnswer,
+import { z } from "zod";
+import type { Definition, Unreadable } from "../../../schema/definitions.ts";
+import {
+	type AlertAnswer,
+	type AlertHistoryEntry,
+	type AlertInstance,
+	type AlertRule,
+	type AlertState,
+	type AlertsAnswer,
+	SEVERITIES,
 } from "../../../schema/wire/index.ts";
+import { lagOf } from "../../measures/alerting/lag.ts";
 import { firingId } from "../../measures/alerting/names.ts";
 import {
 	type Acknowledgement,
@@ -27,6 +29,18 @@ export interface Standing {
 	readonly firings: Firings | undefined;
 	readonly progress: RuleRecord | undefined;
 }
+
+/** What is tried to be read of the text of a rule that does not fit. */
+const unreadableBody = z.preprocess(
+	(text) => {
+		try {
+			return JSON.parse(String(text));
+		} catch {
+			return {};
+		}
+	},
+	z.object({ name: z.string().optional().catch(undefined), severity: z.enum(SEVERITIES).optional().catch(undefined) }),
+);
 
 const time = (ms: number) => new Date(ms).toISOString();
 
@@ -53,6 +67,23 @@ export function listedAlert(rule: StoredRule, standing: Standing): AlertsAnswer[
 		severity,
 		labels,
 		firing_instances: standing.states?.get("firing") ?? 0,
+	};
+}
+
+/** A rule that does not fit its schema: what can be told of it. */
+export function unreadableAlert(
+	{ id, body, created_at, updated_at, error }: Unreadable,
+	{ states, firings, progress }: Standing,
+): AlertsAnswer["alerts"][number] {
+	const known = unreadableBody.safeParse(body);
+	return {
+		...{ alert_id: id, status: "active", state: "error", error: error.message },
+		...{ created_at: created_at.toISOString(), updated_at: updated_at.toISOString() },
+		last_triggered: firings ? time(firings.last) : null,
+		trigger_count: firings?.count ?? 0,
+		evaluated_through: progress ? time(progress.evaluated_at) : null,
+		...{ name: known.data?.name ?? id, severity: known.data?.severity ?? "medium", labels: {} },
+		firing_instances: states?.get("firing") ?? 0,
 	};
 }
 
@@ -105,10 +136,8 @@ export function evaluationOf(
 	const enabled = rules.filter(({ body }) => body.enabled);
 	if (enabled.length === 0) return { through: null, lag_seconds: null };
 	const stands = enabled.map(({ id, body, updated_at }) => {
-		const step = durationSeconds(body.interval) * 1_000;
 		const done = progress.get(id)?.evaluated_at;
-		const due = Math.floor((now - durationSeconds(body.evaluation_delay) * 1_000) / step) * step;
-		return { done, lag: Math.max(0, due - (done ?? Math.floor(updated_at.getTime() / step) * step)) };
+		return { done, lag: lagOf({ body, updated_at, evaluated_at: done }, now) };
 	});
 	const done = stands.map((one) => one.done).filter((at) => at !== undefined);
 	return {

@@ -9,7 +9,7 @@ import { base58 } from "../../../http/secret.ts";
 import { parseBody, parseQuery } from "../../../http/validate.ts";
 import type { AuditLog } from "../../../schema/audit.ts";
 import type { ClickHouse } from "../../../schema/clickhouse.ts";
-import { Definitions } from "../../../schema/definitions.ts";
+import { DefinitionError, Definitions } from "../../../schema/definitions.ts";
 import { sealSecrets } from "../../../schema/sealed-notifications.ts";
 import type { SecretBox } from "../../../schema/secret-box.ts";
 import {
@@ -44,7 +44,7 @@ import type { QueryDeps } from "../../route.ts";
 import { type Asker, clickHouseError } from "../../run.ts";
 import { resolveWindow } from "../../time/window.ts";
 import { acknowledgeRows } from "./acknowledge.ts";
-import { alertAnswer, evaluationOf, historyEntry, listedAlert, type StoredRule } from "./answers.ts";
+import { alertAnswer, evaluationOf, historyEntry, listedAlert, type StoredRule, unreadableAlert } from "./answers.ts";
 import { alertAsking } from "./asking.ts";
 import { checkRule } from "./check.ts";
 import { decodeHistoryPlace, encodeHistoryPlace } from "./cursor.ts";
@@ -90,7 +90,12 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 		const [sent, known] = await Promise.all([askerOf(c).ask(signals(now())), stored(kpis.list(projectOf(c)))]);
 		checkRule(rule, { sent, kpis: known.map(({ id }) => id) });
 	};
-	const record = (c: Context<AppEnv>, action: string, { id, project, body }: StoredRule, detail: object = {}) =>
+	const record = (
+		c: Context<AppEnv>,
+		action: string,
+		{ id, project, body }: Pick<StoredRule, "id" | "project"> & { readonly body: Pick<AlertRule, "name"> },
+		detail: object = {},
+	) =>
 		stored(
 			deps.audit.append({
 				...{ project, actor: c.get("key").key_id, action, target: id, request_id: c.get("requestId") },
@@ -148,19 +153,21 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 			const { limit, cursor, ...filter } = parseQuery(c, alertsQuery);
 			const [offset = 0] = decodePlace(cursor, 1) ?? [];
 			const asker = askerOf(c);
-			const [all, states, firings, recent, progress] = await Promise.all([
-				stored(rules.list(projectOf(c))),
+			const [{ definitions: all, unreadable }, states, firings, recent, progress] = await Promise.all([
+				stored(rules.scan(projectOf(c))),
 				asker.ask(alertStates()),
 				asker.ask(alertFirings()),
 				asker.ask(alertFirings({ since: now() - DAY_MS })),
 				asker.ask(alertProgress()),
 			]);
-			const listed = all
-				.map((rule) =>
-					listedAlert(rule, {
-						...{ states: states.get(rule.id), firings: firings.get(rule.id), progress: progress.get(rule.id) },
-					}),
-				)
+			const standing = (id: string) => ({
+				...{ states: states.get(id), firings: firings.get(id), progress: progress.get(id) },
+			});
+			const listed = [
+				...all.map((rule) => listedAlert(rule, standing(rule.id))),
+				...unreadable.map((rule) => unreadableAlert(rule, standing(rule.id))),
+			]
+				.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at))
 				.filter(
 					(one) =>
 						(filter.status ?? one.status) === one.status &&
@@ -168,12 +175,12 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 						(filter.severity ?? one.severity) === one.severity &&
 						one.name.toLowerCase().includes((filter.name ?? "").toLowerCase()),
 				);
-			const ids = new Set(all.map(({ id }) => id));
+			const ids = new Set([...all, ...unreadable].map(({ id }) => id));
 			const fired = [...recent].filter(([id]) => ids.has(id));
 			return c.json({
 				alerts: listed.slice(offset, offset + limit),
-				total_alerts: all.length,
-				active_alerts: all.filter(({ body }) => body.enabled).length,
+				total_alerts: all.length + unreadable.length,
+				active_alerts: all.filter(({ body }) => body.enabled).length + unreadable.length,
 				triggered_last_24h: fired.length,
 				firings_last_24h: fired.reduce((sum, [, { count }]) => sum + count, 0),
 				evaluation: evaluationOf(all, progress, now()),
@@ -214,9 +221,17 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 		})
 		.delete(`${PATH}/:id`, editor, async (c) => {
 			parseQuery(c, noParameters);
-			const rule = await find(c);
-			await stored(rules.delete(rule.project, rule.id));
-			await record(c, "alert.delete", rule);
+			// Also one that cannot be read: whoever wants to be rid of it need not repair it first.
+			const [project, id] = [projectOf(c), c.req.param("id")];
+			const { name } = await find(c).then(
+				({ body }) => body,
+				(error: unknown) => {
+					if (error instanceof ApiError && error.cause instanceof DefinitionError) return { name: id };
+					throw error;
+				},
+			);
+			await stored(rules.delete(project, id));
+			await record(c, "alert.delete", { id, project, body: { name } });
 			return c.body(null, 204);
 		})
 		.post(`${PATH}/:id/acknowledge`, editor, async (c) => {
