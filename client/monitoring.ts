@@ -18,6 +18,8 @@ import type {
 	IssuesAnswer,
 	IssueUpdate,
 	KpiAnswer,
+	KpiHistoryAnswer,
+	KpiPatch,
 	KpisAnswer,
 	KpiValueAnswer,
 	LoadTestAnswer,
@@ -56,6 +58,7 @@ import type {
 	HealthOptions,
 	IssueOptions,
 	IssuesOptions,
+	KpiHistoryOptions,
 	KpisOptions,
 	KpiValueOptions,
 	LoadTestOptions,
@@ -207,6 +210,11 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(kpiPath(kpi_id), {}, call.signal);
 	}
 
+	/** `PATCH /v1/monitoring/kpis/{id}`: what is not named stays. */
+	updateKpi(kpi_id: string, changes: KpiPatch, call: CallOptions = {}): Promise<KpiAnswer> {
+		return this.#transport.patch(kpiPath(kpi_id), changes, call.signal);
+	}
+
 	/** `DELETE /v1/monitoring/kpis/{id}`. */
 	deleteKpi(kpi_id: string, call: CallOptions = {}): Promise<void> {
 		return this.#transport.delete(kpiPath(kpi_id), call.signal);
@@ -215,6 +223,11 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/kpis/{id}/value`. */
 	kpiValue(kpi_id: string, options: KpiValueOptions = {}, call: CallOptions = {}): Promise<KpiValueAnswer> {
 		return this.#transport.get(`${kpiPath(kpi_id)}/value`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/kpis/{id}/history`: its value by bucket. */
+	kpiHistory(kpi_id: string, options: KpiHistoryOptions = {}, call: CallOptions = {}): Promise<KpiHistoryAnswer> {
+		return this.#transport.get(`${kpiPath(kpi_id)}/history`, { ...options }, call.signal);
 	}
 
 	/** `POST /v1/monitoring/alerts`: the answer's `backtest` says when it would have fired in the last seven days. */

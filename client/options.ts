@@ -15,6 +15,7 @@ import type {
 	HealthQuery,
 	IssueQuery,
 	IssuesQuery,
+	KpiHistoryQuery,
 	KpisQuery,
 	KpiValueQuery,
 	LoadTestQuery,
@@ -81,6 +82,7 @@ export type SyntheticResultsOptions = Options<SyntheticResultsQuery>;
 export type SyntheticRunOptions = Options<RunTestQuery>;
 export type LoadTestOptions = Options<LoadTestQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
+export type KpiHistoryOptions = Options<KpiHistoryQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;
