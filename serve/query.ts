@@ -11,6 +11,7 @@ import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
 import { reachOf } from "../query/measures/scope.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
+import { AUDIT_DOCS, auditRoutes } from "../query/monitoring/audit-log.ts";
 import { ISSUE_DOCS, issueRoutes } from "../query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "../query/monitoring/kpis.ts";
 import { LOAD_TEST_DOCS, loadTestRoutes } from "../query/monitoring/load-tests/routes.ts";
@@ -38,6 +39,7 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...LOAD_TEST_DOCS,
 	...CHANNEL_DOCS,
 	...SILENCE_DOCS,
+	...AUDIT_DOCS,
 ];
 
 export interface QueryRoleOptions {
@@ -83,5 +85,6 @@ export function addQueryRole(
 	app.route("/", channelRoutes(definitions));
 	app.route("/", silenceRoutes(definitions));
 	app.route("/", acknowledgeRoutes(definitions));
+	app.route("/", auditRoutes(definitions));
 	return { live };
 }

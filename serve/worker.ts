@@ -14,6 +14,7 @@ import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
 import { retentionOf } from "../storage.ts";
 import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
+import { auditVerifyJob, scheduleVerifications } from "../workers/compliance/verification.ts";
 import { startJobs } from "../workers/jobs/runner.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { startNotifying } from "../workers/notify/notify.ts";
@@ -71,12 +72,14 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	stops.push(() => heartbeats.close());
 	const jobs = startJobs({
 		...{ clickhouse, redisUrl, logger },
-		jobs: [],
+		jobs: [auditVerifyJob({ clickhouse, signer: box.signer, logger, ownMetric: options.ownMetric })],
 		onAttempt({ kind, outcome, duration_ms }) {
 			const tags = { kind, outcome };
 			options.ownMetric({ name: "tidemark.job.duration", value: duration_ms, unit: "ms", kind: "distribution", tags });
 		},
 	});
 	stops.push(() => jobs.close());
+	const verifications = scheduleVerifications({ clickhouse, logger });
+	stops.push(() => verifications.close());
 	return { alerts };
 }

@@ -2,6 +2,7 @@ export * from "./alert-conditions.ts";
 export * from "./alert-rules.ts";
 export * from "./alerts.ts";
 export * from "./analytics.ts";
+export * from "./audit.ts";
 export * from "./business.ts";
 export * from "./common.ts";
 export * from "./conventions.ts";
