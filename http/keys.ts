@@ -58,6 +58,8 @@ interface Entry {
 
 /** Id of the key that `TIDEMARK_ADMIN_KEY` sets. */
 const SETTING_KEY_ID = "key_setting";
+/** Texts of before that a key remembers. Each is good until the end of its grace, unless it is rotated this often meanwhile. */
+const MAX_RETIRED = 20;
 /** An unknown key makes at most one query in this time, however many of them arrive. */
 const UNKNOWN_PAUSE_MS = 1_000;
 
@@ -149,9 +151,8 @@ export class KeyStore {
 		const { body } = await this.#active(project, keyId);
 		const now = this.#now();
 		const secret = newSecret(body.roles);
-		const retired = [...body.retired, { hash: body.hash, until: now + grace_seconds * 1_000 }].filter(
-			(old) => old.until > now,
-		);
+		// Those that are over stay for a while: whoever still tries one is known.
+		const retired = [...body.retired, { hash: body.hash, until: now + grace_seconds * 1_000 }].slice(-MAX_RETIRED);
 		const stored = await this.#definitions.put(project, keyId, { ...body, hash: hashSecret(secret), retired });
 		await this.refreshAfterWrite();
 		return { key: toInfo(stored, null), secret };

@@ -35,6 +35,7 @@ export const TENANT_TABLES = [
 	"audit_log",
 	"audit_verifications",
 	"changing_calls",
+	"jobs",
 ] as const;
 
 const SCOPE = "WHERE project = {project:String}";

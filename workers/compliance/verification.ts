@@ -11,7 +11,7 @@ import { defineJob, type JobKind } from "../jobs/job.ts";
 export const AUDIT_VERIFY = "audit_verify";
 const HOUR_MS = 3_600_000;
 const MIN_INTERVAL_MS = 12 * HOUR_MS;
-const TICK_MS = 60_000;
+const TICK_MS = 10_000;
 
 const outcome = z.object({
 	rows: z.number(),
