@@ -143,6 +143,19 @@ const TABLE = {
 		about: "How long events are kept",
 		...retention(),
 	}),
+	exportsDir: optional({
+		env: "TIDEMARK_EXPORTS",
+		valid: "a folder",
+		about:
+			"Folder of the files of exports to download; unset, `exports` in TIDEMARK_DATA. Workers and query processes that run apart need one folder in common",
+		schema: z.string(),
+	}),
+	exportsRetentionMs: setting({
+		env: "TIDEMARK_EXPORTS_RETENTION",
+		default: "7d",
+		about: "How long the files of an export to download are kept",
+		...retention(),
+	}),
 	maxBodyBytes: setting({
 		env: "TIDEMARK_MAX_BODY",
 		default: "20MiB",

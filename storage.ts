@@ -24,6 +24,12 @@ const REDIS_CONNECT_MS = 5_000;
 const REDIS_RETRY_MS = 1_000;
 const DAY_MS = 86_400_000;
 
+/** Where the files of exports lie, and for how long. */
+export function exportsOf(settings: Settings): { readonly folder: string; readonly retention_ms: number } {
+	const folder = settings.exportsDir ?? join(settings.dataDir, "exports");
+	return { folder, retention_ms: settings.exportsRetentionMs };
+}
+
 /** Makes the data folder, and makes sure that it can be written. @throws StartError */
 export function makeFolder(folder: string): void {
 	try {

@@ -25,8 +25,6 @@ export type {
 	IssuesAnswer,
 	IssueUpdate,
 	KpiAnswer,
-	KpiHistoryAnswer,
-	KpiPatch,
 	KpisAnswer,
 	KpiValueAnswer,
 	LoadTestAnswer,

@@ -18,8 +18,6 @@ import type {
 	IssuesAnswer,
 	IssueUpdate,
 	KpiAnswer,
-	KpiHistoryAnswer,
-	KpiPatch,
 	KpisAnswer,
 	KpiValueAnswer,
 	LoadTestAnswer,
@@ -58,7 +56,6 @@ import type {
 	HealthOptions,
 	IssueOptions,
 	IssuesOptions,
-	KpiHistoryOptions,
 	KpisOptions,
 	KpiValueOptions,
 	LoadTestOptions,
@@ -210,11 +207,6 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(kpiPath(kpi_id), {}, call.signal);
 	}
 
-	/** `PATCH /v1/monitoring/kpis/{id}`: what is not named stays. */
-	updateKpi(kpi_id: string, changes: KpiPatch, call: CallOptions = {}): Promise<KpiAnswer> {
-		return this.#transport.patch(kpiPath(kpi_id), changes, call.signal);
-	}
-
 	/** `DELETE /v1/monitoring/kpis/{id}`. */
 	deleteKpi(kpi_id: string, call: CallOptions = {}): Promise<void> {
 		return this.#transport.delete(kpiPath(kpi_id), call.signal);
@@ -223,11 +215,6 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/kpis/{id}/value`. */
 	kpiValue(kpi_id: string, options: KpiValueOptions = {}, call: CallOptions = {}): Promise<KpiValueAnswer> {
 		return this.#transport.get(`${kpiPath(kpi_id)}/value`, { ...options }, call.signal);
-	}
-
-	/** `GET /v1/monitoring/kpis/{id}/history`: its value by bucket. */
-	kpiHistory(kpi_id: string, options: KpiHistoryOptions = {}, call: CallOptions = {}): Promise<KpiHistoryAnswer> {
-		return this.#transport.get(`${kpiPath(kpi_id)}/history`, { ...options }, call.signal);
 	}
 
 	/** `POST /v1/monitoring/alerts`: the answer's `backtest` says when it would have fired in the last seven days. */

@@ -15,7 +15,6 @@ import type {
 	HealthQuery,
 	IssueQuery,
 	IssuesQuery,
-	KpiHistoryQuery,
 	KpisQuery,
 	KpiValueQuery,
 	LoadTestQuery,
@@ -82,7 +81,6 @@ export type SyntheticResultsOptions = Options<SyntheticResultsQuery>;
 export type SyntheticRunOptions = Options<RunTestQuery>;
 export type LoadTestOptions = Options<LoadTestQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
-export type KpiHistoryOptions = Options<KpiHistoryQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { type ClickHouse, ClickHouseError, SettingsMap } from "../schema/clickhouse.ts";
 import { DefinitionError } from "../schema/definitions.ts";
@@ -26,6 +27,17 @@ export const DEFAULT_LIMITS: Limits = {
 	max_result_rows: 500_000,
 	max_rows_to_read: 5_000_000_000,
 };
+
+export interface StreamOptions {
+	/** Name of the format. */
+	readonly format: string;
+	/** Of ClickHouse, beside those that all streams have. */
+	readonly settings?: Readonly<Record<string, string | number>>;
+	readonly max_memory_bytes: number;
+	readonly signal: AbortSignal;
+}
+
+const STALLED_SECONDS = 1_800;
 
 export interface QueriesOptions {
 	readonly client: ClickHouse;
@@ -57,6 +69,41 @@ export class Queries {
 		return new Asker((question) => this.#run(project, question, signal));
 	}
 
+	/**
+	 * The answer as the bytes of a ClickHouse format, as long as it is: no limit of rows or time, and of memory the one given. A query
+	 * that fails after its first bytes ends the stream with an error.
+	 */
+	async stream(
+		project: string,
+		{ name, sql, params }: Pick<Question<unknown>, "name" | "sql" | "params">,
+		{ format, settings = {}, max_memory_bytes, signal }: StreamOptions,
+	): Promise<Readable> {
+		assertScoped(sql);
+		if ("project" in params.values) throw new TypeError(`${name} sets the project itself`);
+		try {
+			const { stream } = await this.#client.exec({
+				query: `${sql}\nFORMAT ${format}`,
+				query_params: { ...params.values, project },
+				abort_signal: signal,
+				clickhouse_settings: {
+					readonly: "2",
+					distributed_product_mode: "global",
+					log_comment: name,
+					max_execution_time: 0,
+					max_memory_usage: String(max_memory_bytes),
+					// What is slow to take the answer must not be cut off: who waits for it has a limit.
+					http_send_timeout: STALLED_SECONDS,
+					send_timeout: STALLED_SECONDS,
+					...settings,
+					...(this.#secondLock ? { additional_table_filters: tableFilters(project) } : {}),
+				},
+			});
+			return stream;
+		} catch (error) {
+			throw clickHouseError(error, name);
+		}
+	}
+
 	async #run(
 		project: string,
 		question: Question<unknown>,
@@ -78,9 +125,6 @@ export class Queries {
 					use_skip_indexes: 1,
 					// Looks for comparisons that follow from others, for as long as the rest of the analysis takes, and finds none here.
 					optimize_and_compare_chain: 0,
-					// Answers are small: threads that format them, and that read files, are woken for longer than they work.
-					output_format_parallel_formatting: 0,
-					local_filesystem_read_method: "pread",
 					// On a cluster a series of one shard may name the host of another's.
 					distributed_product_mode: "global",
 					log_comment: question.name,

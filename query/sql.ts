@@ -32,10 +32,6 @@ export const TENANT_TABLES = [
 	"model_days",
 	"alert_transitions",
 	"alert_instances",
-	"audit_log",
-	"audit_verifications",
-	"changing_calls",
-	"jobs",
 ] as const;
 
 const SCOPE = "WHERE project = {project:String}";

@@ -60,15 +60,27 @@ export function whyPackagesAreStale(lock, installed) {
 export function ensureRedis({ always }) {
 	if (!always && (process.env.REDIS_URL || readDotEnv().REDIS_URL)) return;
 	if (onPath("redis-server")) return;
+	const byHand = "install redis-server (Debian, Ubuntu: apt-get install redis-server) or set REDIS_URL";
+	installByApt("redis-server", "no redis-server on the PATH", byHand);
+}
+
+/** Installs OpenStack Swift, the S3 server that the tests of exports start. */
+export function ensureS3Server() {
+	if (run(["/usr/bin/python3", "-c", 'import importlib.util as u, sys; sys.exit(u.find_spec("swift") is None)']).ok)
+		return;
+	const byHand = "install OpenStack Swift for /usr/bin/python3 (Debian, Ubuntu: apt-get install python3-swift)";
+	installByApt("python3-swift", "no OpenStack Swift, which the tests use as S3 server", byHand);
+}
+
+function installByApt(name, lacking, byHand) {
 	const apt = onPath("apt-get");
 	const asRoot =
 		process.getuid?.() === 0 ? [] : onPath("sudo") && run(["sudo", "-n", "true"]).ok ? ["sudo", "-n"] : null;
-	const byHand = "install redis-server (Debian, Ubuntu: apt-get install redis-server) or set REDIS_URL";
-	if (!apt) throw new SetupError(`no redis-server on the PATH and no apt-get here: ${byHand}`);
-	if (!asRoot) throw new SetupError(`no redis-server on the PATH, and neither root nor password-less sudo: ${byHand}`);
-	console.error("setup: installing redis-server with apt-get");
+	if (!apt) throw new SetupError(`${lacking} and no apt-get here: ${byHand}`);
+	if (!asRoot) throw new SetupError(`${lacking}, and neither root nor password-less sudo: ${byHand}`);
+	console.error(`setup: installing ${name} with apt-get`);
 	const aptGet = [...asRoot, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"];
-	const install = [...aptGet, "install", "-y", "--no-install-recommends", "redis-server"];
+	const install = [...aptGet, "install", "-y", "--no-install-recommends", name];
 	// A fresh image has no package lists, an old one has lists whose files are gone: both are cured by an update.
 	if (run(install).ok) return;
 	// An update that fails for one of several sources is good enough if the package is then found.
@@ -76,7 +88,7 @@ export function ensureRedis({ always }) {
 	const installed = run(install);
 	if (installed.ok) return;
 	process.stderr.write(updated.said + installed.said);
-	throw new SetupError(`apt-get could not install redis-server, its own message is above: ${byHand}`);
+	throw new SetupError(`apt-get could not install ${name}, its own message is above: ${byHand}`);
 }
 
 function onPath(name) {

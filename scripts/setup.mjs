@@ -19,11 +19,12 @@ if (older) {
 }
 
 async function main(command, rest) {
-	const { ensurePackages, ensureRedis } = await import("./prepare.mjs");
+	const { ensurePackages, ensureRedis, ensureS3Server } = await import("./prepare.mjs");
 	const { ensureBuild } = await import("./build.mjs");
 	if (command === "install") {
 		await ensurePackages();
 		ensureRedis({ always: true });
+		ensureS3Server();
 	} else if (command === "start") {
 		await ensurePackages();
 		ensureRedis({ always: false });
@@ -46,6 +47,7 @@ async function main(command, rest) {
 		// No build here: vitest's global set-up does it, also when vitest is started by hand.
 		await ensurePackages();
 		ensureRedis({ always: true });
+		ensureS3Server();
 		await become("../node_modules/vitest/vitest.mjs", ["run", ...rest]);
 	} else {
 		console.error(USAGE);

@@ -11,7 +11,8 @@ import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
 import { reachOf } from "../query/measures/scope.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
-import { AUDIT_DOCS, auditRoutes } from "../query/monitoring/audit-log.ts";
+import { DESTINATION_DOCS, destinationRoutes } from "../query/monitoring/exports/destinations.ts";
+import { EXPORT_DOCS, exportRoutes } from "../query/monitoring/exports/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "../query/monitoring/issues/routes.ts";
 import { KPI_DOCS, kpiRoutes } from "../query/monitoring/kpis.ts";
 import { LOAD_TEST_DOCS, loadTestRoutes } from "../query/monitoring/load-tests/routes.ts";
@@ -25,7 +26,7 @@ import type { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
-import { retentionOf } from "../storage.ts";
+import { exportsOf, retentionOf } from "../storage.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { SyntheticRemote } from "../workers/synthetics/remote.ts";
 
@@ -39,7 +40,8 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...LOAD_TEST_DOCS,
 	...CHANNEL_DOCS,
 	...SILENCE_DOCS,
-	...AUDIT_DOCS,
+	...EXPORT_DOCS,
+	...DESTINATION_DOCS,
 ];
 
 export interface QueryRoleOptions {
@@ -85,6 +87,7 @@ export function addQueryRole(
 	app.route("/", channelRoutes(definitions));
 	app.route("/", silenceRoutes(definitions));
 	app.route("/", acknowledgeRoutes(definitions));
-	app.route("/", auditRoutes(definitions));
+	app.route("/", exportRoutes({ ...definitions, exports: exportsOf(settings) }));
+	app.route("/", destinationRoutes(definitions));
 	return { live };
 }

@@ -12,15 +12,17 @@ import { Definitions } from "../schema/definitions.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
-import { retentionOf } from "../storage.ts";
+import { exportsOf, retentionOf } from "../storage.ts";
 import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
-import { auditVerifyJob, scheduleVerifications } from "../workers/compliance/verification.ts";
+import { destinationAccess, startExportSweep } from "../workers/exports/exports.ts";
+import { exportJob } from "../workers/exports/job.ts";
 import { startJobs } from "../workers/jobs/runner.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { startNotifying } from "../workers/notify/notify.ts";
 import type { Outbound } from "../workers/outbound/outbound.ts";
 import { startHeartbeats } from "../workers/synthetics/heartbeats.ts";
 import { startSynthetics } from "../workers/synthetics/synthetics.ts";
+import { watermark } from "../workers/watermark.ts";
 
 export interface WorkerRoleOptions {
 	readonly settings: Settings;
@@ -70,16 +72,26 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 		lastBeats: (project, ...of) => queries.of(project).ask(lastBeats(...of)),
 	});
 	stops.push(() => heartbeats.close());
+	const exports = exportsOf(settings);
+	const sweep = startExportSweep({ ...exports, clickhouse, logger });
+	stops.push(() => sweep.close());
+	const began = Date.now();
+	const exporting = exportJob({
+		...{ outbound, folder: exports.folder, access: destinationAccess(clickhouse, box) },
+		watermark: () => watermark(redis, Date.now(), began),
+		source: {
+			count: (project, question, signal) => queries.of(project, signal).ask(question),
+			stream: (project, question, how) => queries.stream(project, question, how),
+		},
+	});
 	const jobs = startJobs({
 		...{ clickhouse, redisUrl, logger },
-		jobs: [auditVerifyJob({ clickhouse, signer: box.signer, logger, ownMetric: options.ownMetric })],
+		jobs: [exporting],
 		onAttempt({ kind, outcome, duration_ms }) {
 			const tags = { kind, outcome };
 			options.ownMetric({ name: "tidemark.job.duration", value: duration_ms, unit: "ms", kind: "distribution", tags });
 		},
 	});
 	stops.push(() => jobs.close());
-	const verifications = scheduleVerifications({ clickhouse, logger });
-	stops.push(() => verifications.close());
 	return { alerts };
 }
