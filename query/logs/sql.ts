@@ -26,6 +26,11 @@ export function logPredicate(params: Params, node: Node | undefined): string {
 	return [...conditions, ...hints.map((clause) => hintOf(params, clause))].join(" AND ");
 }
 
+/** The predicate of a tree without the index: for rows that are found already. */
+export function exactLogPredicate(params: Params, node: Node | undefined): string {
+	return node ? `(${exact(params, node)})` : "1";
+}
+
 /** Tokens of which a matching message must have one, where that is all the node says. */
 function wordsOf(node: Node): readonly string[] | undefined {
 	if (node.type === "or") {

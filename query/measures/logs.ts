@@ -1,7 +1,7 @@
 /** Logs: a page of them, how many match, and how they divide. */
 import type { LogEntry } from "../../schema/wire/index.ts";
 import type { Node } from "../logs/ast.ts";
-import { logPredicate } from "../logs/sql.ts";
+import { exactLogPredicate, logPredicate } from "../logs/sql.ts";
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 
@@ -41,12 +41,15 @@ export function logPage(
 	times?: readonly number[],
 ): Question<LogPage> {
 	const params = new Params();
-	const known = times === undefined ? "1" : `toUnixTimestamp64Milli(ts) IN ${params.add("Array(Int64)", times)}`;
+	const matching =
+		times === undefined
+			? logPredicate(params, filter)
+			: `toUnixTimestamp64Milli(ts) IN ${params.add("Array(Int64)", times)} AND ${exactLogPredicate(params, filter)}`;
 	return {
 		name: "log_page",
 		params,
 		sql: `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toString(id) AS id_text, level, component, message, context, trace_id, span_id
-${from("logs", `${between(params, "ts", window.start, window.end)} AND ${behind(params, page)} AND ${known} AND ${logPredicate(params, filter)}`)}
+${from("logs", `${between(params, "ts", window.start, window.end)} AND ${behind(params, page)} AND ${matching}`)}
 ORDER BY ts ${page.order}, id ${page.order} LIMIT ${params.add("UInt32", page.limit + 1)}`,
 		read: (rows) => {
 			const last = rows.length > page.limit ? rows[page.limit - 1] : undefined;
@@ -75,6 +78,12 @@ function behind(params: Params, { order, after }: PageRequest): string {
 	return `ts ${compare}= ${ts} AND (ts ${compare} ${ts} OR id ${compare} ${params.add("UInt64", after.id)})`;
 }
 
+/**
+ * Looks into the text index of a part once, not again for each stretch that is read of it: a part of a word is looked for in all
+ * words of the part. Only where all parts are read: a page is full before.
+ */
+const INDEX_FIRST = "SETTINGS use_skip_indexes_on_data_read = 0";
+
 /** Matches beyond this are not counted one by one. */
 export const COUNT_LIMIT = 1_000_000;
 
@@ -95,7 +104,7 @@ export function logCount(window: LogWindow, filter: Node | undefined): Question<
 		sql:
 			filter === undefined
 				? `SELECT count() AS n ${from("logs", where)}`
-				: `SELECT count() AS n FROM (SELECT 1 ${from("logs", where)}${limit})`,
+				: `SELECT count() AS n FROM (SELECT 1 ${from("logs", where)}${limit}) ${INDEX_FIRST}`,
 		read: ([row]) => {
 			const n = Number(row?.n ?? 0);
 			const isLowerBound = filter !== undefined && n > COUNT_LIMIT;
@@ -147,7 +156,7 @@ export function logSearch(window: LogWindow, filter: Node | undefined, page: Pag
 		sql: `SELECT level, component, count() AS n,
 	groupArraySortedIf(${params.add("UInt32", length)})(${sign} * toUnixTimestamp64Milli(ts), ${behind(params, page)}) AS first
 ${from("logs", `${between(params, "ts", window.start, window.end)} AND ${logPredicate(params, filter)}`)}
-GROUP BY level, component ORDER BY n DESC`,
+GROUP BY level, component ORDER BY n DESC ${INDEX_FIRST}`,
 		read: (rows) => ({
 			...readFacets(rows),
 			times: (level, component) => {
