@@ -26,6 +26,7 @@ import { RedisBus } from "./schema/live/redis-bus.ts";
 import { addQueryRole, QUERY_ROLE_DOCS } from "./serve/query.ts";
 import { startWorkerRole, type WorkerRole } from "./serve/worker.ts";
 import { connect, connectRedis, makeFolder, openSecretBox, retentionOf, subscribeRedis } from "./storage.ts";
+import { tellViewers } from "./workers/alerts/live.ts";
 import type { EvaluationStanding } from "./workers/alerts/standing.ts";
 import { Notifier } from "./workers/notify/notifier.ts";
 import { openOutbound } from "./workers/outbound/outbound.ts";
@@ -125,6 +126,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const notifier = new Notifier({
 			...{ clickhouse, box, outbound, logger, now: Date.now, smtpUrl: settings.smtpUrl, mailFrom: settings.mailFrom },
 			publicUrl: () => (settings.publicUrl ?? front.url).replace(/\/+$/, ""),
+			onHistory: (rows) => tellViewers(bus, rows),
 			onDead: () => ownMetric({ name: "tidemark.notifications.failed", value: 1, kind: "counter" }),
 		});
 

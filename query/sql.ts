@@ -32,6 +32,7 @@ export const TENANT_TABLES = [
 	"model_days",
 	"alert_transitions",
 	"alert_instances",
+	"alert_delivery_attempts",
 ] as const;
 
 const SCOPE = "WHERE project = {project:String}";

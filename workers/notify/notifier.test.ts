@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { failingChannels } from "../../query/measures/alerting/channels.ts";
 import { Definitions } from "../../schema/definitions.ts";
 import { sealSecrets } from "../../schema/sealed-notifications.ts";
 import { SecretBox } from "../../schema/secret-box.ts";
@@ -20,6 +21,7 @@ import { openOutbound } from "../outbound/outbound.ts";
 import { Notifier } from "./notifier.ts";
 
 interface Received {
+	readonly path: string;
 	readonly headers: Readonly<Record<string, string>>;
 	readonly body: string;
 }
@@ -34,6 +36,8 @@ let mailbox: Mailbox;
 let received: Received[];
 /** Statuses of the next answers of the receiver; 200 when there are none. */
 let answers: { status: number; headers?: Record<string, string> }[];
+/** Paths that answer 410 whatever is sent. */
+let isGone: (path: string) => boolean;
 let logged: string[];
 let clock: number;
 let project = 0;
@@ -48,8 +52,9 @@ beforeAll(async () => {
 			body += text;
 		});
 		request.on("end", () => {
-			received.push({ headers: request.headers as Record<string, string>, body });
-			const { status, headers = {} } = answers.shift() ?? { status: 200 };
+			const path = request.url!;
+			received.push({ path, headers: request.headers as Record<string, string>, body });
+			const { status, headers = {} } = isGone(path) ? { status: 410 } : (answers.shift() ?? { status: 200 });
 			response.writeHead(status, headers).end("ok");
 		});
 	});
@@ -62,6 +67,7 @@ afterAll(async () => {
 beforeEach(() => {
 	received = [];
 	answers = [];
+	isGone = () => false;
 	logged = [];
 	mailbox.mails.length = 0;
 	mailbox.refuseWith(undefined);
@@ -115,7 +121,7 @@ async function acknowledge(at: number, firing_id = "firing_1"): Promise<void> {
 
 /** What a worker does in one moment. */
 async function run(by = notifier()): Promise<void> {
-	for (const { project: of, message_id } of await by.sweep()) if (of === name()) await by.send(of, message_id);
+	for (const { project: of, message_id } of await by.sweep(name())) await by.send(of, message_id);
 }
 
 /** Of the project of this test, in the order of their keys. */
@@ -145,6 +151,18 @@ function isSigned({ headers, body }: Received, secret: string): boolean {
 		return version === "v1" && timingSafeEqual(Buffer.from(signature, "base64"), expected);
 	});
 }
+
+it("finds what is due in every project", async () => {
+	const projects: string[] = [];
+	for (const _ of [1, 2]) {
+		project++;
+		projects.push(name());
+		await makeRule({ notifications: [{ type: "webhook", url: hook() }] });
+		await transition("fire", START);
+	}
+	expect((await notifier().sweep()).map((one) => one.project).sort()).toEqual(projects.sort());
+	expect((await notifier().sweep(projects[0])).map((one) => one.project)).toEqual([projects[0]]);
+});
 
 it("tells a webhook that an alert fires and that it is over, signed, once each", async () => {
 	await configure({ channels: [] });
@@ -206,7 +224,7 @@ it("tells each level of an escalation when its delay has passed, and none after 
 	await makeRule({ escalation_policy: { levels } });
 	await transition("fire", START);
 	const told: number[] = [];
-	for (let minute = 0; minute <= 40; minute++) {
+	for (const minute of [0, 1, 14, 15, 16, 20, 21, 29, 30, 31, 40]) {
 		clock = START + minute * MINUTE;
 		if (minute === 20) await acknowledge(clock);
 		const before = received.length;
@@ -223,7 +241,7 @@ it("retries what fails for now, as late as the other side asks, with the same id
 	await transition("fire", START);
 	answers = [{ status: 503 }, { status: 429, headers: { "Retry-After": "120" } }];
 	const tried: number[] = [];
-	for (let second = 0; second <= 240; second += 10) {
+	for (const second of [0, 5, 9, 10, 11, 40, 129, 130, 131, 240]) {
 		clock = START + second * 1_000;
 		const before = received.length;
 		await run();
@@ -245,7 +263,10 @@ it("does not retry after an acknowledgement", async () => {
 	answers = [{ status: 500 }];
 	await run();
 	await acknowledge(START + 1_000);
-	for (clock = START; clock < START + 10 * MINUTE; clock += MINUTE) await run();
+	for (const minute of [0, 1, 5, 9]) {
+		clock = START + minute * MINUTE;
+		await run();
+	}
 	expect(received).toHaveLength(1);
 	expect(await rows("SELECT status FROM alert_deliveries FINAL")).toEqual([{ status: "cancelled" }]);
 });
@@ -273,7 +294,7 @@ it("gives up after a day", async () => {
 	await makeRule({ notifications: [{ type: "email", recipients: ["a@example.org"] }] });
 	await transition("fire", START);
 	mailbox.refuseWith(451);
-	for (let hour = 0; hour <= 30; hour++) {
+	for (const hour of [0, 1, 2, 12, 23, 24, 25, 30]) {
 		clock = START + hour * 3_600_000;
 		await run();
 	}
@@ -307,7 +328,7 @@ it("does not send again what was interrupted while it was sent, but what had no 
 	});
 	await makeRule({});
 	await transition("fire", START);
-	const due = (await notifier().sweep()).filter((one) => one.project === name());
+	const due = await notifier().sweep(name());
 	for (const { message_id } of due) {
 		const [notice] = await rows<{ channel: string }>("SELECT channel FROM alert_deliveries FINAL", message_id);
 		const outcome = notice!.channel === "channel:sending" ? "sending" : "started";
@@ -379,7 +400,7 @@ it("sends what is due of a rule that cannot be read any more, and to others than
 	await makeRule({ notifications: [{ type: "webhook", url: hook() }] });
 	await transition("fire", START);
 	await store(NOTIFICATIONS_KIND, NOTIFICATIONS_ID);
-	const due = (await notifier().sweep()).filter((one) => one.project === name());
+	const due = await notifier().sweep(name());
 	expect(due).toHaveLength(1);
 	await store("alert", "alert_1");
 	for (const { project: of, message_id } of due) await notifier().send(of, message_id);
@@ -390,4 +411,71 @@ it("sends what is due of a rule that cannot be read any more, and to others than
 		["alert.firing", "CPU"],
 		["alert.resolved", "CPU"],
 	]);
+});
+
+it("a channel that takes no messages is told of over those that do, once, and so is that it works again", async () => {
+	await configure({
+		channels: [
+			{ type: "webhook", name: "dead", url: hook("/dead") },
+			{ type: "webhook", name: "alive", url: hook("/alive") },
+			{ type: "webhook", name: "spare", url: hook("/spare"), default: false },
+		],
+		contacts: { only: { channels: ["dead"] } },
+	});
+	await makeRule({ notifications: [{ type: "contact", contact: "only" }] });
+	isGone = (path) => path === "/dead";
+	await transition("fire", START);
+	for (const second of [0, 5, 10, 20, 60]) {
+		clock = START + second * 1_000;
+		await run();
+	}
+	// Another message over the same channel is no other news.
+	await transition("fire", clock, { instance: "other", firing_id: "firing_2" });
+	await run();
+	const own = () =>
+		received
+			.map(({ path, body }) => ({ path, ...JSON.parse(body) }))
+			.filter(({ data }) => data.alert_id === "tidemark.channels");
+	expect(own().map(({ path, type }) => `${path} ${type}`)).toEqual(["/alive alert.firing"]);
+	expect(own()[0].data).toMatchObject({
+		...{ name: "A notification channel takes no messages", severity: "high", acknowledge_url: null },
+		instances: [{ labels: { channel: "dead" }, message: "The channel dead takes no messages: answered 410" }],
+	});
+	const question = failingChannels(clock);
+	const result = await database.client.query({
+		query: question.sql,
+		query_params: { ...question.params.values, project: name() },
+		format: "JSONEachRow",
+		clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+	});
+	expect(question.read(await result.json())).toMatchObject([
+		{ channel: "dead", alert_id: "", failing_since: START, attempts: 2, gave_up: true, last_error: "answered 410" },
+	]);
+	isGone = () => false;
+	clock += MINUTE;
+	await notifier().test(name(), "alert_1");
+	await run();
+	await run();
+	expect(own().map(({ path, type }) => `${path} ${type}`)).toEqual(["/alive alert.firing", "/alive alert.resolved"]);
+});
+
+it("a channel whose messages are tried again for a quarter of an hour is dead, also one that only a rule has", async () => {
+	await configure({ channels: [{ type: "email", name: "mail", recipients: ["a@example.org"] }] });
+	await makeRule({ notifications: [{ type: "slack", webhook_url: hook("/chat") }] });
+	answers = Array.from({ length: 100 }, () => ({ status: 503 }));
+	await transition("fire", START);
+	for (const minute of [0, 1, 5, 14, 16, 18, 30, 31]) {
+		clock = START + minute * MINUTE;
+		await run();
+	}
+	const [mail, ...others] = mailbox.mails;
+	expect(others).toEqual([]);
+	expect(mail!.headers.subject).toBe("[FIRING] A notification channel takes no messages (high)");
+	// Lines of mails are folded.
+	const text = mail!.raw.replaceAll(/=\r?\n/g, "");
+	expect(text).toContain("slack 1 of the rule alert_1 takes no messages: answered 503");
+	const [fired] = await rows<{ ms: string }>(
+		"SELECT toUnixTimestamp64Milli(recorded_at) AS ms FROM alert_transitions WHERE alert_id = 'tidemark.channels'",
+	);
+	expect(Number(fired!.ms)).toBeGreaterThanOrEqual(START + 15 * MINUTE);
 });

@@ -15,7 +15,10 @@ import {
 	storedSilence,
 	type TestAlertAnswer,
 } from "../../schema/wire/index.ts";
+import type { HistoryRow } from "../alerts/store.ts";
+import { ChannelWatch } from "./channel-watch.ts";
 import { CHANNELS } from "./channels/index.ts";
+import { CHANNEL_ALERT, channelRoutes, channelRule } from "./dead-channel.ts";
 import type { Message, NoticeKind } from "./message.ts";
 import { outdated, plan, type RuleRoutes } from "./plan.ts";
 import { type Destination, routesOf } from "./recipients.ts";
@@ -30,6 +33,8 @@ export interface NotifierOptions extends SenderOptions {
 	/** Where people reach this server, without a slash at the end. */
 	readonly publicUrl: () => string;
 	readonly logger: Logger;
+	/** Hears of what becomes of channels, once it is stored. */
+	readonly onHistory?: (rows: readonly HistoryRow[]) => void;
 	/** Hears of a message that is given up. */
 	readonly onDead?: (dead: Dead) => void;
 }
@@ -46,6 +51,7 @@ const LINK_MS = 7 * 86_400_000;
 export class Notifier {
 	readonly #options: NotifierOptions;
 	readonly #store: NoticeStore;
+	readonly #watch: ChannelWatch;
 	readonly #rules: Definitions<AlertRule>;
 	readonly #config: Definitions<StoredNotifications>;
 	readonly #silences: Definitions<ReturnType<typeof storedSilence.parse>>;
@@ -55,6 +61,7 @@ export class Notifier {
 		const { clickhouse, now } = options;
 		this.#options = options;
 		this.#store = new NoticeStore(clickhouse, now);
+		this.#watch = new ChannelWatch({ store: this.#store, clickhouse, now, onHistory: options.onHistory });
 		this.#rules = new Definitions(clickhouse, "alert", alertRule, now);
 		this.#config = new Definitions(clickhouse, NOTIFICATIONS_KIND, storedNotifications, now);
 		this.#silences = new Definitions(clickhouse, "silence", storedSilence, now);
@@ -62,11 +69,12 @@ export class Notifier {
 
 	/**
 	 * Plans and claims what is due; a project that fails does not hold up the others.
+	 * @param only of this project, instead of all
 	 * @returns messages that are to be sent now, those of before that wait included
 	 */
-	async sweep(): Promise<{ project: string; message_id: string }[]> {
+	async sweep(only?: string): Promise<{ project: string; message_id: string }[]> {
 		const projects = new Map<string, ToldFiring[]>();
-		for (const firing of await this.#store.firings())
+		for (const firing of await this.#store.firings(only))
 			projects.set(firing.project, [...(projects.get(firing.project) ?? []), firing]);
 		const due: { project: string; message_id: string }[] = [];
 		for (const [project, firings] of projects) {
@@ -94,8 +102,11 @@ export class Notifier {
 			this.#silences.list(project),
 			this.#store.notices(project, ids),
 		]);
+		const dead = firings.filter((one) => one.alert_id === CHANNEL_ALERT && one.resolved_at === null);
 		const routes = new Map(rules.map((rule) => [rule.id, routesOfRule(rule, config?.body)]));
-		const names = new Map(rules.map(({ id, body }) => [id, body.name]));
+		if (dead.length > 0)
+			routes.set(CHANNEL_ALERT, channelRoutes(config?.body, new Set(dead.map(({ labels }) => labels.channel ?? ""))));
+		const names = new Map([...rules, channelRule(project)].map(({ id, body }) => [id, body.name]));
 		for (const { alert_id, rule_name } of before) if (!names.has(alert_id)) names.set(alert_id, rule_name);
 		const notices = await this.#putAside(project, before, firings, now);
 		const planned = plan({ firings, rules: routes, notices, silences: silences.map(({ body }) => body) }, now).map(
@@ -156,7 +167,7 @@ export class Notifier {
 		const wanted = (await this.#putAside(project, all, firings, now)).filter(({ status }) => status === "planned");
 		const [first] = wanted;
 		if (!first || (await this.#isSilent(project, first, firings, now))) return;
-		const rule = await ifReadable(this.#rules.get(project, first.alert_id));
+		const rule = await this.#ruleOf(project, first.alert_id);
 		const attempt = {
 			...{ project, message_id, attempt: Math.max(0, ...attempts.map((one) => one.attempt)) + 1 },
 			...{ alert_id: first.alert_id, channel: first.destination.label, started_at: now },
@@ -183,9 +194,11 @@ export class Notifier {
 			retry_at: retry_at ?? null,
 		});
 		if (result === "sent") await this.#store.settle(project, wanted, "told");
-		if (result !== "failed") return;
-		await this.#store.settle(project, wanted, "failed", detail);
-		await this.#dead(first, { project, alert_id: first.alert_id, channel: first.destination.label, detail });
+		if (result === "failed") {
+			await this.#store.settle(project, wanted, "failed", detail);
+			await this.#dead(first, { project, alert_id: first.alert_id, channel: first.destination.label, detail });
+		}
+		await this.#watch.heard(project, first.alert_id, first.destination.label, result);
 	}
 
 	/** A retry that comes due while a silence holds is sent at its end. */
@@ -197,10 +210,7 @@ export class Notifier {
 	) {
 		if (kind === "resolve" || kind === "acknowledge") return false;
 		const firing = firings.find((one) => one.firing_id === firing_id)!;
-		const [rule, silences] = await Promise.all([
-			ifReadable(this.#rules.get(project, alert_id)),
-			this.#silences.list(project),
-		]);
+		const [rule, silences] = await Promise.all([this.#ruleOf(project, alert_id), this.#silences.list(project)]);
 		const labels = { ...rule?.body.labels, ...firing.labels };
 		const matched = { ...firing, name: rule?.body.name ?? "", labels };
 		return (
@@ -226,14 +236,25 @@ export class Notifier {
 		const deliveries = [...destinations.values()].map(async (destination) => {
 			const id = `${message_id}_${destinations.size}_${[...destinations.keys()].indexOf(destination.key)}`;
 			const message = { ...described(rule), message_id: id, kind: "fire", project, level: 0, at: now } as const;
+			const attempt = { project, message_id: id, attempt: 1, alert_id, channel: destination.label, started_at: now };
 			const outcome = await this.#deliver(
 				{ ...message, acknowledge_url: null, instances: [instance], isTest: true, severity: rule.body.severity },
 				destination,
 			);
+			const { status_code, detail } = outcome;
+			// Nobody tries a test again: whoever asked for it sees what came of it.
+			const result = outcome.outcome === "sent" ? ("sent" as const) : ("failed" as const);
+			const duration_ms = this.#options.now() - now;
+			await this.#store.attempt({ ...attempt, outcome: result, status_code, detail, duration_ms, retry_at: null });
+			if (result === "sent") await this.#watch.heard(project, alert_id, destination.label, result);
 			const status = outcome.outcome === "sent" ? ("sent" as const) : ("failed" as const);
 			return { channel: destination.label, status, detail: outcome.detail || null };
 		});
 		return { alert_id, deliveries: await Promise.all(deliveries) };
+	}
+
+	#ruleOf(project: string, id: string): Promise<Definition<AlertRule> | undefined> {
+		return id === CHANNEL_ALERT ? Promise.resolve(channelRule(project)) : ifReadable(this.#rules.get(project, id));
 	}
 
 	#configOf(project: string): Promise<Definition<StoredNotifications> | undefined> {
@@ -262,7 +283,8 @@ export class Notifier {
 			...(rule ? described(rule) : { alert_id, name: rule_name, description: "", labels: {}, runbook_url: null }),
 			...{ message_id, kind, project, level, isTest: false, at: created_at, instances: told },
 			severity: told[0]?.severity ?? rule?.body.severity ?? "medium",
-			acknowledge_url: ACKNOWLEDGED.includes(kind) ? this.#link(project, alert_id, firing_ids) : null,
+			acknowledge_url:
+				ACKNOWLEDGED.includes(kind) && alert_id !== CHANNEL_ALERT ? this.#link(project, alert_id, firing_ids) : null,
 		};
 	}
 

@@ -1,5 +1,7 @@
 /** Whom the names in a rule stand for. Pure. */
 import { createHash } from "node:crypto";
+import { OF_THE_RULE } from "../../query/measures/alerting/channels.ts";
+import { whoIs } from "../../schema/contacts.ts";
 import type { AlertRule, Channel, Notification, StoredNotifications } from "../../schema/wire/index.ts";
 import type { ChannelType } from "./channels/types.ts";
 
@@ -42,19 +44,20 @@ export function routesOf(rule: Pick<AlertRule, "notifications" | "escalation_pol
 }
 
 function defaults(config: StoredNotifications): Destination[] {
-	return config.channels.filter((channel) => channel.default).map((channel) => channelOf(channel, config));
+	return config.channels.filter((channel) => channel.default).map((channel) => channelDestination(channel, config));
 }
 
 function byName(name: string, config: StoredNotifications): Destination[] {
-	const contact = Object.hasOwn(config.contacts, name) ? config.contacts[name] : undefined;
-	const names = contact ? contact.channels : [name];
-	const channels = config.channels.filter((channel) => names.includes(channel.name));
-	const found = channels.map((channel) => channelOf(channel, config));
-	if (!contact || contact.email.length === 0) return found;
-	return [...found, mailTo(contact.email, config)];
+	const { channels, email } = whoIs(name, config) ?? { channels: [], email: [] };
+	const found = channels.map((channel) => channelDestination(channel, config));
+	return email.length === 0 ? found : [...found, mailTo(email, config)];
 }
 
-function channelOf(channel: StoredNotifications["channels"][number], config: StoredNotifications): Destination {
+/** A configured channel. */
+export function channelDestination(
+	channel: StoredNotifications["channels"][number],
+	config: StoredNotifications,
+): Destination {
 	const target = channel.type === "webhook" ? signed(channel, config) : channel;
 	return { key: `channel:${channel.name}`, label: channel.name, type: channel.type, target };
 }
@@ -66,7 +69,7 @@ function inlineOf(
 ): Destination {
 	if (notification.type === "email") return mailTo(notification.recipients, config);
 	const target: Channel = { ...notification, default: false };
-	const label = `${notification.type} ${index + 1} of the rule`;
+	const label = `${notification.type} ${index + 1}${OF_THE_RULE}`;
 	const key = `rule:${notification.type}:${index}`;
 	return { key, label, type: notification.type, target: target.type === "webhook" ? signed(target, config) : target };
 }

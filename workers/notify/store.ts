@@ -1,4 +1,5 @@
 /** What is known of firings, and the record of who was told of them: rows in ClickHouse, nothing else. */
+import { type FailingChannel, failingChannels } from "../../query/measures/alerting/channels.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { clickHouseTime } from "../../schema/definitions.ts";
 import type { Severity } from "../../schema/wire/index.ts";
@@ -137,6 +138,12 @@ export class NoticeStore {
 			],
 			format: "JSONEachRow",
 		});
+	}
+
+	/** Channels of a project that fail. */
+	async failing(project: string): Promise<FailingChannel[]> {
+		const { sql, params, read } = failingChannels(this.#now());
+		return read(await this.#select(sql, { ...params.values, project }));
 	}
 
 	/** A line in the history of the alert: somebody was not told. */
