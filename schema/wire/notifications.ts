@@ -106,6 +106,17 @@ export const notificationsAnswer = z.object({
 	contacts: z.record(name, z.object({ channels: z.array(z.string()), email: z.array(z.string()) })),
 	signing_secret: z.string().nullable().describe("Of webhooks, masked unless this request made it."),
 	updated_at: timestamp.nullable().describe("Null before channels are configured."),
+	failing: z
+		.array(
+			z.object({
+				channel: z.string(),
+				failing_since: timestamp,
+				last_attempt: timestamp,
+				last_error: z.string(),
+				attempts: z.number().int().describe("That failed since the last message that arrived."),
+			}),
+		)
+		.describe("Channels that took no message since one failed; a test or the next message that arrives ends it."),
 	warnings: z.array(z.string()).describe("What is accepted, and may not do what it seems to."),
 });
 export type NotificationsAnswer = z.infer<typeof notificationsAnswer>;

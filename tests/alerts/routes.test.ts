@@ -13,7 +13,7 @@ let reads: Reads;
 let sim: Simulation;
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	reads = await startReads(database.client, { projects: ["p", "other", "empty"], now: NOW });
+	reads = await startReads(database.client, { projects: ["p", "other", "empty", "unread"], now: NOW });
 	sim = new Simulation(database.client);
 	const values = Object.fromEntries(Array.from({ length: 90 }, (_, i) => [i + 1, (i * 37) % 17]));
 	await sim.values("p", "queue_depth", values, { queue: "a" });
@@ -380,7 +380,7 @@ describe("what fires", () => {
 });
 
 test("a rule that does not fit its schema is in the list with what is wrong, is told apart from one that is not there, and can be deleted", async () => {
-	const row = { project: "empty", kind: "alert", deleted: 0, version: "1" };
+	const row = { project: "unread", kind: "alert", deleted: 0, version: "1" };
 	const values = [
 		{ ...row, id: "old", body: JSON.stringify({ name: "From before", severity: "high", conditions: "cpu > 1" }) },
 		{ ...row, id: "torn", body: "{" },
@@ -388,8 +388,8 @@ test("a rule that does not fit its schema is in the list with what is wrong, is 
 	await database.client.insert({ table: "definitions", values, format: "JSONEachRow" });
 	const kpi = [{ ...row, kind: "kpi", id: "kpi_old", body: "{}" }];
 	await database.client.insert({ table: "definitions", values: kpi, format: "JSONEachRow" });
-	const made = await create({ ...rule, allow_unknown: true, name: "good" }, "empty");
-	const { status, body } = await reads.get("empty", PATH);
+	const made = await create({ ...rule, allow_unknown: true, name: "good" }, "unread");
+	const { status, body } = await reads.get("unread", PATH);
 	expect(status).toBe(200);
 	expect(body).toMatchObject({ total_alerts: 3, active_alerts: 3 });
 	expect(alertsAnswer.parse(body).alerts.map(({ name, severity, state }) => [name, severity, state])).toEqual([
@@ -399,13 +399,13 @@ test("a rule that does not fit its schema is in the list with what is wrong, is 
 			["good", "medium", "no_data"],
 		],
 	]);
-	expect(body.alerts[0].error).toContain("alert old of project empty does not fit its schema: conditions");
-	expect((await reads.get("empty", PATH, { state: "error" })).body.alerts).toHaveLength(2);
-	const one = await reads.get("empty", `${PATH}/old`);
+	expect(body.alerts[0].error).toContain("alert old of project unread does not fit its schema: conditions");
+	expect((await reads.get("unread", PATH, { state: "error" })).body.alerts).toHaveLength(2);
+	const one = await reads.get("unread", `${PATH}/old`);
 	expect([one.status, one.body.error]).toEqual([409, body.alerts[0].error]);
-	expect((await reads.send("empty", "PATCH", `${PATH}/old`, { severity: "low" })).status).toBe(409);
+	expect((await reads.send("unread", "PATCH", `${PATH}/old`, { severity: "low" })).status).toBe(409);
 	for (const id of ["old", "torn", made.alert_id])
-		expect((await reads.send("empty", "DELETE", `${PATH}/${id}`)).status).toBe(204);
-	expect((await reads.send("empty", "DELETE", `${PATH}/old`)).status).toBe(404);
-	expect((await reads.get("empty", PATH)).body.total_alerts).toBe(0);
+		expect((await reads.send("unread", "DELETE", `${PATH}/${id}`)).status).toBe(204);
+	expect((await reads.send("unread", "DELETE", `${PATH}/old`)).status).toBe(404);
+	expect((await reads.get("unread", PATH)).body.total_alerts).toBe(0);
 });

@@ -93,13 +93,18 @@ export interface Instances {
 	readonly acknowledged: ReadonlyMap<string, Acknowledgement>;
 }
 
-export function alertAnswer(rule: StoredRule, standing: Standing, instances: Instances): AlertAnswer {
+export function alertAnswer(
+	rule: StoredRule,
+	standing: Standing,
+	instances: Instances,
+	warnings: readonly string[],
+): AlertAnswer {
 	const { notifications, ...body } = rule.body;
 	return {
 		...{ ...body, conditions: [...body.conditions], notifications: notifications.map(withoutSecrets) },
 		...standingOf(rule, standing),
 		instances: instances.records.map((record) => instanceAnswer(rule, record, instances)),
-		warnings: [],
+		warnings: [...warnings],
 	};
 }
 

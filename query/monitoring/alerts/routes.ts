@@ -24,11 +24,14 @@ import {
 	backtestBody,
 	type CreatedAlertAnswer,
 	kpiBody,
+	NOTIFICATIONS_KIND,
+	storedNotifications,
 	type TestAlertAnswer,
 } from "../../../schema/wire/index.ts";
 import { decodePlace, encodePlace } from "../../common/page.ts";
 import { ConditionError } from "../../measures/alerting/asking.ts";
 import { backtest, backtestInstants } from "../../measures/alerting/backtest.ts";
+import { failingChannels } from "../../measures/alerting/channels.ts";
 import { firingId } from "../../measures/alerting/names.ts";
 import {
 	acknowledgements,
@@ -49,6 +52,7 @@ import { alertAsking } from "./asking.ts";
 import { checkRule } from "./check.ts";
 import { decodeHistoryPlace, encodeHistoryPlace } from "./cursor.ts";
 import { ALERTS_PATH as PATH } from "./docs.ts";
+import { warningsOf } from "./warnings.ts";
 
 export interface AlertDeps extends QueryDeps {
 	readonly client: ClickHouse;
@@ -72,6 +76,7 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 	const now = deps.now ?? Date.now;
 	const rules = new Definitions(deps.client, "alert", alertRule, deps.now);
 	const kpis = new Definitions(deps.client, "kpi", kpiBody, deps.now);
+	const config = new Definitions(deps.client, NOTIFICATIONS_KIND, storedNotifications, deps.now);
 	const viewer = deps.requireRole("analytics_viewer");
 	const editor = deps.requireRole("analytics_editor");
 	const sealed = (project: string, rule: AlertRule): AlertRule => ({
@@ -105,18 +110,21 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 
 	/** A rule with all that is known of it. */
 	const whole = async (asker: Asker, rule: StoredRule): Promise<AlertAnswer> => {
-		const [states, firings, byInstance, progress, records] = await Promise.all([
+		const [states, firings, byInstance, progress, records, failing, channels] = await Promise.all([
 			asker.ask(alertStates()),
 			asker.ask(alertFirings()),
 			asker.ask(alertFirings({ alert_id: rule.id })),
 			asker.ask(alertProgress()),
 			asker.ask(alertInstances({ alert_id: rule.id, limit: MAX_INSTANCES_ANSWERED })),
+			asker.ask(failingChannels(now())),
+			stored(config.list(rule.project)),
 		]);
 		const burning = records.filter(({ standing }) => standing.fired_at !== null);
 		const ids = burning.map(({ instance, standing }) => firingId(rule.project, rule.id, instance, standing.fired_at!));
 		const acknowledged = ids.length === 0 ? new Map() : await asker.ask(acknowledgements(rule.id, ids));
 		const standing = { states: states.get(rule.id), firings: firings.get(rule.id), progress: progress.get(rule.id) };
-		return alertAnswer(rule, standing, { records, firings: byInstance, acknowledged });
+		const warnings = warningsOf(rule.id, rule.body, { config: channels[0]?.body, failing });
+		return alertAnswer(rule, standing, { records, firings: byInstance, acknowledged }, warnings);
 	};
 
 	/** For who makes a rule: what it would have told in the last week, unless that takes too long. */

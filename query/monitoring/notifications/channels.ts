@@ -23,7 +23,9 @@ import {
 	type StoredNotifications,
 	storedNotifications,
 } from "../../../schema/wire/index.ts";
-import { clickHouseError } from "../../run.ts";
+import { type FailingChannel, failingChannels } from "../../measures/alerting/channels.ts";
+import { clickHouseError, type Queries } from "../../run.ts";
+import { failingText } from "../alerts/warnings.ts";
 import { isOldConnector } from "./old-connector.ts";
 
 const PATH = "/v1/monitoring/notification-channels";
@@ -48,6 +50,7 @@ export const CHANNEL_DOCS: readonly RouteDoc[] = [
 
 export interface ChannelDeps {
 	readonly client: ClickHouse;
+	readonly queries: Queries;
 	readonly audit: AuditLog;
 	readonly requireRole: RequireRole;
 	readonly box: SecretBox;
@@ -56,16 +59,19 @@ export interface ChannelDeps {
 
 type Named = StoredNotifications["channels"][number];
 
-export function channelRoutes({ client, audit, requireRole, box, now }: ChannelDeps): Hono<AppEnv> {
+export function channelRoutes({ client, queries, audit, requireRole, box, now = Date.now }: ChannelDeps): Hono<AppEnv> {
 	const config = new Definitions(client, NOTIFICATIONS_KIND, storedNotifications, now);
 	const admin = requireRole("admin");
 	const projectOf = (c: Context<AppEnv>) => c.get("key").project;
+	const failing = async (c: Context<AppEnv>) =>
+		(await queries.of(projectOf(c), c.req.raw.signal).ask(failingChannels(now()))).filter((one) => one.alert_id === "");
 	return new Hono<AppEnv>()
 		.put(PATH, admin, async (c) => {
 			parseQuery(c, noParameters);
 			const body = await parseBody(c, notificationsBody);
 			const project = projectOf(c);
-			const before = await stored(config.get(project, NOTIFICATIONS_ID));
+			// What cannot be read is replaced, like anything else.
+			const [before] = await stored(config.list(project));
 			const channels = named(body.channels).map((channel) => sealSecrets(kept(channel, before?.body), box, project));
 			assertKnown(body.contacts, channels);
 			const made = body.signing_secret === undefined && before?.body.secret === undefined;
@@ -82,11 +88,11 @@ export function channelRoutes({ client, audit, requireRole, box, now }: ChannelD
 					request_id: c.get("requestId"),
 				}),
 			);
-			return c.json(answer(saved, made ? signing_secret : undefined));
+			return c.json(answer(saved, await failing(c), made ? signing_secret : undefined));
 		})
 		.get(PATH, admin, async (c) => {
 			parseQuery(c, noParameters);
-			return c.json(answer(await stored(config.get(projectOf(c), NOTIFICATIONS_ID))));
+			return c.json(answer(await stored(config.get(projectOf(c), NOTIFICATIONS_ID)), await failing(c)));
 		});
 }
 
@@ -153,14 +159,23 @@ function assertKnown(contacts: StoredNotifications["contacts"], channels: readon
 	}
 }
 
-function answer(config: Definition<StoredNotifications> | undefined, made?: string): NotificationsAnswer {
+function answer(
+	config: Definition<StoredNotifications> | undefined,
+	failing: readonly FailingChannel[],
+	made?: string,
+): NotificationsAnswer {
 	const channels = config?.body.channels ?? [];
+	const named = failing.filter((one) => channels.some(({ name }) => name === one.channel));
 	return {
 		channels: channels.map((channel) => mapSecrets(channel, masked)),
 		contacts: config?.body.contacts ?? {},
 		signing_secret: config?.body.secret === undefined ? null : (made ?? MASK),
 		updated_at: config?.updated_at.toISOString() ?? null,
-		warnings: channels.flatMap(warningsOf),
+		failing: named.map(({ channel, failing_since, last_attempt, last_error, attempts }) => ({
+			...{ channel, failing_since: new Date(failing_since).toISOString() },
+			...{ last_attempt: new Date(last_attempt).toISOString(), last_error, attempts },
+		})),
+		warnings: [...channels.flatMap(warningsOf), ...named.map(failingText)],
 	};
 }
 

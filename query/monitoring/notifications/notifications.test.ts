@@ -38,12 +38,13 @@ beforeAll(async () => {
 			keys.set(`${project} ${role}`, (await store.create({ project, name: role, roles: [role] })).secret);
 	}
 	const requireRole = createAuth({ keys: store, limiter: new LocalRateLimiter() });
-	const deps = { client, audit: new AuditLog(client), requireRole, box, now: () => NOW };
+	const queries = new Queries({ client, secondLock: false });
+	const deps = { client, queries, audit: new AuditLog(client), requireRole, box, now: () => NOW };
 	app = new Hono<AppEnv>()
 		.onError(errorHandler((error) => console.error(error)))
 		.route("/", channelRoutes(deps))
 		.route("/", silenceRoutes(deps))
-		.route("/", acknowledgeRoutes({ ...deps, queries: new Queries({ client, secondLock: false }) }));
+		.route("/", acknowledgeRoutes(deps));
 });
 afterAll(() => database.stop());
 
@@ -240,4 +241,43 @@ it("acknowledges by a link only when its button is pressed, and only what the li
 	expect((await page("POST", acknowledgeToken({ ...link, expires_at: NOW }, box))).status).toBe(410);
 	expect((await page("POST", `${acknowledgeToken(link, box)}x`)).status).toBe(404);
 	expect(await auditOf("a")).toContain("alert.acknowledge");
+});
+
+it("shows a channel as failing from the first message that it did not take until one arrives, and to its own project only", async () => {
+	const channels = [
+		{ type: "pagerduty", name: "pager", integration_key: "k" },
+		{ type: "email", name: "team", recipients: ["a@example.org"] },
+	];
+	await ask("PUT", CHANNELS, { channels });
+	await ask("PUT", CHANNELS, { channels }, "b");
+	const attempt = (at: string, channel: string, outcome: string, detail = "") =>
+		database.client.insert({
+			table: "alert_delivery_attempts",
+			values: [
+				{
+					...{ project: "a", message_id: `${at} ${channel}`, attempt: 1, version: 1, alert_id: "alert_1", channel },
+					...{ outcome, detail, started_at: `2026-03-02 ${at}:00.000` },
+				},
+			],
+			format: "JSONEachRow",
+		});
+	await attempt("08:00", "pager", "failed", "answered 400");
+	await attempt("08:05", "pager", "sent");
+	await attempt("09:00", "pager", "retry", "answered 500");
+	await attempt("09:05", "pager", "failed", "answered 410");
+	await attempt("09:06", "slack 1 of the rule", "failed", "answered 404");
+	await attempt("09:07", "gone", "failed", "answered 404");
+	await attempt("09:08", "team", "sending");
+	const { body } = await ask("GET", CHANNELS);
+	expect(notificationsAnswer.parse(body).failing).toEqual([
+		{
+			...{ channel: "pager", failing_since: "2026-03-02T09:00:00.000Z", last_attempt: "2026-03-02T09:05:00.000Z" },
+			...{ last_error: "answered 410", attempts: 2 },
+		},
+	]);
+	const said = "pager: takes no messages since 2026-03-02T09:00:00.000Z: answered 410";
+	expect(body.warnings).toEqual([said]);
+	expect((await ask("GET", CHANNELS, undefined, "b")).body).toMatchObject({ failing: [], warnings: [] });
+	await attempt("09:30", "pager", "sent");
+	expect((await ask("GET", CHANNELS)).body).toMatchObject({ failing: [], warnings: [] });
 });
