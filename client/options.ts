@@ -10,6 +10,7 @@ import type {
 	BusinessQuery,
 	BusinessRevenueQuery,
 	DatabasesQuery,
+	DataRequestsQuery,
 	ErrorAnalysisQuery,
 	FederatedQuery,
 	HealthQuery,
@@ -74,6 +75,7 @@ export type IssueOptions = Options<IssueQuery>;
 export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
 export type AlertsOptions = Options<AlertsQuery>;
 export type AlertHistoryOptions = Options<AlertHistoryQuery>;
+export type DataRequestsOptions = Options<DataRequestsQuery>;
 export type SilencesOptions = Options<SilencesQuery>;
 export type KpisOptions = Options<KpisQuery>;
 export type SyntheticTestsOptions = Options<SyntheticTestsQuery>;

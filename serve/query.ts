@@ -11,6 +11,8 @@ import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
 import { reachOf } from "../query/measures/scope.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
+import { DATA_REQUEST_DOCS } from "../query/monitoring/data-requests/docs.ts";
+import { dataRequestRoutes } from "../query/monitoring/data-requests/routes.ts";
 import { DESTINATION_DOCS, destinationRoutes } from "../query/monitoring/exports/destinations.ts";
 import { EXPORT_DOCS, exportRoutes } from "../query/monitoring/exports/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "../query/monitoring/issues/routes.ts";
@@ -40,6 +42,7 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...LOAD_TEST_DOCS,
 	...CHANNEL_DOCS,
 	...SILENCE_DOCS,
+	...DATA_REQUEST_DOCS,
 	...EXPORT_DOCS,
 	...DESTINATION_DOCS,
 ];
@@ -89,5 +92,6 @@ export function addQueryRole(
 	app.route("/", acknowledgeRoutes(definitions));
 	app.route("/", exportRoutes({ ...definitions, exports: exportsOf(settings) }));
 	app.route("/", destinationRoutes(definitions));
+	app.route("/", dataRequestRoutes(definitions));
 	return { live };
 }

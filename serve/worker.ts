@@ -7,13 +7,15 @@ import { lastBeats } from "../query/measures/heartbeats.ts";
 import { reachOf } from "../query/measures/scope.ts";
 import { alertAsking } from "../query/monitoring/alerts/asking.ts";
 import { Queries } from "../query/run.ts";
+import { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import { Definitions } from "../schema/definitions.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
-import { exportsOf, retentionOf } from "../storage.ts";
+import { exportsOf, placeOf, retentionOf } from "../storage.ts";
 import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
+import { dataRightsJobs } from "../workers/data-rights/jobs.ts";
 import { destinationAccess, startExportSweep } from "../workers/exports/exports.ts";
 import { exportJob } from "../workers/exports/job.ts";
 import { startJobs } from "../workers/jobs/runner.ts";
@@ -76,9 +78,11 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const sweep = startExportSweep({ ...exports, clickhouse, logger });
 	stops.push(() => sweep.close());
 	const began = Date.now();
+	const storedThrough = () => watermark(redis, Date.now(), began);
+	const audit = new AuditLog(clickhouse);
 	const exporting = exportJob({
 		...{ outbound, folder: exports.folder, access: destinationAccess(clickhouse, box) },
-		watermark: () => watermark(redis, Date.now(), began),
+		watermark: storedThrough,
 		source: {
 			count: (project, question, signal) => queries.of(project, signal).ask(question),
 			stream: (project, question, how) => queries.stream(project, question, how),
@@ -86,7 +90,7 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	});
 	const jobs = startJobs({
 		...{ clickhouse, redisUrl, logger },
-		jobs: [exporting],
+		jobs: [exporting, ...dataRightsJobs({ ...placeOf(settings, clickhouse), box, audit, storedThrough })],
 		onAttempt({ kind, outcome, duration_ms }) {
 			const tags = { kind, outcome };
 			options.ownMetric({ name: "tidemark.job.duration", value: duration_ms, unit: "ms", kind: "distribution", tags });

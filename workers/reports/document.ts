@@ -1,0 +1,1 @@
+export * from "../../schema/report-document.ts";
