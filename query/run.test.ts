@@ -145,3 +145,24 @@ test("what ran is remembered with its parameters, rows read and time", async () 
 		},
 	]);
 });
+
+test("an answer is of the facts as they are, also when it was begun with those of the last time", async () => {
+	const queries = new Queries({ client: database.client });
+	const begun: string[] = [];
+	const answer = (project: string, fact: string) =>
+		queries.of(project).presuming("fact", Promise.resolve({ fact }), async (known) => {
+			begun.push(`${project} ${known.fact}`);
+			if (known.fact === "gone") throw new Error("asked of what is gone");
+			return known.fact;
+		});
+	expect(await answer("one", "first")).toBe("first");
+	expect(await answer("one", "first")).toBe("first");
+	// Another project's facts are not presumed of this one.
+	expect(await answer("two", "second")).toBe("second");
+	await expect(answer("one", "gone")).rejects.toThrow("asked of what is gone");
+	expect(await answer("one", "again")).toBe("again");
+	expect(begun).toEqual([
+		...["one first", "one first", "two second"],
+		...["one first", "one gone", "one gone", "one again"],
+	]);
+});

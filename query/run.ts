@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { isDeepStrictEqual } from "node:util";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { type ClickHouse, ClickHouseError, SettingsMap } from "../schema/clickhouse.ts";
 import { DefinitionError } from "../schema/definitions.ts";
@@ -57,6 +58,8 @@ export class Queries {
 	readonly #client: ClickHouse;
 	readonly #limits: Limits;
 	readonly #secondLock: boolean;
+	/** Facts of projects as they were when last asked for. */
+	readonly #presumptions = new Presumptions();
 
 	constructor(options: QueriesOptions) {
 		this.#client = options.client;
@@ -66,7 +69,7 @@ export class Queries {
 
 	/** Questions of one request, all about one project; the signal ends those that still run. */
 	of(project: string, signal?: AbortSignal): Asker {
-		return new Asker((question) => this.#run(project, question, signal));
+		return new Asker((question) => this.#run(project, question, signal), this.#presumptions, project);
 	}
 
 	/**
@@ -160,9 +163,34 @@ export class Queries {
 export class Asker {
 	readonly explained: Explained[] = [];
 	readonly #run: (question: Question<unknown>) => Promise<{ rows: Row[]; explained: Explained }>;
+	readonly #presumptions: Presumptions;
+	readonly #project: string;
 
-	constructor(run: (question: Question<unknown>) => Promise<{ rows: Row[]; explained: Explained }>) {
+	constructor(
+		run: (question: Question<unknown>) => Promise<{ rows: Row[]; explained: Explained }>,
+		presumptions: Presumptions,
+		project: string,
+	) {
 		this.#run = run;
+		this.#presumptions = presumptions;
+		this.#project = project;
+	}
+
+	/**
+	 * What `ask` makes of some facts about the project, which are being asked for. Facts such as "it links ids" hardly ever change, so
+	 * `ask` is begun with those of the last time, and begun again with the right ones where they have: the answer is always of these.
+	 * @param name of the facts, the same wherever they are the same
+	 * @param facts plain data
+	 */
+	async presuming<F, T>(name: string, facts: Promise<F>, ask: (facts: F) => Promise<T>): Promise<T> {
+		const key = JSON.stringify([this.#project, name]);
+		const presumed = this.#presumptions.get(key) as F | undefined;
+		const early = presumed === undefined ? undefined : ask(presumed);
+		// What was asked in vain may fail in vain.
+		early?.catch(() => undefined);
+		const known = await facts;
+		this.#presumptions.set(key, known);
+		return await (early !== undefined && isDeepStrictEqual(known, presumed) ? early : ask(known));
 	}
 
 	/** @throws ApiError 422 over a limit, 503 when ClickHouse is away */
@@ -177,6 +205,23 @@ export class Asker {
 		const { rows, explained } = await this.#run(question);
 		this.explained.push(explained);
 		return question.read(rows);
+	}
+}
+
+const MAX_PRESUMPTIONS = 10_000;
+
+/** Facts by key; the oldest are forgotten. */
+class Presumptions {
+	readonly #facts = new Map<string, unknown>();
+
+	get(key: string): unknown {
+		return this.#facts.get(key);
+	}
+
+	set(key: string, facts: unknown): void {
+		this.#facts.delete(key);
+		this.#facts.set(key, facts);
+		if (this.#facts.size > MAX_PRESUMPTIONS) this.#facts.delete(this.#facts.keys().next().value!);
 	}
 }
 

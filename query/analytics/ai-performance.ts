@@ -86,15 +86,20 @@ async function aiPerformance(asking: Asking, query: z.infer<typeof aiPerformance
 	const window = resolveWindow(query, { timeframes: PERFORMANCE_TIMEFRAMES, defaultTimeframe: "30d", now });
 	const grid: Grid = { ...window, buckets: bucketsOver(window.start, window.end, "1d", window.timezone) };
 	const scope: ModelScope = { ...grid, model: query.model, now, reach };
-	const [sent, volume] = await Promise.all([asker.ask(signals(window.as_of)), asker.ask(modelVolume(scope))]);
-	const source = volume > MAX_CALLS ? "rollups" : "calls";
-	const [models, found] = await Promise.all([
-		asker.ask(modelCalls(scope, source)),
-		verdictsOf(
-			asker,
-			scope,
-			VERDICT_EVENTS.filter((event) => sent.hasEvent(event)),
-		),
+	const asked = asker.ask(signals(window.as_of));
+	const facts = Promise.all([asked, asker.ask(modelVolume(scope))]).then(([sent, volume]) => ({
+		source: volume > MAX_CALLS ? ("rollups" as const) : ("calls" as const),
+		events: VERDICT_EVENTS.filter((event) => sent.hasEvent(event)),
+	}));
+	const [sent, { source, models, found }] = await Promise.all([
+		asked,
+		asker.presuming("models", facts, async ({ source, events }) => {
+			const [models, found] = await Promise.all([
+				asker.ask(modelCalls(scope, source)),
+				verdictsOf(asker, scope, events),
+			]);
+			return { source, models, found };
+		}),
 	]);
 	const gauges = await modelGauges(asker, scope, sent, models);
 	const answer = {

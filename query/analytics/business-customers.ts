@@ -5,7 +5,7 @@ import {
 	businessCustomersQuery,
 } from "../../schema/wire/index.ts";
 import { ENGAGEMENTS, engagementOf, HEALTH, healthOf, segmentsOf } from "../common/customers.ts";
-import { currencyMethod, moneyOf, SUBSCRIPTIONS } from "../common/money.ts";
+import { currencyMethod, moneyOf, SUBSCRIPTIONS, isRated as sendsRates } from "../common/money.ts";
 import { growth } from "../growth.ts";
 import { CUSTOMER_RULES } from "../measures/customer-rules.ts";
 import { accountRatings, activity, customers, failedPayments, firstDay } from "../measures/customers.ts";
@@ -53,7 +53,7 @@ async function businessCustomers(
 	const { asker, now } = asking;
 	const window = resolveWindow(query, { timeframes: ["30d"], defaultTimeframe: "30d", now });
 	const sent = await asker.ask(signals(window.as_of));
-	const money = moneyOf(window, query.currency, sent);
+	const money = moneyOf(window, query.currency, sendsRates(sent));
 	const [all, used, ratings, escalated, failed, tickets] = await Promise.all([
 		asker.ask(customers(money, window)),
 		asker.ask(activity(window.end, window.timezone)),

@@ -3,6 +3,7 @@ import { type BusinessRevenueAnswer, businessRevenueAnswer, businessRevenueQuery
 import {
 	currencyMethod,
 	isPaid,
+	isRated,
 	missingRates,
 	moneyOf,
 	PAYMENTS,
@@ -58,11 +59,17 @@ async function businessRevenue(
 ): Promise<BusinessRevenueAnswer> {
 	const { asker, now } = asking;
 	const month = resolvePeriod(query, { timeframes: ["month"], defaultTimeframe: "month", now });
-	const sent = await asker.ask(signals(month.as_of));
-	const money = moneyOf(month, query.currency, sent);
-	const [subscribed, flowed] = await Promise.all([
-		asker.ask(subscriptions(money, [month])),
-		asker.ask(flows(money, [month, month.previousWhole, month.previous])),
+	const asked = asker.ask(signals(month.as_of));
+	const [sent, { money, subscribed, flowed }] = await Promise.all([
+		asked,
+		asker.presuming("rated", asked.then(isRated), async (rated) => {
+			const money = moneyOf(month, query.currency, rated);
+			const [subscribed, flowed] = await Promise.all([
+				asker.ask(subscriptions(money, [month])),
+				asker.ask(flows(money, [month, month.previousWhole, month.previous])),
+			]);
+			return { money, subscribed, flowed };
+		}),
 	]);
 	const inMonth = subscribed.spans[0]!;
 	const [thisMonth, lastMonth, lastToDate] = flowed.spans.map((span) => (isPaid(sent) ? netRevenue(span) : null));

@@ -63,19 +63,23 @@ export const usageUsersRead = read({
 async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUsersQuery>): Promise<UsageUsersAnswer> {
 	const period = resolvePeriod(query, { timeframes: USERS_TIMEFRAMES, defaultTimeframe: "week", now });
 	const { as_of, timezone } = period;
-	const [sent, { sessions, unlinked }] = await Promise.all([
-		asker.ask(signals(as_of)),
-		asker.ask(identification(as_of)),
-	]);
-	const scope = { ...period, unlinked };
 	const days = calendarDays(period, timezone);
-	const options: SegmentOptions = { scope, timezone, days, sessions };
-	const members = query.segment === undefined ? undefined : segmentMembers(options, query.segment);
-	const [all, retention_rate, hours, regions] = await Promise.all([
-		asker.ask(segmentTotals(options)),
-		retentionRates(asker, { as_of, unlinked, timezone, mode: query.retention_mode, members }),
-		asker.ask(hoursOfUse(scope, timezone, members)),
-		asker.ask(usersByRegion(scope, members)),
+	const identified = asker.ask(identification(as_of));
+	const answered = asker.presuming("identification", identified, async ({ sessions, unlinked }) => {
+		const scope = { ...period, unlinked };
+		const options: SegmentOptions = { scope, timezone, days, sessions };
+		const members = query.segment === undefined ? undefined : segmentMembers(options, query.segment);
+		return Promise.all([
+			asker.ask(segmentTotals(options)),
+			retentionRates(asker, { as_of, unlinked, timezone, mode: query.retention_mode, members }),
+			asker.ask(hoursOfUse(scope, timezone, members)),
+			asker.ask(usersByRegion(scope, members)),
+		]);
+	});
+	const [sent, { sessions }, [all, retention_rate, hours, regions]] = await Promise.all([
+		asker.ask(signals(as_of)),
+		identified,
+		answered,
 	]);
 	const segments = all.filter(({ segment }) => query.segment === undefined || segment === query.segment);
 	const users = togetherOf(segments);

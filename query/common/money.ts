@@ -12,9 +12,12 @@ export const SUBSCRIPTIONS = SUBSCRIPTION_EVENTS.map((name) => `event ${name}`);
 export const PAYMENTS = [`event ${INVOICE_PAID}`, `event ${PAYMENT_REFUNDED}`];
 
 /** The currency of an answer about a window. */
-export function moneyOf(window: Window, currency: string, sent: Signals): Money {
-	return { currency, timezone: window.timezone, end: window.end, rated: sent.hasEvent(FX_RATE) };
+export function moneyOf(window: Window, currency: string, rated: boolean): Money {
+	return { currency, timezone: window.timezone, end: window.end, rated };
 }
+
+/** Whether the project ever sent a rate. */
+export const isRated = (sent: Signals) => sent.hasEvent(FX_RATE);
 
 /** Whether any money ever came in or went back. */
 export const isPaid = (sent: Signals) => sent.hasEvent(INVOICE_PAID, PAYMENT_REFUNDED);

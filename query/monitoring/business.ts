@@ -8,7 +8,7 @@ import {
 	businessAnswer,
 	businessQuery,
 } from "../../schema/wire/index.ts";
-import { currencyMethod, isPaid, missingRates, moneyOf, PAYMENTS, SUBSCRIPTIONS } from "../common/money.ts";
+import { currencyMethod, isPaid, isRated, missingRates, moneyOf, PAYMENTS, SUBSCRIPTIONS } from "../common/money.ts";
 import { OF_USERS } from "../common/usage.ts";
 import { growth } from "../growth.ts";
 import { SUBSCRIPTION_EVENTS } from "../measures/episodes.ts";
@@ -62,7 +62,7 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 	const month: Span = { start: window.end - MONTH_MS, end: window.end };
 	const monthBefore = precedingSpan(month);
 	const sent = await asker.ask(signals(window.as_of));
-	const money = moneyOf(window, query.currency, sent);
+	const money = moneyOf(window, query.currency, isRated(sent));
 	const none = Promise.resolve(undefined);
 	const has = (...metrics: readonly BusinessMetric[]) => metrics.some((metric) => asked.has(metric));
 	const people = (...spans: readonly Span[]) => spans.map((span) => ({ ...span, as_of: window.as_of }));

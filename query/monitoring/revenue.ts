@@ -3,6 +3,7 @@ import { BUSINESS_TIMEFRAMES, type RevenueAnswer, revenueAnswer, revenueQuery } 
 import {
 	currencyMethod,
 	isPaid,
+	isRated,
 	missingRates,
 	moneyOf,
 	PAYMENTS,
@@ -55,7 +56,7 @@ async function revenue(asking: Asking, query: z.infer<typeof revenueQuery>): Pro
 	const window = resolveWindow(query, { timeframes: BUSINESS_TIMEFRAMES, defaultTimeframe: "30d", now });
 	const month = { start: window.end - TIMEFRAME_SECONDS["30d"] * 1_000, end: window.end };
 	const sent = await asker.ask(signals(window.as_of));
-	const money = moneyOf(window, query.currency, sent);
+	const money = moneyOf(window, query.currency, isRated(sent));
 	const [subscribed, flowed, users] = await Promise.all([
 		asker.ask(subscriptions(money, [window, month])),
 		asker.ask(flows(money, [window])),
