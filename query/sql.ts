@@ -23,6 +23,7 @@ export const TENANT_TABLES = [
 	"billing_records",
 	"quarantine",
 	"identities",
+	"judgements",
 	"user_days",
 	"session_hours",
 	"event_counts_15m",

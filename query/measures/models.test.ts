@@ -197,13 +197,40 @@ describe("a window is covered", () => {
 
 test("what was stored before the tables existed is filled in, and filling in twice changes nothing", async () => {
 	const scope: ModelScope = { ...base, start: FROM, end: TO };
+	const judgements = async () => {
+		const query = "SELECT * FROM judgements ORDER BY ALL";
+		return (await database.client.query({ query, format: "JSONEachRow" })).json();
+	};
+	const verdict = (event: string, properties: Record<string, string | number>): TestEvent => ({
+		event,
+		ts: TO,
+		properties,
+	});
+	await insertEvents(database.client, "judges", [
+		verdict("feedback.submitted", { rating: "up", model: "m", target_type: "response", target_id: "c'1" }),
+		verdict("feedback.submitted", { rating: 7, scale: 10, source: "not kept" }),
+		verdict("gen_ai.evaluation.result", {
+			name: "Coherence",
+			value: "3",
+			source: "Human",
+			evaluator: "é",
+			scale_min: 0,
+		}),
+		verdict("gen_ai.evaluation.result", {
+			"gen_ai.evaluation.name": "relevance",
+			"gen_ai.evaluation.score.value": 0.4,
+		}),
+	]);
 	const before = await asker.ask(modelCalls(scope, "rollups"));
-	for (const name of ["model_calls", "model_hours", "model_days"]) {
+	const judged = await judgements();
+	expect(judged).toHaveLength(4);
+	for (const name of ["model_calls", "model_hours", "model_days", "judgements"]) {
 		const { text } = migrations().find((migration) => migration.name === name)!;
 		for (const query of render(text, { database: "tidemark", days: retentionDays(NO_EXPIRY) })) {
 			if (/^(TRUNCATE|INSERT)/m.test(query)) await database.client.command({ query });
 		}
 	}
+	expect(await judgements()).toEqual(judged);
 	const after = await asker.ask(modelCalls(scope, "rollups"));
 	const rounded = (models: readonly Model[]) =>
 		models.map(({ buckets: _, ...model }) =>

@@ -15,7 +15,7 @@ interface RatingParts {
 }
 
 /** A rating and its scale as they were sent, of a row of `events`. */
-export const SENT_RATING = {
+const SENT_RATING = {
 	text: "strings['rating']",
 	number: "numbers['rating']",
 	is_number: "mapContains(numbers, 'rating')",

@@ -2,7 +2,7 @@
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 import { type ModelScope, nameOfModel } from "./models.ts";
-import { FEEDBACK_EVENT, isBinary, ratingOf, ratingParts, SENT_RATING } from "./ratings.ts";
+import { FEEDBACK_EVENT, isBinary, ratingOf, ratingParts } from "./ratings.ts";
 import type { Scope } from "./scope.ts";
 
 export const EVALUATION_EVENT = "gen_ai.evaluation.result";
@@ -28,43 +28,36 @@ export interface Verdict {
 }
 
 /** Ratings of other things are not about what a model answered. */
-const OF_ANSWERS = "strings['target_type'] NOT IN ('conversation', 'feature', 'ticket')";
-const CRITERION = "lower(if(strings['name'] != '', strings['name'], strings['gen_ai.evaluation.name']))";
+const OF_ANSWERS = "target_type NOT IN ('conversation', 'feature', 'ticket')";
 
 /** The records that judge models. */
 export const VERDICT_EVENTS = [FEEDBACK_EVENT, EVALUATION_EVENT] as const;
 export type VerdictEvent = (typeof VERDICT_EVENTS)[number];
 
 function inScope(params: Params, scope: Scope, event: VerdictEvent, also: string): string {
-	const counts = event === FEEDBACK_EVENT ? OF_ANSWERS : `${CRITERION} IN ${params.add("Array(String)", CRITERIA)}`;
+	const counts = event === FEEDBACK_EVENT ? OF_ANSWERS : `criterion IN ${params.add("Array(String)", CRITERIA)}`;
 	return `event = '${event}' AND ${between(params, "ts", scope.start, scope.end)} AND ${counts} AND ${also}`;
 }
 
-/** A subquery with the columns of `who`, `criterion`, `source`, `evaluator`, `value` (null for none), `binary` and `n`. */
-function judgedRows(event: VerdictEvent, who: "named" | "target", where: string): string {
-	const of = `strings['${who === "named" ? "model" : "target_id"}'] AS ${who}`;
+/** A rating as it was sent, of a row of `judgements`. */
+const JUDGEMENT = { text: "text", number: "number", is_number: "number IS NOT NULL", maximum: "high" } as const;
+
+/** A subquery with the column `who`, `criterion`, `source`, `evaluator`, `value` (null for none), `binary` and `n`. */
+function judgedRows(event: VerdictEvent, who: "model" | "target_id", where: string): string {
 	if (event === FEEDBACK_EVENT) {
 		// Grouped as they were sent: the mapping is then of a handful of values, not of every rating.
-		const columns = Object.keys(SENT_RATING) as (keyof typeof SENT_RATING)[];
-		const sent = Object.fromEntries(columns.map((column) => [column, column])) as Record<
-			keyof typeof SENT_RATING,
-			string
-		>;
 		const parts = { word: "word", value: "rating", scale: "scale" };
-		const { word, value, scale } = ratingParts(sent);
+		const { word, value, scale } = ratingParts(JUDGEMENT);
 		return `(SELECT ${who}, 'satisfaction' AS criterion, '' AS source, '' AS evaluator, ${ratingOf(parts)} AS value, ${isBinary(parts)} AS binary, n
 	FROM (SELECT ${who}, n, ${word} AS word, ${value} AS rating, ${scale} AS scale
-		FROM (SELECT ${of}, ${columns.map((column) => `${SENT_RATING[column]} AS ${column}`).join(", ")}, count() AS n
-			${from("events", where)} GROUP BY ${[who, ...columns].join(", ")})))`;
+		FROM (SELECT ${who}, text, number, high, count() AS n ${from("judgements", where)} GROUP BY ${who}, text, number, high)))`;
 	}
 	// Mapped linearly from its own scale, 1 to 5 where it names none; what lies outside it does not count.
 	return `(SELECT ${who}, criterion, source, evaluator, 0 AS binary, 1 AS n,
-		if(high > low AND score BETWEEN low AND high, 1 + 4 * (score - low) / (high - low), NULL) AS value
-	FROM (SELECT ${of}, ${CRITERION} AS criterion, lower(strings['source']) AS source, strings['evaluator'] AS evaluator,
-			multiIf(mapContains(numbers, 'value'), numbers['value'], mapContains(numbers, 'gen_ai.evaluation.score.value'),
-				numbers['gen_ai.evaluation.score.value'], toFloat64OrNull(strings['value'])) AS score,
-			if(mapContains(numbers, 'scale_min'), numbers['scale_min'], 1) AS low, if(mapContains(numbers, 'scale_max'), numbers['scale_max'], 5) AS high
-		${from("events", where)}))`;
+		if(top > bottom AND score BETWEEN bottom AND top, 1 + 4 * (score - bottom) / (top - bottom), NULL) AS value
+	FROM (SELECT ${who}, criterion, source, evaluator, coalesce(number, toFloat64OrNull(text)) AS score,
+			coalesce(low, 1.) AS bottom, coalesce(high, 5.) AS top
+		${from("judgements", where)}))`;
 }
 
 // Without a WHERE on the value: it would be pushed below the grouping, and the mapping be done for every record.
@@ -75,12 +68,11 @@ const BY_MODEL = "GROUP BY model, criterion, source HAVING judged > 0";
 /** Verdicts within the scope by the model that they name; those that name none have the model `""`. */
 export function verdicts(scope: ModelScope, event: VerdictEvent): Question<Verdict[]> {
 	const params = new Params();
-	const also =
-		scope.model === undefined ? "1" : `strings['model'] IN ${params.add("Array(String)", [scope.model, ""])}`;
+	const also = scope.model === undefined ? "1" : `model IN ${params.add("Array(String)", [scope.model, ""])}`;
 	return {
 		name: `verdicts.${event}`,
 		params,
-		sql: `SELECT named AS model, ${GROUPED} FROM ${judgedRows(event, "named", inScope(params, scope, event, also))} ${BY_MODEL}`,
+		sql: `SELECT model, ${GROUPED} FROM ${judgedRows(event, "model", inScope(params, scope, event, also))} ${BY_MODEL}`,
 		read: (rows) => rows.map(toVerdict),
 	};
 }
@@ -88,17 +80,17 @@ export function verdicts(scope: ModelScope, event: VerdictEvent): Question<Verdi
 /** Verdicts that name no model, by that of the call whose `event_id` is their target. */
 export function verdictsOnCalls(scope: ModelScope, event: VerdictEvent): Question<Verdict[]> {
 	const params = new Params();
-	const where = inScope(params, scope, event, "strings['model'] = '' AND strings['target_id'] != ''");
-	const ids = `SELECT strings['target_id'] ${from("events", where)}`;
+	const where = inScope(params, scope, event, "model = '' AND target_id != ''");
+	const ids = `SELECT target_id ${from("judgements", where)}`;
 	const calls = from("model_calls", `ts < ${at(params, scope.end)} AND event_id IN (${ids})`);
 	const only = scope.model === undefined ? "1" : `called = ${params.add("String", scope.model)}`;
 	return {
 		name: `verdicts_on_calls.${event}`,
 		params,
 		sql: `SELECT called AS model, ${GROUPED}
-FROM ${judgedRows(event, "target", where)} AS found
+FROM ${judgedRows(event, "target_id", where)} AS found
 INNER JOIN (SELECT event_id, ${nameOfModel("any(model)")} AS called ${calls} GROUP BY event_id) AS calls
-ON found.target = calls.event_id
+ON found.target_id = calls.event_id
 WHERE ${only} ${BY_MODEL}`,
 		read: (rows) => rows.map(toVerdict),
 	};
