@@ -9,11 +9,12 @@ import { ROLES, type Role } from "./http/roles.ts";
 import { AuditLog } from "./schema/audit.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { migrate } from "./schema/migrate.ts";
-import { DATABASE, retentionOf, StartError, serverOf } from "./storage.ts";
+import { resealAll } from "./schema/reseal.ts";
+import { DATABASE, openSecretBox, retentionOf, StartError, serverOf } from "./storage.ts";
 
 /** @param settings read when a command runs, so that a bad setting does not spoil `--help` */
 export function adminCommands(settings: () => Settings): Command[] {
-	return [keyCommand(settings), migrateCommand(settings), sqlCommand(settings)];
+	return [keyCommand(settings), migrateCommand(settings), sqlCommand(settings), secretsCommand(settings)];
 }
 
 /** A server, or the embedded engine of a Tidemark that runs on the data folder. */
@@ -101,6 +102,23 @@ function keyCommand(settings: () => Settings): Command {
 			}),
 		);
 	return key;
+}
+
+function secretsCommand(settings: () => Settings): Command {
+	const secrets = new Command("secrets").description("the secrets of channels, rules, tests and destinations");
+	secrets
+		.command("reseal")
+		.description("encrypt all with the first key of TIDEMARK_SECRET_KEY, so that the others can be taken away")
+		.action(() =>
+			withClickHouse(settings(), async (client) => {
+				const { resealed, unopened } = await resealAll(client, openSecretBox(settings()));
+				process.stdout.write(`${resealed} secrets are sealed anew with the first key\n`);
+				if (unopened === 0) return;
+				process.stdout.write(`${unopened} cannot be opened with any key, and stay as they are\n`);
+				process.exitCode = 1;
+			}),
+		);
+	return secrets;
 }
 
 function migrateCommand(settings: () => Settings): Command {

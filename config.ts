@@ -275,7 +275,8 @@ const TABLE = {
 		valid: "texts of 16 characters or more without spaces, separated by commas",
 		about:
 			"Key that secrets of channels are encrypted with, where they rest. Of several, separated by commas, the first one encrypts " +
-			"and all decrypt. Unset, one is made in the data folder; several processes need the same one",
+			"and all decrypt; a start of a worker, or `tidemark secrets reseal`, encrypts anew what the others did. Unset, one is made in the data " +
+			"folder; several processes need the same ones",
 		schema: z
 			.string()
 			.transform(splitList)

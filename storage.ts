@@ -1,6 +1,6 @@
 /** What a process keeps its records in: the data folder, ClickHouse and Redis, the embedded ones or those of the settings. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -158,7 +158,10 @@ async function startEmbedded(settings: Settings, logger: Logger): Promise<Engine
 
 /** Opens and seals the secrets of channels: with the keys of the settings, or with one that lives in the data folder. */
 export function openSecretBox(settings: Settings): SecretBox {
-	return new SecretBox(settings.secretKeys ?? [madeOnce(join(settings.dataDir, "secret-key"))]);
+	const path = join(settings.dataDir, "secret-key");
+	// What was sealed before there was a setting is opened with the key that was made then.
+	const before = existsSync(path) ? [readFileSync(path, "utf8").trim()] : [];
+	return new SecretBox(settings.secretKeys ? [...settings.secretKeys, ...before] : [madeOnce(path)]);
 }
 
 /** One secret for the life of the folder, so that tools keep working over restarts. */

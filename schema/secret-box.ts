@@ -12,6 +12,7 @@ import { Signer } from "./signer.ts";
 
 const PREFIX = "tm1.";
 const SEALED = /^tm1\.[\w-]{8}\.[\w-]+$/;
+const ANY_SEALED = /tm1\.[\w-]{8}\.[\w-]+/g;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -73,6 +74,28 @@ export class SecretBox {
 		} catch {
 			throw new SealError("the sealed text was changed, or belongs elsewhere");
 		}
+	}
+
+	/**
+	 * Seals anew what stands sealed anywhere in a text and is not by the first key.
+	 * @returns the text, and how many were sealed anew or could not be opened
+	 */
+	reseal(text: string, context: string): { text: string; resealed: number; unopened: number } {
+		let resealed = 0;
+		let unopened = 0;
+		const changed = text.replaceAll(ANY_SEALED, (sealed) => {
+			if (sealed.startsWith(`${PREFIX}${this.#keys[0]!.id}.`)) return sealed;
+			try {
+				const again = this.seal(this.open(sealed, context), context);
+				resealed++;
+				return again;
+			} catch (error) {
+				if (!(error instanceof SealError)) throw error;
+				unopened++;
+				return sealed;
+			}
+		});
+		return { text: changed, resealed, unopened };
 	}
 
 	sign(text: string): string {

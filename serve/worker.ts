@@ -11,6 +11,7 @@ import { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import { Definitions } from "../schema/definitions.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
+import { resealAll } from "../schema/reseal.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
 import { exportsOf, placeOf, retentionOf } from "../storage.ts";
@@ -54,6 +55,13 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const queries = new Queries({ client: options.readers });
 	const writeEvents = (project: string, events: readonly object[]) => ingest.write(project, "event", events);
 
+	// A key that was exchanged: what the one before sealed is sealed anew, in the background.
+	resealAll(clickhouse, box).then(
+		({ resealed, unopened }) => {
+			if (resealed + unopened > 0) logger.info({ resealed, unopened }, "secrets were sealed anew with the first key");
+		},
+		(err) => logger.warn({ err }, "secrets could not be sealed anew; `tidemark secrets reseal` tries again"),
+	);
 	const notifying = startNotifying({ notifier, redis, redisUrl, logger });
 	stops.push(() => notifying.close());
 	const kpis = new Definitions(clickhouse, "kpi", kpiBody);
