@@ -156,6 +156,12 @@ const TABLE = {
 		about: "How long the files of an export to download are kept",
 		...retention(),
 	}),
+	reportsRetentionMs: setting({
+		env: "TIDEMARK_REPORTS_RETENTION",
+		default: "90d",
+		about: "How long the files of a run of a report are kept",
+		...retention(),
+	}),
 	maxBodyBytes: setting({
 		env: "TIDEMARK_MAX_BODY",
 		default: "20MiB",

@@ -123,9 +123,10 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const outbound = openOutbound({ allow: settings.outboundAllow ?? [] });
 		stops.push(async () => outbound.close());
 		const ownMetric = (record: object) => outbox.push("metric", record);
+		const publicUrl = () => (settings.publicUrl ?? front.url).replace(/\/+$/, "");
 		const notifier = new Notifier({
 			...{ clickhouse, box, outbound, logger, now: Date.now, smtpUrl: settings.smtpUrl, mailFrom: settings.mailFrom },
-			publicUrl: () => (settings.publicUrl ?? front.url).replace(/\/+$/, ""),
+			publicUrl,
 			onHistory: (rows) => tellViewers(bus, rows),
 			onDead: () => ownMetric({ name: "tidemark.notifications.failed", value: 1, kind: "counter" }),
 		});
@@ -153,7 +154,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const audit = new AuditLog(clickhouse);
 		app.route("/", keyRoutes({ keys, audit, requireRole }));
 		if (ingest && roles.includes("ingest")) app.route("/", ingest.routes(requireRole));
-		const parts = { settings, clickhouse, readers, redis: shared, redisUrl, bus, box, notifier, logger };
+		const parts = { settings, clickhouse, readers, redis: shared, redisUrl, bus, box, notifier, publicUrl, logger };
 		if (reads) ({ live } = addQueryRole(app, { ...parts, source, audit, requireRole }, stops));
 		if (roles.includes("worker")) worker = startWorkerRole({ ...parts, ingest: ingest!, outbound, ownMetric }, stops);
 		front.open(app.fetch);

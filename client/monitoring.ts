@@ -12,8 +12,6 @@ import type {
 	BusinessAnswer,
 	CreatedAlertAnswer,
 	DatabasesAnswer,
-	DataRequestAnswer,
-	DataRequestsAnswer,
 	ErrorAnalysisAnswer,
 	HealthAnswer,
 	IssueAnswer,
@@ -29,7 +27,6 @@ import type {
 	MetricsAnswer,
 	NetworkAnswer,
 	NewAlert,
-	NewDataRequest,
 	NewKpi,
 	NewLoadTest,
 	NewNotifications,
@@ -55,7 +52,6 @@ import type {
 	BusinessOptions,
 	CallOptions,
 	DatabaseOptions,
-	DataRequestsOptions,
 	ErrorAnalysisOptions,
 	HealthOptions,
 	IssueOptions,
@@ -298,21 +294,6 @@ export class Monitoring extends Telemetry {
 		return this.#transport.delete(`${SILENCES}/${encodeURIComponent(silence_id)}`, call.signal);
 	}
 
-	/** `POST /v1/monitoring/data-requests`: has one person's data erased from every table, or handed out. */
-	createDataRequest(request: NewDataRequest, call: CallOptions = {}): Promise<DataRequestAnswer> {
-		return this.#transport.post(DATA_REQUESTS, JSON.stringify(request), json(call));
-	}
-
-	/** `GET /v1/monitoring/data-requests`, newest first. */
-	listDataRequests(options: DataRequestsOptions = {}, call: CallOptions = {}): Promise<DataRequestsAnswer> {
-		return this.#transport.get(DATA_REQUESTS, { ...options }, call.signal);
-	}
-
-	/** `GET /v1/monitoring/data-requests/{id}`: how far it is, and its certificate when it is done. */
-	getDataRequest(request_id: string, call: CallOptions = {}): Promise<DataRequestAnswer> {
-		return this.#transport.get(`${DATA_REQUESTS}/${encodeURIComponent(request_id)}`, {}, call.signal);
-	}
-
 	/** `POST /v1/monitoring/synthetic-tests`: an http, tcp or dns test that workers run, or a heartbeat that must come. */
 	createSyntheticTest(test: NewSyntheticTest, call: CallOptions = {}): Promise<SyntheticTestAnswer> {
 		const options = { contentType: "application/json", signal: call.signal };
@@ -401,7 +382,6 @@ function kpiPath(kpi_id: string): string {
 const ALERTS = `${BASE}/alerts`;
 const CHANNELS = `${BASE}/notification-channels`;
 const SILENCES = `${BASE}/silences`;
-const DATA_REQUESTS = `${BASE}/data-requests`;
 
 function alertPath(alert_id: string): string {
 	return `${ALERTS}/${encodeURIComponent(alert_id)}`;

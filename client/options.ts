@@ -10,7 +10,6 @@ import type {
 	BusinessQuery,
 	BusinessRevenueQuery,
 	DatabasesQuery,
-	DataRequestsQuery,
 	ErrorAnalysisQuery,
 	FederatedQuery,
 	HealthQuery,
@@ -75,7 +74,6 @@ export type IssueOptions = Options<IssueQuery>;
 export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
 export type AlertsOptions = Options<AlertsQuery>;
 export type AlertHistoryOptions = Options<AlertHistoryQuery>;
-export type DataRequestsOptions = Options<DataRequestsQuery>;
 export type SilencesOptions = Options<SilencesQuery>;
 export type KpisOptions = Options<KpisQuery>;
 export type SyntheticTestsOptions = Options<SyntheticTestsQuery>;

@@ -45,14 +45,23 @@ export interface Read {
 	readonly handler: (deps: QueryDeps) => (c: Context<AppEnv>) => Promise<Response>;
 }
 
-export interface ReadOptions<S extends z.ZodObject> extends Omit<Read, "handler" | "query"> {
+export interface ReadOptions<S extends z.ZodObject, A extends object> extends Omit<Read, "handler" | "query"> {
 	readonly query: S;
-	readonly ask: (asking: Asking, query: z.infer<S>) => Promise<object>;
+	readonly ask: (asking: Asking, query: z.infer<S>) => Promise<A>;
+}
+
+/** A route whose answer the program can also have for itself, as reports do: the same numbers by the same way. */
+export interface AskableRead<S extends z.ZodObject, A extends object> extends Read {
+	readonly answerTo: (asking: Asking, query: z.input<S>) => Promise<A>;
 }
 
 /** Ties the type of `ask`'s query to the schema that parses it. */
-export function read<S extends z.ZodObject>({ ask, ...route }: ReadOptions<S>): Read {
-	return { ...route, handler: (deps) => reading(deps, route.query, ask) };
+export function read<S extends z.ZodObject, A extends object>({ ask, ...route }: ReadOptions<S, A>): AskableRead<S, A> {
+	return {
+		...route,
+		handler: (deps) => reading(deps, route.query, ask),
+		answerTo: (asking, query) => ask(asking, route.query.parse(query)),
+	};
 }
 
 /** A handler that parses the query by `schema`, asks about the key's project and answers what `answer` makes of it. */

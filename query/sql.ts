@@ -34,6 +34,8 @@ export const TENANT_TABLES = [
 	"alert_transitions",
 	"alert_instances",
 	"alert_delivery_attempts",
+	"report_files",
+	"report_deliveries",
 ] as const;
 
 const SCOPE = "WHERE project = {project:String}";

@@ -1,5 +1,6 @@
 /** A report as data: what was asked, counted and found, once, before anybody chooses whether to read it as JSON, CSV, HTML or PDF. */
 import { z } from "zod";
+import { isTimezone } from "./timezone.ts";
 
 const instant = z.iso.datetime({ offset: true });
 const label = z.string();
@@ -81,7 +82,10 @@ export const reportDocument = z.strictObject({
 	period: z.strictObject({
 		start: instant,
 		end: instant.describe("Not included."),
-		timezone: z.string().describe("IANA zone in which all times of the report are told."),
+		timezone: z
+			.string()
+			.refine(isTimezone, "Not an IANA zone")
+			.describe("IANA zone in which all times of the report are told."),
 	}),
 	generated_at: instant,
 	data_through: instant.nullable().describe("Event time up to which there was data when it was counted."),

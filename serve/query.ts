@@ -11,8 +11,6 @@ import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
 import { reachOf } from "../query/measures/scope.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
-import { DATA_REQUEST_DOCS } from "../query/monitoring/data-requests/docs.ts";
-import { dataRequestRoutes } from "../query/monitoring/data-requests/routes.ts";
 import { DESTINATION_DOCS, destinationRoutes } from "../query/monitoring/exports/destinations.ts";
 import { EXPORT_DOCS, exportRoutes } from "../query/monitoring/exports/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "../query/monitoring/issues/routes.ts";
@@ -23,6 +21,8 @@ import { CHANNEL_DOCS, channelRoutes } from "../query/monitoring/notifications/c
 import { SILENCE_DOCS, silenceRoutes } from "../query/monitoring/notifications/silences.ts";
 import { SYNTHETIC_DOCS } from "../query/monitoring/synthetics/docs.ts";
 import { syntheticRoutes } from "../query/monitoring/synthetics/routes.ts";
+import { REPORT_DOCS } from "../query/reports/docs.ts";
+import { reportRoutes } from "../query/reports/routes.ts";
 import { Queries } from "../query/run.ts";
 import type { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
@@ -42,7 +42,7 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...LOAD_TEST_DOCS,
 	...CHANNEL_DOCS,
 	...SILENCE_DOCS,
-	...DATA_REQUEST_DOCS,
+	...REPORT_DOCS,
 	...EXPORT_DOCS,
 	...DESTINATION_DOCS,
 ];
@@ -59,6 +59,8 @@ export interface QueryRoleOptions {
 	readonly audit: AuditLog;
 	readonly box: SecretBox;
 	readonly notifier: Notifier;
+	/** Where people reach this server, without a slash at the end. */
+	readonly publicUrl: () => string;
 	readonly requireRole: RequireRole;
 	readonly logger: Logger;
 }
@@ -90,8 +92,8 @@ export function addQueryRole(
 	app.route("/", channelRoutes(definitions));
 	app.route("/", silenceRoutes(definitions));
 	app.route("/", acknowledgeRoutes(definitions));
+	app.route("/", reportRoutes({ ...definitions, publicUrl: options.publicUrl }));
 	app.route("/", exportRoutes({ ...definitions, exports: exportsOf(settings) }));
 	app.route("/", destinationRoutes(definitions));
-	app.route("/", dataRequestRoutes(definitions));
 	return { live };
 }

@@ -6,23 +6,24 @@ import type { Ingest } from "../ingest/index.ts";
 import { lastBeats } from "../query/measures/heartbeats.ts";
 import { reachOf } from "../query/measures/scope.ts";
 import { alertAsking } from "../query/monitoring/alerts/asking.ts";
+import { reportComposer } from "../query/reports/compose.ts";
 import { Queries } from "../query/run.ts";
-import { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import { Definitions } from "../schema/definitions.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import { resealAll } from "../schema/reseal.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
-import { exportsOf, placeOf, retentionOf } from "../storage.ts";
+import { exportsOf, retentionOf } from "../storage.ts";
 import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
-import { dataRightsJobs } from "../workers/data-rights/jobs.ts";
 import { destinationAccess, startExportSweep } from "../workers/exports/exports.ts";
 import { exportJob } from "../workers/exports/job.ts";
 import { startJobs } from "../workers/jobs/runner.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { startNotifying } from "../workers/notify/notify.ts";
 import type { Outbound } from "../workers/outbound/outbound.ts";
+import { renderReport } from "../workers/reports/render/render.ts";
+import { reportJobs, startReports } from "../workers/reports/reports.ts";
 import { startHeartbeats } from "../workers/synthetics/heartbeats.ts";
 import { startSynthetics } from "../workers/synthetics/synthetics.ts";
 import { watermark } from "../workers/watermark.ts";
@@ -39,6 +40,8 @@ export interface WorkerRoleOptions {
 	readonly outbound: Outbound;
 	readonly box: SecretBox;
 	readonly notifier: Notifier;
+	/** Where people reach this server, without a slash at the end. */
+	readonly publicUrl: () => string;
 	readonly logger: Logger;
 	/** Takes a metric about the program itself. */
 	readonly ownMetric: (record: object) => void;
@@ -86,19 +89,24 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const sweep = startExportSweep({ ...exports, clickhouse, logger });
 	stops.push(() => sweep.close());
 	const began = Date.now();
-	const storedThrough = () => watermark(redis, Date.now(), began);
-	const audit = new AuditLog(clickhouse);
 	const exporting = exportJob({
 		...{ outbound, folder: exports.folder, access: destinationAccess(clickhouse, box) },
-		watermark: storedThrough,
+		watermark: () => watermark(redis, Date.now(), began),
 		source: {
 			count: (project, question, signal) => queries.of(project, signal).ask(question),
 			stream: (project, question, how) => queries.stream(project, question, how),
 		},
 	});
+	const reports = startReports({ clickhouse, redisUrl, logger });
+	stops.push(() => reports.close());
+	const reporting = reportJobs({
+		...{ clickhouse, box, outbound, publicUrl: options.publicUrl, now: Date.now, render: renderReport },
+		...{ smtpUrl: settings.smtpUrl, mailFrom: settings.mailFrom, retention_ms: settings.reportsRetentionMs },
+		compose: reportComposer({ queries, reach: reachOf(retentionOf(settings)), client: clickhouse }),
+	});
 	const jobs = startJobs({
 		...{ clickhouse, redisUrl, logger },
-		jobs: [exporting, ...dataRightsJobs({ ...placeOf(settings, clickhouse), box, audit, storedThrough })],
+		jobs: [exporting, ...reporting],
 		onAttempt({ kind, outcome, duration_ms }) {
 			const tags = { kind, outcome };
 			options.ownMetric({ name: "tidemark.job.duration", value: duration_ms, unit: "ms", kind: "distribution", tags });

@@ -31,6 +31,10 @@ export interface Jobs {
 	readonly jobs: {
 		readonly run: { readonly project: string; readonly kind: string; readonly job_id: string };
 	};
+	readonly reports: {
+		/** Looks which reports are due. */
+		readonly tick: Record<string, never>;
+	};
 	readonly notifications: {
 		/** Looks who is to be told of what. */
 		readonly sweep: Record<string, never>;

@@ -35,6 +35,8 @@ const COLUMNS = Object.keys(OF_CALLS) as (keyof typeof OF_CALLS)[];
 export interface ModelScope extends Scope {
 	/** As the answer names it; absent for all. */
 	readonly model?: string | undefined;
+	/** Only calls of these accounts; absent for all. Rollups know none: of the source `calls` only. */
+	readonly accounts?: readonly string[] | undefined;
 }
 
 /** Counts and sums of calls; means are sums by their counts. */
@@ -182,9 +184,11 @@ function wholeSteps({ start, end }: Span, step: number): Span | undefined {
  * event: a row that has one of both may lack the other.
  */
 function modelRows(params: Params, scope: ModelScope, source: "calls" | "rollups"): string {
+	if (scope.accounts !== undefined && source !== "calls") throw new TypeError("rollups of models know no accounts");
 	const { hours, days, divided } = source === "calls" ? { divided: [] } : modelCover(scope);
 	const only = (column: string) =>
 		scope.model === undefined ? "1" : `${nameOfModel(column)} = ${params.add("String", scope.model)}`;
+	const ofAccounts = scope.accounts === undefined ? "1" : callsOfAccounts(params, scope, scope.accounts);
 	const second = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
 	// By its number: a text or a time would be read in the zone of the server.
 	const day = (ms: number) => `toDate(${params.add("UInt16", ms / DAY_MS)})`;
@@ -215,7 +219,7 @@ function modelRows(params: Params, scope: ModelScope, source: "calls" | "rollups
 	if (ends.length > 0 || divided.length > 0) {
 		const atEnds = ends.map((span) => `(${between(params, "ts", span.start, span.end)})`).join(" OR ") || "0";
 		const dividedHours = `${between(params, "ts", scope.start, scope.end)} AND ${isDivided("toStartOfHour(toDateTime(ts, 'UTC'), 'UTC')")}`;
-		const where = `(${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""}) AND ${only("model")}`;
+		const where = `(${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""}) AND ${only("model")} AND ${ofAccounts}`;
 		const timed = divided.length > 0 ? `timed_ms IS NOT NULL AND (${atEnds})` : "timed_ms IS NOT NULL";
 		parts.push(`SELECT ${bucketOf(params, scope.buckets, "ts")} AS t, ${nameOfModel("model")} AS name,
 	[${COLUMNS.map((column) => `${OF_CALLS[column]}`).join(", ")}] AS sums,
@@ -223,6 +227,12 @@ function modelRows(params: Params, scope: ModelScope, source: "calls" | "rollups
 ${from("model_calls", where)} GROUP BY t, name`);
 	}
 	return `(${parts.join("\nUNION ALL\n")})`;
+}
+
+/** Only the event knows whose call it is. */
+function callsOfAccounts(params: Params, { start, end }: Scope, accounts: readonly string[]): string {
+	const where = `event = '${MODEL_EVENT}' AND account_id IN ${params.add("Array(String)", accounts)} AND ${between(params, "ts", start, end)}`;
+	return `(ts, id) IN (SELECT ts, id ${from("events", where)})`;
 }
 
 const NO_SKETCH = `arrayReduce('quantilesDDState${SKETCH}', emptyArrayFloat64())`;

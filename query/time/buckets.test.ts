@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GRANULARITIES, tierOf } from "../../schema/granularity.ts";
-import { alignDown, bucketsOver, isTimezone } from "./buckets.ts";
+import { isTimezone } from "../../schema/timezone.ts";
+import { alignDown, bucketsOver } from "./buckets.ts";
 
 const ZONES = ["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"];
 const ms = (text: string) => Date.parse(text);

@@ -104,14 +104,3 @@ function toRuns(starts: readonly number[], end: number): Run[] {
 function zoned(at_ms: number, timezone: string): Temporal.ZonedDateTime {
 	return Temporal.Instant.fromEpochMilliseconds(at_ms).toZonedDateTimeISO(timezone);
 }
-
-/** Whether this is a zone of the IANA database; fixed offsets such as `+05:30` are not. */
-export function isTimezone(name: string): boolean {
-	if (/^[+-]/.test(name)) return false;
-	try {
-		new Intl.DateTimeFormat("en", { timeZone: name });
-		return true;
-	} catch {
-		return false;
-	}
-}

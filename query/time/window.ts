@@ -1,6 +1,7 @@
 import { badParameter } from "../../http/errors.ts";
 import { GRANULARITIES, type Granularity, tierOf } from "../../schema/granularity.ts";
-import { alignDown, type Buckets, bucketsOver, isTimezone } from "./buckets.ts";
+import { isTimezone } from "../../schema/timezone.ts";
+import { alignDown, type Buckets, bucketsOver } from "./buckets.ts";
 import { parseInstant } from "./instant.ts";
 
 /** Seconds of the rolling timeframes of the documents. */

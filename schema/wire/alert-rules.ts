@@ -1,6 +1,7 @@
 /** Alert rules as they are sent and stored. */
 import { z } from "zod";
 import { isSealed } from "../secret-box.ts";
+import { isTimezone } from "../timezone.ts";
 import { conditions, duration, MAX_LEAVES, type NewCondition } from "./alert-conditions.ts";
 
 const DAY_SECONDS = 86_400;
@@ -105,14 +106,6 @@ const labels = z
 	.record(z.string().min(1).max(200), z.string().max(1_000))
 	.refine((given) => Object.keys(given).length <= MAX_LABELS, `at most ${MAX_LABELS} labels`);
 const steady = (text: string) => duration(text, { min: 0, max: 7 * DAY_SECONDS });
-
-function isTimezone(name: string): boolean {
-	try {
-		return !/^[+-]/.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== "";
-	} catch {
-		return false;
-	}
-}
 
 const fields = {
 	name,

@@ -33,20 +33,16 @@ async function upload(bucket: S3Bucket, key: string, body: AsyncIterable<Buffer>
 	let begun: Upload | undefined;
 	const etags: Promise<string>[] = [];
 	try {
-		let held: Buffer | undefined;
 		for await (const chunk of inChunks(body)) {
-			if (held) {
-				begun ??= await bucket.begin(key);
-				const sent = bucket.putPart(begun, etags.length + 1, held);
-				// It is waited for below; what fails before that must not end the process.
-				sent.catch(() => undefined);
-				etags.push(sent);
-				await etags.at(-IN_FLIGHT);
-			}
-			held = chunk;
+			if (!begun && chunk.length < CHUNK_BYTES) return await bucket.put(key, chunk);
+			begun ??= await bucket.begin(key);
+			const sent = bucket.putPart(begun, etags.length + 1, chunk);
+			// It is waited for below; what fails before that must not end the process.
+			sent.catch(() => undefined);
+			etags.push(sent);
+			await etags.at(-IN_FLIGHT);
 		}
-		if (!begun) return await bucket.put(key, held ?? Buffer.alloc(0));
-		etags.push(bucket.putPart(begun, etags.length + 1, held!));
+		if (!begun) return await bucket.put(key, Buffer.alloc(0));
 		await bucket.complete(begun, await Promise.all(etags));
 	} catch (error) {
 		await Promise.allSettled(etags);

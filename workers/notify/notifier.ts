@@ -20,10 +20,11 @@ import { ChannelWatch } from "./channel-watch.ts";
 import { CHANNELS } from "./channels/index.ts";
 import { CHANNEL_ALERT, channelRoutes, channelRule } from "./dead-channel.ts";
 import type { Message, NoticeKind } from "./message.ts";
+import type { Outcome } from "./outcome.ts";
 import { outdated, plan, type RuleRoutes } from "./plan.ts";
 import { type Destination, routesOf } from "./recipients.ts";
 import { nextStep, retryAt } from "./retry.ts";
-import { type Outcome, type SenderOptions, send } from "./send.ts";
+import { type SenderOptions, send } from "./send.ts";
 import { firstLoud, matches } from "./silence.ts";
 import { NoticeStore, type StoredNotice, type ToldFiring } from "./store.ts";
 

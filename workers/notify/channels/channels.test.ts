@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Channel } from "../../../schema/wire/index.ts";
 import { MAX_LISTED, type Message, NOTICE_KINDS } from "../message.ts";
-import { judge } from "../send.ts";
+import { judge } from "../outcome.ts";
 import { CHANNELS } from "./index.ts";
 
 const AT = Date.parse("2026-03-02T10:00:00Z");

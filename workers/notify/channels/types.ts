@@ -25,6 +25,13 @@ export interface Mail {
 	readonly id: string;
 	/** Of the firing: mail programs show one conversation for it. */
 	readonly thread: string;
+	readonly attachments?: readonly Attachment[];
+}
+
+export interface Attachment {
+	readonly filename: string;
+	readonly content: Buffer;
+	readonly contentType: string;
 }
 
 interface Kinds {

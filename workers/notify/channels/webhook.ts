@@ -17,20 +17,25 @@ export const webhook: HttpChannel<"webhook"> = {
 	isIdempotent: false,
 	request(message, { url, headers = {}, secret }, at) {
 		const body = JSON.stringify(payload(message));
-		const timestamp = String(Math.floor(at / 1_000));
-		return {
-			url,
-			body,
-			headers: {
-				...lowerCased(headers),
-				"content-type": "application/json",
-				"webhook-id": message.message_id,
-				"webhook-timestamp": timestamp,
-				...(secret === undefined ? {} : { "webhook-signature": sign(secret, message.message_id, timestamp, body) }),
-			},
-		};
+		return { url, body, headers: { ...lowerCased(headers), ...standardHeaders(message.message_id, body, at, secret) } };
 	},
 };
+
+/** Of a webhook of any kind. @param at of this attempt, milliseconds since the epoch */
+export function standardHeaders(
+	id: string,
+	body: string,
+	at: number,
+	secret: string | undefined,
+): Record<string, string> {
+	const timestamp = String(Math.floor(at / 1_000));
+	return {
+		"content-type": "application/json",
+		"webhook-id": id,
+		"webhook-timestamp": timestamp,
+		...(secret === undefined ? {} : { "webhook-signature": sign(secret, id, timestamp, body) }),
+	};
+}
 
 /** So that those of the protocol replace what somebody set by another spelling. */
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

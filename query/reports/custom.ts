@@ -1,0 +1,200 @@
+/** What a custom report counts: a summary, details and insights, by the measures that the routes ask. */
+import { periodBefore, type ReportPeriod, reportPeriod } from "../../schema/reports/period.ts";
+import type { CustomReportData, StoredReport } from "../../schema/wire/index.ts";
+import { type Signals, signals } from "../measures/signals.ts";
+import { type Needs, withMeta } from "../meta.ts";
+import { RetentionError } from "../plan/plan.ts";
+import type { Asking } from "../route.ts";
+import { type Buckets, bucketsOver } from "../time/buckets.ts";
+import { type Asked, type Kind, type Part, REPORT_METRICS, type ReportMetric } from "./catalogue.ts";
+import { type Composed, customDocument, labelOf, type Named } from "./custom-document.ts";
+import { insightsOf, type Observed } from "./insights.ts";
+
+export type CustomContent = Extract<StoredReport["content"], { type: "custom" }>;
+
+/** @param as_of of the run, milliseconds since the epoch: it says which period; nothing at or after the end of that counts */
+export async function customReport(
+	asking: Asking,
+	report: Pick<StoredReport, "timeframe" | "timezone" | "include_charts">,
+	content: CustomContent,
+	as_of: number,
+): Promise<Composed> {
+	const { timeframe, timezone } = report;
+	const period = reportPeriod(timeframe, as_of, timezone);
+	const previous = periodBefore(timeframe, period, timezone);
+	const sent = await asking.asker.ask(signals(period.end));
+	const metrics = metricsOf(content.metrics);
+	const around = {
+		asking,
+		as_of: period.end,
+		timezone,
+		sent,
+		models: content.models,
+		user_segments: content.user_segments,
+	};
+	const step = period.end - period.start > 2 * DAY_MS ? "1d" : "1h";
+	const within = (span: ReportPeriod, buckets?: Buckets): Asked => ({
+		...around,
+		scope: { start: span.start, end: span.end, buckets, now: asking.now, reach: asking.reach },
+	});
+	const cut = (span: ReportPeriod, granularity: "1d" | "1h") =>
+		bucketsOver(span.start, span.end, granularity, timezone);
+	const days = cut(period, "1d");
+	const steps = cut(period, step);
+	const stepsBefore = cut(previous, step);
+	const hours = cut(period, "1h");
+	const kinds = content.groupby.filter((by): by is Kind => by !== "date");
+	const ask = families(metrics);
+	const [whole, before, byStep, byStepBefore, byHour, grouped] = await Promise.all([
+		ask(within(period), []),
+		ifKept(ask(within(previous), [])),
+		ask(within(period, steps), []),
+		ifKept(ask(within(previous, stepsBefore), [])),
+		ask(within(period, hours), [], ({ isCount }) => isCount === true),
+		ask(within(period, content.groupby.includes("date") ? days : undefined), kinds, ({ family }) =>
+			kinds.every((kind) => family.kinds.includes(kind)),
+		),
+	]);
+	const comparable = (sent.firstRecord() ?? Number.POSITIVE_INFINITY) <= previous.start;
+	const observed = metrics.map(({ name, metric }): Observed => {
+		const value = wholeOf(whole, metric, sent);
+		const series = (found: Found, { starts }: Buckets) => starts.map((t) => valueAt(found, metric, t));
+		return {
+			...{ metric: name, member: metric.member, label: labelOf(metric), unit: metric.unit, better: metric.better },
+			...{ value, before: comparable ? wholeOf(before, metric, sent) : null, bucket: step === "1d" ? "day" : "hour" },
+			...{ buckets: series(byStep, steps), bucketsBefore: series(byStepBefore, stepsBefore) },
+			...(metric.isCount && value !== null ? { hours: hoursOf(byHour, metric) } : {}),
+		};
+	});
+	const insights = insightsOf(observed, { hours: hours.starts, timezone, before: BEFORE[timeframe] });
+	const summary = Object.fromEntries(
+		metrics.map(({ metric }, i) => [metric.total ?? metric.member, metric.round(observed[i]!.value)]),
+	);
+	const told = metrics.filter(({ metric }) => kinds.every((kind) => metric.family.kinds.includes(kind)));
+	const data: CustomReportData = {
+		summary: { timeframe: period.text, ...summary },
+		details: content.groupby.length === 0 ? [] : detailsOf(grouped, told, content, timezone),
+		insights: insights.map(({ text }) => text),
+		insight_evidence: insights,
+	};
+	const untold = metrics.filter((one) => !told.includes(one)).map(({ metric }) => metric);
+	const { meta } = withMeta(
+		{ data },
+		{
+			window: { start: period.start, end: period.end, timezone },
+			data_through: dataThrough(sent, period.end),
+			methods: methodsOf(metrics, untold, content),
+		},
+		{ needs: needsOf(metrics), sent },
+	);
+	const document = customDocument({ report, period, steps, metrics, observed, insights, data, content, meta });
+	return { data, meta, document };
+}
+
+const DAY_MS = 86_400_000;
+const BEFORE = { "1h": "hour before", "24h": "day before", "7d": "week before", "30d": "30 days before" } as const;
+
+function metricsOf(names: readonly string[]): Named[] {
+	const found = names.flatMap((name) => {
+		const metric = REPORT_METRICS.get(name);
+		return metric ? [{ name, metric }] : [];
+	});
+	// Two names of one measure are told once.
+	return found.filter(({ metric }, i) => found.findIndex((other) => other.metric === metric) === i);
+}
+
+/** Of each family its parts. */
+type Found = ReadonlyMap<ReportMetric["family"], readonly Part<unknown>[]>;
+
+/** Asks each family once, whatever number of metrics is of it. */
+function families(metrics: readonly Named[]) {
+	return async (asked: Asked, by: readonly Kind[], which: (metric: ReportMetric) => boolean = () => true) => {
+		const wanted = new Set(metrics.filter(({ metric }) => which(metric)).map(({ metric }) => metric.family));
+		const found = await Promise.all(
+			[...wanted].map(async (family) => [family, await family.parts(asked, by)] as const),
+		);
+		return new Map(found) as Found;
+	};
+}
+
+/** The window before may reach further back than what is kept. */
+function ifKept(found: Promise<Found>): Promise<Found> {
+	return found.catch((error: unknown) => {
+		if (error instanceof RetentionError) return new Map();
+		throw error;
+	});
+}
+
+function valueAt(found: Found, metric: ReportMetric, t: number): number | null {
+	const part = found.get(metric.family)?.find((one) => one.t === t);
+	return part === undefined ? null : metric.value(part.value as never);
+}
+
+function wholeOf(found: Found, metric: ReportMetric, sent: Signals): number | null {
+	return found.has(metric.family) ? (valueAt(found, metric, 0) ?? (metric.isSent?.(sent) ? 0 : null)) : null;
+}
+
+function hoursOf(found: Found, metric: ReportMetric): Map<number, number> {
+	const parts = found.get(metric.family) ?? [];
+	return new Map(parts.map(({ t, value }) => [t, metric.value(value as never) ?? 0]));
+}
+
+function detailsOf(
+	found: Found,
+	metrics: readonly Named[],
+	{ groupby }: CustomContent,
+	timezone: string,
+): CustomReportData["details"] {
+	const date = dayFormat(timezone);
+	const rows = new Map<string, Record<string, string | number | null>>();
+	const nothing = Object.fromEntries(metrics.map(({ metric }) => [metric.member, null]));
+	for (const { metric } of metrics) {
+		for (const { t, kinds, value } of found.get(metric.family) ?? []) {
+			const key = Object.fromEntries(
+				groupby.map((by) => [by, by === "date" ? date.format(t * 1_000) : (kinds[by] ?? "unknown")]),
+			);
+			const id = JSON.stringify(Object.values(key));
+			const row = rows.get(id) ?? { ...key, ...nothing };
+			rows.set(id, { ...row, [metric.member]: metric.round(metric.value(value as never)) });
+		}
+	}
+	return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+}
+
+function dayFormat(timezone: string) {
+	return new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" });
+}
+
+function dataThrough(sent: Signals, end: number): number | null {
+	const through = sent.dataThrough("metric", "event");
+	return through === null ? null : Math.min(through, end);
+}
+
+function methodsOf(
+	metrics: readonly Named[],
+	untold: readonly ReportMetric[],
+	{ user_segments, models, groupby }: CustomContent,
+): Record<string, string> {
+	const filtered = user_segments !== null || models !== null;
+	return {
+		...Object.fromEntries(
+			metrics.map(({ name, metric }) => [metric.total ?? metric.member, `${name}: ${metric.about}`]),
+		),
+		...Object.fromEntries(
+			untold.map((metric) => [`details.${metric.member}`, `has no ${groupby.join(" and no ")}: only in the summary`]),
+		),
+		...(filtered
+			? {
+					filters: "models and user_segments choose calls of models; other metrics know neither, and are of everything",
+				}
+			: {}),
+		...(user_segments !== null || groupby.includes("user_segment")
+			? { user_segments: "of paying accounts: what their subscriptions say, else the plan of the largest" }
+			: {}),
+	};
+}
+
+function needsOf(metrics: readonly Named[]): Needs {
+	const fields = metrics.map(({ metric }) => [`data.summary.${metric.total ?? metric.member}`, metric.family.needs]);
+	return { ...Object.fromEntries(fields), ...(metrics[0] ? { "data.details": metrics[0].metric.family.needs } : {}) };
+}

@@ -1,0 +1,8 @@
+/** Whether a name is a time zone of the IANA database. An offset such as `+05:30` is none: it knows no clock changes. */
+export function isTimezone(name: string): boolean {
+	try {
+		return !/^[+-]/.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== "";
+	} catch {
+		return false;
+	}
+}
