@@ -1,7 +1,7 @@
 /** Metrics that a custom report can name: aliases of measures that routes and alerts ask too, with the member that tells them. */
 
 import { kindsOfRequests, latencyOf } from "../common/latency.ts";
-import { moneyOf } from "../common/money.ts";
+import { isRated, moneyOf } from "../common/money.ts";
 import { OF_USERS } from "../common/usage.ts";
 import { customers } from "../measures/customers.ts";
 import { CPU, CPU_TIME, MEMORY, type Utilization, utilization } from "../measures/hosts.ts";
@@ -100,7 +100,8 @@ const models: Family<ModelCalls> = {
 async function accountsOf({ asking, scope, timezone, sent, user_segments }: Asked, apart: boolean) {
 	if (!apart && user_segments === null) return [{ segment: undefined, accounts: undefined }];
 	const { start, end } = scope;
-	const money = moneyOf({ start, end, as_of: end, timezone, timeframe: "custom" }, DEFAULT_CURRENCY, sent);
+	const window = { start, end, as_of: end, timezone, timeframe: "custom" } as const;
+	const money = moneyOf(window, DEFAULT_CURRENCY, isRated(sent));
 	const found = await asking.asker.ask(customers(money, { start, end }));
 	const bySegment = new Map<string, string[]>();
 	for (const { account_id, segment_end, segment_lost } of found) {
