@@ -23,6 +23,7 @@ import type { ClickHouse } from "./schema/clickhouse.ts";
 import { unreadableDefinitions } from "./schema/definitions.ts";
 import { type LiveBus, LocalBus } from "./schema/live/bus.ts";
 import { RedisBus } from "./schema/live/redis-bus.ts";
+import { startRequestAudit } from "./serve/audit.ts";
 import { addQueryRole, QUERY_ROLE_DOCS } from "./serve/query.ts";
 import { startWorkerRole, type WorkerRole } from "./serve/worker.ts";
 import { connect, connectRedis, makeFolder, openSecretBox, retentionOf, subscribeRedis } from "./storage.ts";
@@ -132,6 +133,9 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		});
 
 		const reads = roles.includes("query");
+		const docs = [...KEY_DOCS, ...(roles.includes("ingest") ? INGEST_DOCS : []), ...(reads ? QUERY_ROLE_DOCS : [])];
+		const audit = new AuditLog(clickhouse);
+		const toAudit = startRequestAudit({ audit, clickhouse, docs, logger }, stops);
 		const app = createApp({
 			version,
 			readiness: {
@@ -146,12 +150,13 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 			metrics: self.registry,
 			conventions: CONVENTIONS,
 			corsOrigins: settings.corsOrigins,
-			docs: [...KEY_DOCS, ...(roles.includes("ingest") ? INGEST_DOCS : []), ...(reads ? QUERY_ROLE_DOCS : [])],
-			onRequest: (request) => self.onRequest(request),
+			docs,
+			onRequest(request) {
+				self.onRequest(request);
+				toAudit(request);
+			},
 			onError: (err, requestId) => logger.error({ err, requestId }, "a request failed"),
 		});
-		// One writer of the chain for all routes.
-		const audit = new AuditLog(clickhouse);
 		app.route("/", keyRoutes({ keys, audit, requireRole }));
 		if (ingest && roles.includes("ingest")) app.route("/", ingest.routes(requireRole));
 		const parts = { settings, clickhouse, readers, redis: shared, redisUrl, bus, box, notifier, publicUrl, logger };

@@ -129,6 +129,12 @@ export function serverOf(settings: Settings) {
 	return { url: url.origin, user, password, database };
 }
 
+/** Where the tables are, for what changes them as a whole. */
+export function placeOf(settings: Settings, client: ClickHouse) {
+	const { database } = settings.clickhouseUrl ? serverOf(settings) : { database: DATABASE };
+	return { client, database, cluster: settings.clickhouseCluster };
+}
+
 /** The embedded engine, with what other tools need to find it in `engine.json`. */
 async function startEmbedded(settings: Settings, logger: Logger): Promise<Engine> {
 	const engine = await startEngine({

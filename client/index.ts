@@ -25,6 +25,8 @@ export type {
 	IssuesAnswer,
 	IssueUpdate,
 	KpiAnswer,
+	KpiHistoryAnswer,
+	KpiPatch,
 	KpisAnswer,
 	KpiValueAnswer,
 	LoadTestAnswer,

@@ -12,12 +12,16 @@ import type {
 	BusinessAnswer,
 	CreatedAlertAnswer,
 	DatabasesAnswer,
+	DataRequestAnswer,
+	DataRequestsAnswer,
 	ErrorAnalysisAnswer,
 	HealthAnswer,
 	IssueAnswer,
 	IssuesAnswer,
 	IssueUpdate,
 	KpiAnswer,
+	KpiHistoryAnswer,
+	KpiPatch,
 	KpisAnswer,
 	KpiValueAnswer,
 	LoadTestAnswer,
@@ -27,6 +31,7 @@ import type {
 	MetricsAnswer,
 	NetworkAnswer,
 	NewAlert,
+	NewDataRequest,
 	NewKpi,
 	NewLoadTest,
 	NewNotifications,
@@ -52,10 +57,12 @@ import type {
 	BusinessOptions,
 	CallOptions,
 	DatabaseOptions,
+	DataRequestsOptions,
 	ErrorAnalysisOptions,
 	HealthOptions,
 	IssueOptions,
 	IssuesOptions,
+	KpiHistoryOptions,
 	KpisOptions,
 	KpiValueOptions,
 	LoadTestOptions,
@@ -207,6 +214,11 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(kpiPath(kpi_id), {}, call.signal);
 	}
 
+	/** `PATCH /v1/monitoring/kpis/{id}`: what is not named stays. */
+	updateKpi(kpi_id: string, changes: KpiPatch, call: CallOptions = {}): Promise<KpiAnswer> {
+		return this.#transport.patch(kpiPath(kpi_id), changes, call.signal);
+	}
+
 	/** `DELETE /v1/monitoring/kpis/{id}`. */
 	deleteKpi(kpi_id: string, call: CallOptions = {}): Promise<void> {
 		return this.#transport.delete(kpiPath(kpi_id), call.signal);
@@ -215,6 +227,11 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/kpis/{id}/value`. */
 	kpiValue(kpi_id: string, options: KpiValueOptions = {}, call: CallOptions = {}): Promise<KpiValueAnswer> {
 		return this.#transport.get(`${kpiPath(kpi_id)}/value`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/kpis/{id}/history`: its value by bucket. */
+	kpiHistory(kpi_id: string, options: KpiHistoryOptions = {}, call: CallOptions = {}): Promise<KpiHistoryAnswer> {
+		return this.#transport.get(`${kpiPath(kpi_id)}/history`, { ...options }, call.signal);
 	}
 
 	/** `POST /v1/monitoring/alerts`: the answer's `backtest` says when it would have fired in the last seven days. */
@@ -292,6 +309,21 @@ export class Monitoring extends Telemetry {
 	/** `DELETE /v1/monitoring/silences/{id}`: ends it now. */
 	deleteSilence(silence_id: string, call: CallOptions = {}): Promise<void> {
 		return this.#transport.delete(`${SILENCES}/${encodeURIComponent(silence_id)}`, call.signal);
+	}
+
+	/** `POST /v1/monitoring/data-requests`: has one person's data erased from every table, or handed out. */
+	createDataRequest(request: NewDataRequest, call: CallOptions = {}): Promise<DataRequestAnswer> {
+		return this.#transport.post(DATA_REQUESTS, JSON.stringify(request), json(call));
+	}
+
+	/** `GET /v1/monitoring/data-requests`, newest first. */
+	listDataRequests(options: DataRequestsOptions = {}, call: CallOptions = {}): Promise<DataRequestsAnswer> {
+		return this.#transport.get(DATA_REQUESTS, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/data-requests/{id}`: how far it is, and its certificate when it is done. */
+	getDataRequest(request_id: string, call: CallOptions = {}): Promise<DataRequestAnswer> {
+		return this.#transport.get(`${DATA_REQUESTS}/${encodeURIComponent(request_id)}`, {}, call.signal);
 	}
 
 	/** `POST /v1/monitoring/synthetic-tests`: an http, tcp or dns test that workers run, or a heartbeat that must come. */
@@ -382,6 +414,7 @@ function kpiPath(kpi_id: string): string {
 const ALERTS = `${BASE}/alerts`;
 const CHANNELS = `${BASE}/notification-channels`;
 const SILENCES = `${BASE}/silences`;
+const DATA_REQUESTS = `${BASE}/data-requests`;
 
 function alertPath(alert_id: string): string {
 	return `${ALERTS}/${encodeURIComponent(alert_id)}`;

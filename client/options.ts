@@ -10,11 +10,13 @@ import type {
 	BusinessQuery,
 	BusinessRevenueQuery,
 	DatabasesQuery,
+	DataRequestsQuery,
 	ErrorAnalysisQuery,
 	FederatedQuery,
 	HealthQuery,
 	IssueQuery,
 	IssuesQuery,
+	KpiHistoryQuery,
 	KpisQuery,
 	KpiValueQuery,
 	LoadTestQuery,
@@ -74,6 +76,7 @@ export type IssueOptions = Options<IssueQuery>;
 export type ProfilingOptions = Options<ProfilingQuery> & { operation: string };
 export type AlertsOptions = Options<AlertsQuery>;
 export type AlertHistoryOptions = Options<AlertHistoryQuery>;
+export type DataRequestsOptions = Options<DataRequestsQuery>;
 export type SilencesOptions = Options<SilencesQuery>;
 export type KpisOptions = Options<KpisQuery>;
 export type SyntheticTestsOptions = Options<SyntheticTestsQuery>;
@@ -81,6 +84,7 @@ export type SyntheticResultsOptions = Options<SyntheticResultsQuery>;
 export type SyntheticRunOptions = Options<RunTestQuery>;
 export type LoadTestOptions = Options<LoadTestQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
+export type KpiHistoryOptions = Options<KpiHistoryQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type ChdbResult, Session } from "chdb";
 import { engineError } from "./errors.ts";
-import { putBack, setUp } from "./sql.ts";
+import { type Kept, putBack, setUp, turnTo } from "./sql.ts";
 
 export interface QueryContext {
 	/** Settings and `param_…` values for this query alone. */
@@ -18,8 +18,8 @@ export interface QueryContext {
 interface Slot {
 	pipePath: string;
 	session: Session | undefined;
-	/** Parameters set on this session before; the engine has no way to unset one. */
-	params: Set<string>;
+	/** What the last query left set: most queries want the same again, and each SET costs half as much as a small query. */
+	kept: Kept;
 	/** Settles when nothing of the last query is left on the session. */
 	cleared: Promise<void>;
 }
@@ -43,12 +43,14 @@ export interface SessionPool {
 const MAX_PARAMS = 500;
 const PARAMETER = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*:/g;
 
-function usesStaleParameter(text: string, slot: Slot, settings: ReadonlyMap<string, string>): boolean {
+function usesStaleParameter(text: string, { params }: Kept, settings: ReadonlyMap<string, string>): boolean {
 	for (const [, name] of text.matchAll(PARAMETER)) {
-		if (slot.params.has(name!) && !settings.has(`param_${name}`)) return true;
+		if (params.has(`param_${name}`) && !settings.has(`param_${name}`)) return true;
 	}
 	return false;
 }
+
+const nothing = (): Kept => ({ settings: new Map(), params: new Map(), database: undefined });
 
 /** Builds the pool; sessions are opened when first used. `first` holds the data folder open and stays unused. */
 export function createSessionPool(options: {
@@ -61,7 +63,7 @@ export function createSessionPool(options: {
 	const slots: Slot[] = Array.from({ length: options.size }, (_, i) => ({
 		pipePath: join(options.pipeDir, `answer-${i}`),
 		session: undefined,
-		params: new Set<string>(),
+		kept: nothing(),
 		cleared: Promise.resolve(),
 	}));
 	// A stack: the same few warm sessions serve a light load.
@@ -70,39 +72,39 @@ export function createSessionPool(options: {
 	function retire(slot: Slot): void {
 		slot.session?.close();
 		slot.session = undefined;
-		slot.params.clear();
+		slot.kept = nothing();
 	}
 
 	function sessionOf(slot: Slot): Session {
 		if (slot.session === undefined) {
 			slot.session = new Session(dataDir);
-			slot.session.query(setUp(base, undefined));
+			slot.session.query(setUp(base));
 		}
 		return slot.session;
 	}
 
 	async function run(slot: Slot, sql: string, context: QueryContext): Promise<ChdbResult> {
 		const { settings, database } = context;
-		if (usesStaleParameter(context.text, slot, settings)) retire(slot);
+		if (usesStaleParameter(context.text, slot.kept, settings)) retire(slot);
 		const session = sessionOf(slot);
-		for (const name of settings.keys()) {
-			if (name.startsWith("param_")) slot.params.add(name.slice("param_".length));
-		}
-		const reset = putBack(settings.keys(), base, database);
+		const before = slot.kept;
+		const { statements, kept } = turnTo(before, settings, database, base);
+		slot.kept = kept;
 		let failed = false;
 		try {
-			return await session.queryAsync(setUp(settings, database) + sql, { format: context.format });
+			return await session.queryAsync(statements + sql, { format: context.format });
 		} catch (error) {
 			failed = true;
 			throw error;
 		} finally {
-			const small = slot.params.size <= MAX_PARAMS;
+			const small = kept.params.size <= MAX_PARAMS;
 			if (!context.keepsSession || !small || settings.has("allow_ddl")) retire(slot);
-			else {
-				// After a failure something is run in any case: until then the engine keeps the failed query's memory, and
-				// shows it as running.
-				const clear = failed ? reset || setUp(base, undefined) : reset;
-				slot.cleared = clear === "" ? Promise.resolve() : putSessionBack(slot, session, clear);
+			else if (failed) {
+				// Nobody knows how far it came. And until something is run the engine keeps the failed query's memory, and shows
+				// it as running.
+				const named = [...before.settings.keys(), ...settings.keys()];
+				slot.kept = { ...nothing(), params: kept.params };
+				slot.cleared = putSessionBack(slot, session, `${putBack(named, base)}USE default;`);
 			}
 		}
 	}

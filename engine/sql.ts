@@ -97,25 +97,52 @@ export function progressText(queryId: string): string {
 	);
 }
 
-/** `SET …; USE …;` before a query, empty when there is nothing to set. */
-export function setUp(settings: ReadonlyMap<string, string>, database: string | undefined): string {
-	const assignments = [...settings].map(([name, value]) => `${name} = ${quote(value)}`);
-	const set = assignments.length === 0 ? "" : `SET ${assignments.join(", ")};`;
-	return database === undefined ? set : `${set}USE ${identifier(database)};`;
+/** What stands set on a session. */
+export interface Kept {
+	/** Other than their base values. */
+	readonly settings: ReadonlyMap<string, string>;
+	/** By their names with `param_`. The engine has no way to unset one. */
+	readonly params: ReadonlyMap<string, string>;
+	readonly database: string | undefined;
 }
 
-/** Puts a session back: every setting named in `settings` to its base value, and the database. */
-export function putBack(
-	settings: Iterable<string>,
-	base: ReadonlyMap<string, string>,
+/**
+ * The statements that lead a session from what is kept on it to what a query wants, empty when that is the same. Settings are put
+ * back before others are set: one may stand for several.
+ */
+export function turnTo(
+	kept: Kept,
+	settings: ReadonlyMap<string, string>,
 	database: string | undefined,
-): string {
-	const assignments = [...settings]
-		// The mark is written anew for every query, and a parameter cannot be unset.
-		.filter((name) => name !== MARK && !name.startsWith("param_"))
+	base: ReadonlyMap<string, string>,
+): { statements: string; kept: Kept } {
+	const isParam = ([name]: [string, string]) => name.startsWith("param_");
+	const params = [...settings].filter(isParam);
+	const wanted = [...settings].filter((one) => !isParam(one));
+	const unwanted = [...kept.settings.keys()].filter((name) => !settings.has(name));
+	const changed = [
+		...wanted.filter(([name, value]) => kept.settings.get(name) !== value),
+		...params.filter(([name, value]) => kept.params.get(name) !== value),
+	];
+	const use = database === kept.database ? "" : `USE ${identifier(database ?? "default")};`;
+	return {
+		statements: putBack(unwanted, base) + setUp(new Map(changed)) + use,
+		kept: { settings: new Map(wanted), params: new Map([...kept.params, ...params]), database },
+	};
+}
+
+/** `SET …;`, empty when there is nothing to set. */
+export function setUp(settings: ReadonlyMap<string, string>): string {
+	const assignments = [...settings].map(([name, value]) => `${name} = ${quote(value)}`);
+	return assignments.length === 0 ? "" : `SET ${assignments.join(", ")};`;
+}
+
+/** Puts settings back to their base values; a parameter cannot be. */
+export function putBack(names: readonly string[], base: ReadonlyMap<string, string>): string {
+	const assignments = [...new Set(names)]
+		.filter((name) => !name.startsWith("param_"))
 		.map((name) => `${name} = ${base.has(name) ? quote(base.get(name)!) : "DEFAULT"}`);
-	const set = assignments.length === 0 ? "" : `SET ${assignments.join(", ")};`;
-	return database === undefined ? set : `${set}USE default;`;
+	return assignments.length === 0 ? "" : `SET ${assignments.join(", ")};`;
 }
 
 function identifier(name: string): string {

@@ -4,7 +4,7 @@ import { cors } from "hono/cors";
 import { matchedRoutes } from "hono/route";
 import type { ConventionsAnswer } from "../schema/wire/index.ts";
 import { DOCS_PAGE } from "./docs-page.ts";
-import type { AppEnv } from "./env.ts";
+import type { AppEnv, Denial } from "./env.ts";
 import { ApiError, errorHandler } from "./errors.ts";
 import { openApiDocument, type RouteDoc } from "./openapi.ts";
 
@@ -17,6 +17,8 @@ export interface AnsweredRequest {
 	readonly requestId: string;
 	/** The project of the key, once it is known. */
 	readonly project: string | undefined;
+	/** When a known key was not let in. */
+	readonly denial: Denial | undefined;
 }
 
 export interface AppOptions {
@@ -72,13 +74,15 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 		c.set("requestId", requestId);
 		await next();
 		c.header("X-Request-Id", requestId);
+		const key = c.get("key") as AppEnv["Variables"]["key"] | undefined;
 		options.onRequest({
 			method: c.req.method,
 			route: matchedRoutes(c).findLast((route) => route.method !== "ALL")?.path,
 			status: c.res.status,
 			duration_s: clock() - started,
 			requestId,
-			project: (c.get("key") as AppEnv["Variables"]["key"] | undefined)?.project,
+			project: key?.project,
+			denial: c.get("denial") ?? (c.res.status === 403 && key ? deniedPart(key) : undefined),
 		});
 	});
 	if (options.corsOrigins !== undefined) app.use(crossOrigin(options.corsOrigins));
@@ -123,6 +127,11 @@ function states(parts: AppOptions["readiness"]): Promise<(readonly [part: string
 			}
 		}),
 	);
+}
+
+/** The route let the key in, and then asked for a role that only a part of it needs. */
+function deniedPart({ key_id, project }: AppEnv["Variables"]["key"]): Denial {
+	return { key_id, project, reason: "role" };
 }
 
 /** Keys come in headers, never in cookies, so a page can do no more than its key. */

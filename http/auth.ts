@@ -1,8 +1,8 @@
 import { createMiddleware } from "hono/factory";
-import type { AppEnv, Principal } from "./env.ts";
+import type { AppEnv, DenialReason, Principal } from "./env.ts";
 import { forbidden, tooManyRequests, unauthorized } from "./errors.ts";
 import type { Allowance, RateLimiter } from "./rate-limit.ts";
-import { allows, type Role } from "./roles.ts";
+import { allowsAny, type Role, roleWords } from "./roles.ts";
 
 /** Seconds over which the reads of a key are counted. */
 export const READ_WINDOW_SECONDS = 3_600;
@@ -10,11 +10,15 @@ export const READ_WINDOW_SECONDS = 3_600;
 const MAX_SECRET_LENGTH = 512;
 
 export interface AuthOptions {
-	readonly keys: { verify(secret: string): Promise<Principal | undefined> };
+	readonly keys: {
+		verify(secret: string): Promise<Principal | undefined>;
+		/** Whose key this was, where it was one. */
+		ended?(secret: string): { readonly principal: Principal; readonly reason: DenialReason } | undefined;
+	};
 	readonly limiter: RateLimiter;
 }
 
-/** `requireRole(role)` lets a request pass whose key has the role, and puts the key into `c.get("key")`. */
+/** `requireRole(role)` lets a request pass whose key has the role, or one of several, and puts the key into `c.get("key")`. */
 export type RequireRole = ReturnType<typeof createAuth>;
 
 /**
@@ -22,7 +26,7 @@ export type RequireRole = ReturnType<typeof createAuth>;
  * `acceptQueryKey` is for WebSocket and SSE only, whose clients in browsers cannot set headers.
  */
 export function createAuth({ keys, limiter }: AuthOptions) {
-	return (role: Role, options: { acceptQueryKey?: boolean } = {}) =>
+	return (role: Role | readonly Role[], options: { acceptQueryKey?: boolean } = {}) =>
 		createMiddleware<AppEnv>(async (c, next) => {
 			const secret =
 				presentedKey(c.req.header("authorization"), c.req.header("x-api-key")) ??
@@ -31,13 +35,20 @@ export function createAuth({ keys, limiter }: AuthOptions) {
 				throw unauthorized("An API key is needed: send Authorization: Bearer <key> or X-API-Key: <key>");
 			}
 			const key = secret.length > MAX_SECRET_LENGTH ? undefined : await keys.verify(secret);
-			if (!key) throw unauthorized("Unknown, expired or revoked API key");
-			if (!allows(key.roles, role)) throw forbidden(role, key.roles);
+			if (!key) {
+				const ended = secret.length > MAX_SECRET_LENGTH ? undefined : keys.ended?.(secret);
+				if (ended) c.set("denial", { ...identity(ended.principal), reason: ended.reason });
+				throw unauthorized("Unknown, expired or revoked API key");
+			}
+			if (!allowsAny(key.roles, role)) {
+				c.set("denial", { ...identity(key), reason: "role", required_role: roleWords(role) });
+				throw forbidden(roleWords(role), key.roles);
+			}
 			c.set("key", key);
 			if (options.acceptQueryKey) {
 				c.set("recheck", async () => {
 					const now = await keys.verify(secret);
-					return now !== undefined && allows(now.roles, role);
+					return now !== undefined && allowsAny(now.roles, role);
 				});
 			}
 			if (role !== "ingest") {
@@ -47,6 +58,10 @@ export function createAuth({ keys, limiter }: AuthOptions) {
 			}
 			await next();
 		});
+}
+
+function identity({ key_id, project }: Principal) {
+	return { key_id, project };
 }
 
 /**

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import { type Definition, Definitions } from "../schema/definitions.ts";
-import type { Principal } from "./env.ts";
+import type { DenialReason, Principal } from "./env.ts";
 import { notFound, unavailable } from "./errors.ts";
 import { ROLES, type Role } from "./roles.ts";
 import { hashSecret, newSecret } from "./secret.ts";
@@ -52,10 +52,14 @@ export interface KeyStoreOptions {
 interface Entry {
 	readonly principal: Principal;
 	readonly good_until: number;
+	/** Why it is not good any more after that. */
+	readonly ends_as: DenialReason;
 }
 
 /** Id of the key that `TIDEMARK_ADMIN_KEY` sets. */
 const SETTING_KEY_ID = "key_setting";
+/** Texts of before that a key remembers. Each is good until the end of its grace, unless it is rotated this often meanwhile. */
+const MAX_RETIRED = 20;
 /** An unknown key makes at most one query in this time, however many of them arrive. */
 const UNKNOWN_PAUSE_MS = 1_000;
 
@@ -96,7 +100,8 @@ export class KeyStore {
 			this.refresh().catch(() => undefined);
 		}
 		let entry = this.#entries?.get(hash);
-		if (!entry && (!this.#entries || age > UNKNOWN_PAUSE_MS)) {
+		// One that has ended is looked up again like one that never was: it may be good once more.
+		if ((!entry || entry.good_until <= now) && (!this.#entries || age > UNKNOWN_PAUSE_MS)) {
 			await this.refresh().catch((cause: unknown) => {
 				if (!this.#entries) throw unavailable("clickhouse", "Keys cannot be read: ClickHouse does not answer", cause);
 			});
@@ -105,6 +110,13 @@ export class KeyStore {
 		if (!entry || entry.good_until <= now) return undefined;
 		this.#used.set(useKey(entry.principal), { principal: entry.principal, at: now });
 		return entry.principal;
+	}
+
+	/** Whose text this was, when it was good once and is not any more. */
+	ended(secret: string): { principal: Principal; reason: DenialReason } | undefined {
+		const entry = this.#entries?.get(hashSecret(secret));
+		if (!entry || entry.good_until > this.#now()) return undefined;
+		return { principal: entry.principal, reason: entry.ends_as };
 	}
 
 	/** Reads all keys; calls at the same time share one query. */
@@ -139,9 +151,8 @@ export class KeyStore {
 		const { body } = await this.#active(project, keyId);
 		const now = this.#now();
 		const secret = newSecret(body.roles);
-		const retired = [...body.retired, { hash: body.hash, until: now + grace_seconds * 1_000 }].filter(
-			(old) => old.until > now,
-		);
+		// Those that are over stay for a while: whoever still tries one is known.
+		const retired = [...body.retired, { hash: body.hash, until: now + grace_seconds * 1_000 }].slice(-MAX_RETIRED);
 		const stored = await this.#definitions.put(project, keyId, { ...body, hash: hashSecret(secret), retired });
 		await this.refreshAfterWrite();
 		return { key: toInfo(stored, null), secret };
@@ -222,14 +233,20 @@ export class KeyStore {
 		// Set before the query: after a failure the next try waits as long as after a success.
 		this.#read_at = this.#now();
 		const entries = new Map<string, Entry>();
-		for (const key of await this.#definitions.list()) {
-			if (key.body.revoked_at !== null) continue;
+		const keys = await this.#definitions.list();
+		for (const key of keys.filter(({ body }) => body.revoked_at !== null)) {
+			const good_until = Number.NEGATIVE_INFINITY;
+			entries.set(key.body.hash, { principal: toPrincipal(key), good_until, ends_as: "revoked" });
+		}
+		for (const key of keys) {
+			const { body } = key;
+			if (body.revoked_at !== null) continue;
 			const principal = toPrincipal(key);
-			const expires_at = key.body.expires_at ?? Number.POSITIVE_INFINITY;
-			for (const old of key.body.retired) {
-				entries.set(old.hash, { principal, good_until: Math.min(old.until, expires_at) });
+			const expires_at = body.expires_at ?? Number.POSITIVE_INFINITY;
+			for (const old of body.retired) {
+				entries.set(old.hash, { principal, good_until: Math.min(old.until, expires_at), ends_as: "rotated" });
 			}
-			entries.set(key.body.hash, { principal, good_until: expires_at });
+			entries.set(body.hash, { principal, good_until: expires_at, ends_as: "expired" });
 		}
 		this.#entries = entries;
 	}

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { ConventionsAnswer } from "../schema/wire/index.ts";
-import type { Role } from "./roles.ts";
+import { type Role, roleWords } from "./roles.ts";
 
 /** What the reference says of a route; the schemas are those that validate its requests and answers. */
 export interface RouteDoc {
@@ -10,8 +10,10 @@ export interface RouteDoc {
 	readonly summary: string;
 	readonly description?: string;
 	readonly tag: string;
-	/** Absent on routes that need no key. */
-	readonly role?: Role;
+	/** Any of several. Absent on routes that need no key. */
+	readonly role?: Role | readonly Role[];
+	/** False where a method that changes things by its name changes nothing: a question that needs a body. */
+	readonly changes?: false;
 	readonly query?: z.ZodObject;
 	readonly body?: z.ZodType;
 	/** Content type by what is sent, where it is not JSON. */
@@ -99,7 +101,9 @@ function operation(route: RouteDoc): Json {
 		...(route.description === undefined ? {} : { description: route.description }),
 		tags: [route.tag],
 		operationId: `${route.method}${route.path.replace(/[^a-zA-Z0-9]+(.)?/g, (_, c: string | undefined) => (c ?? "").toUpperCase())}`,
-		...(route.role === undefined ? {} : { security: [{ bearer: [] }, { apiKey: [] }], "x-required-role": route.role }),
+		...(route.role === undefined
+			? {}
+			: { security: [{ bearer: [] }, { apiKey: [] }], "x-required-role": roleWords(route.role) }),
 		parameters: [...inPath, ...queryParameters(route.query)],
 		...(route.body === undefined ? {} : { requestBody: { required: true, content: content(route) } }),
 		responses: {

@@ -15,6 +15,16 @@ export function allows(held: readonly Role[], required: Role): boolean {
 	return held.some((role) => role === required || IMPLIED[role].includes(required));
 }
 
+/** Whether someone with `held` may do what any of `required` may. */
+export function allowsAny(held: readonly Role[], required: Role | readonly Role[]): boolean {
+	return [required].flat().some((role) => allows(held, role));
+}
+
+/** Roles of which one is needed, in words. */
+export function roleWords(required: Role | readonly Role[]): string {
+	return [required].flat().join(" or ");
+}
+
 /** The word for the role in the text of a key, so that a leaked key shows what it opens. */
 export function roleHint(roles: readonly Role[]): string {
 	if (roles.includes("admin")) return "admin";

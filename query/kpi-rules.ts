@@ -8,7 +8,7 @@ export const KPI_RULES = {
 	same_within: 1e-9,
 } as const;
 
-type Words = Pick<KpiValueAnswer, "attainment" | "status" | "trend">;
+export type KpiWords = Pick<KpiValueAnswer, "attainment" | "status" | "trend">;
 
 /**
  * Attainment, status and trend of a value.
@@ -18,7 +18,7 @@ export function judgeKpi(
 	value: number | null,
 	before: number | null,
 	{ target_value: target, trend_direction }: Pick<Kpi, "target_value" | "trend_direction">,
-): Words {
+): KpiWords {
 	if (value === null) return { attainment: null, status: "no_data", trend: null };
 	const sign = trend_direction === "higher_is_better" ? 1 : -1;
 	const [part, whole] = sign === 1 ? [value, target] : [target, value];
@@ -30,7 +30,7 @@ export function judgeKpi(
 	};
 }
 
-function trendOf(gain: number, base: number): Words["trend"] {
+function trendOf(gain: number, base: number): KpiWords["trend"] {
 	// From nothing every step is one.
 	if (Math.abs(gain) <= KPI_RULES.stable_within * base * (1 + KPI_RULES.same_within)) return "stable";
 	return gain > 0 ? "improving" : "declining";

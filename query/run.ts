@@ -128,6 +128,9 @@ export class Queries {
 					use_skip_indexes: 1,
 					// Looks for comparisons that follow from others, for as long as the rest of the analysis takes, and finds none here.
 					optimize_and_compare_chain: 0,
+					// Answers are small: threads that format them, and that read files, are woken for longer than they work.
+					output_format_parallel_formatting: 0,
+					local_filesystem_read_method: "pread",
 					// On a cluster a series of one shard may name the host of another's.
 					distributed_product_mode: "global",
 					log_comment: question.name,

@@ -34,6 +34,10 @@ export const TENANT_TABLES = [
 	"alert_transitions",
 	"alert_instances",
 	"alert_delivery_attempts",
+	"audit_log",
+	"audit_verifications",
+	"changing_calls",
+	"jobs",
 	"report_files",
 	"report_deliveries",
 ] as const;

@@ -11,6 +11,9 @@ import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
 import { reachOf } from "../query/measures/scope.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
+import { AUDIT_DOCS, auditRoutes } from "../query/monitoring/audit-log.ts";
+import { DATA_REQUEST_DOCS } from "../query/monitoring/data-requests/docs.ts";
+import { dataRequestRoutes } from "../query/monitoring/data-requests/routes.ts";
 import { DESTINATION_DOCS, destinationRoutes } from "../query/monitoring/exports/destinations.ts";
 import { EXPORT_DOCS, exportRoutes } from "../query/monitoring/exports/routes.ts";
 import { ISSUE_DOCS, issueRoutes } from "../query/monitoring/issues/routes.ts";
@@ -42,6 +45,8 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...LOAD_TEST_DOCS,
 	...CHANNEL_DOCS,
 	...SILENCE_DOCS,
+	...AUDIT_DOCS,
+	...DATA_REQUEST_DOCS,
 	...REPORT_DOCS,
 	...EXPORT_DOCS,
 	...DESTINATION_DOCS,
@@ -92,8 +97,10 @@ export function addQueryRole(
 	app.route("/", channelRoutes(definitions));
 	app.route("/", silenceRoutes(definitions));
 	app.route("/", acknowledgeRoutes(definitions));
+	app.route("/", auditRoutes(definitions));
 	app.route("/", reportRoutes({ ...definitions, publicUrl: options.publicUrl }));
 	app.route("/", exportRoutes({ ...definitions, exports: exportsOf(settings) }));
 	app.route("/", destinationRoutes(definitions));
+	app.route("/", dataRequestRoutes(definitions));
 	return { live };
 }

@@ -8,14 +8,17 @@ import { reachOf } from "../query/measures/scope.ts";
 import { alertAsking } from "../query/monitoring/alerts/asking.ts";
 import { reportComposer } from "../query/reports/compose.ts";
 import { Queries } from "../query/run.ts";
+import { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import { Definitions } from "../schema/definitions.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import { resealAll } from "../schema/reseal.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
-import { exportsOf, retentionOf } from "../storage.ts";
+import { exportsOf, placeOf, retentionOf } from "../storage.ts";
 import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
+import { auditVerifyJob, scheduleVerifications } from "../workers/compliance/verification.ts";
+import { dataRightsJobs } from "../workers/data-rights/jobs.ts";
 import { destinationAccess, startExportSweep } from "../workers/exports/exports.ts";
 import { exportJob } from "../workers/exports/job.ts";
 import { startJobs } from "../workers/jobs/runner.ts";
@@ -89,9 +92,11 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const sweep = startExportSweep({ ...exports, clickhouse, logger });
 	stops.push(() => sweep.close());
 	const began = Date.now();
+	const storedThrough = () => watermark(redis, Date.now(), began);
+	const audit = new AuditLog(clickhouse);
 	const exporting = exportJob({
 		...{ outbound, folder: exports.folder, access: destinationAccess(clickhouse, box) },
-		watermark: () => watermark(redis, Date.now(), began),
+		watermark: storedThrough,
 		source: {
 			count: (project, question, signal) => queries.of(project, signal).ask(question),
 			stream: (project, question, how) => queries.stream(project, question, how),
@@ -106,12 +111,19 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	});
 	const jobs = startJobs({
 		...{ clickhouse, redisUrl, logger },
-		jobs: [exporting, ...reporting],
+		jobs: [
+			exporting,
+			auditVerifyJob({ clickhouse, signer: box.signer, logger, ownMetric: options.ownMetric }),
+			...dataRightsJobs({ ...placeOf(settings, clickhouse), box, audit, storedThrough }),
+			...reporting,
+		],
 		onAttempt({ kind, outcome, duration_ms }) {
 			const tags = { kind, outcome };
 			options.ownMetric({ name: "tidemark.job.duration", value: duration_ms, unit: "ms", kind: "distribution", tags });
 		},
 	});
 	stops.push(() => jobs.close());
+	const verifications = scheduleVerifications({ clickhouse, logger });
+	stops.push(() => verifications.close());
 	return { alerts };
 }

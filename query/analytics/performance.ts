@@ -6,8 +6,8 @@ import {
 	systemPerformanceAnswer,
 	systemPerformanceQuery,
 } from "../../schema/wire/index.ts";
-import { kindsOfRequests, latencyOf } from "../common/latency.ts";
 import { CPU, CPU_TIME, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
+import { kindsOfRequests, latencyOf } from "../measures/latency.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
 import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";

@@ -3,9 +3,11 @@ import type { Params } from "../sql.ts";
 
 export interface Among {
 	readonly groupBy: readonly string[];
-	/** Only records with these values. */
-	readonly filter: Readonly<Record<string, string>>;
+	/** Only records with these values; of a list, any. */
+	readonly filter: Filter;
 }
+
+export type Filter = Readonly<Record<string, string | readonly string[]>>;
 
 /** A value of a group in a bucket. */
 export type Grouped<T> = T & {
@@ -24,7 +26,11 @@ export function isAll({ groupBy, filter }: Among): boolean {
 /** A predicate and an `Array(String)` named `group`, out of how one member of a record is written in SQL. */
 export function amongSql(params: Params, { groupBy, filter }: Among, member: (quoted: string, name: string) => string) {
 	const of = (name: string) => member(params.add("String", name), name);
-	const equal = Object.entries(filter).map(([name, value]) => `${of(name)} = ${params.add("String", value)}`);
+	const equal = Object.entries(filter).map(([name, value]) =>
+		typeof value === "string"
+			? `${of(name)} = ${params.add("String", value)}`
+			: `${of(name)} IN ${params.add("Array(String)", value)}`,
+	);
 	return {
 		where: equal.length === 0 ? "1" : equal.join(" AND "),
 		group: groupBy.length === 0 ? "[]::Array(String) AS group" : `[${groupBy.map(of).join(", ")}] AS group`,

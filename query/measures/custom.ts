@@ -12,7 +12,7 @@ import {
 	unbiased,
 } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
-import { amongSql, tagOf } from "./among.ts";
+import { amongSql, type Filter, tagOf } from "./among.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { named, ofComponent, seriesWhere } from "./series.ts";
 
@@ -42,7 +42,7 @@ export interface CustomQuery {
 	/** Tags to keep apart. */
 	readonly groupBy: readonly string[];
 	/** Only series with these tags. */
-	readonly filter?: Readonly<Record<string, string>>;
+	readonly filter?: Filter;
 	/** Seconds of a bucket by its start, for rates. */
 	readonly seconds: (t: number) => number;
 }

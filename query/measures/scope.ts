@@ -10,6 +10,8 @@ export interface Scope {
 	readonly buckets?: Buckets | undefined;
 	/** Only what belongs to this part of the system. */
 	readonly component?: string | undefined;
+	/** What is known of people is known as of this instant; default: the end. */
+	readonly as_of?: number | undefined;
 	/** The real clock and how far back each source reaches. */
 	readonly now: number;
 	readonly reach: Reach;
@@ -24,6 +26,38 @@ export function planOf(scope: Scope, rawOnly = false): Plan {
 /** The same scope over another window, as one value. */
 export function over(scope: Scope, start: number, end: number): Scope {
 	return { ...scope, start, end, buckets: undefined };
+}
+
+/** A window that a value is of, by the `t` that the value goes by. */
+export interface ValueWindow {
+	readonly t: number;
+	/** Milliseconds since the epoch. */
+	readonly start: number;
+	readonly end: number;
+}
+
+/** Windows of a scope: of each bucket as far as the scope reaches, those that trail, or the one of a scope without buckets. */
+export function windowsOf({ start, end, buckets }: Scope): ValueWindow[] {
+	if (!buckets) return [{ t: 0, start, end }];
+	if (buckets.trailing) {
+		const { first, step, count, length } = buckets.trailing;
+		return Array.from({ length: count }, (_, i) => first + i * step).map((t) => ({
+			...{ t, start: (t - length) * 1_000, end: t * 1_000 },
+		}));
+	}
+	return buckets.starts.map((t, i) => ({
+		t,
+		start: Math.max(t * 1_000, start),
+		end: Math.min((buckets.starts[i + 1] ?? buckets.end) * 1_000, end),
+	}));
+}
+
+/** Seconds of the window that a value is of, by its `t`. */
+export function secondsOf(scope: Scope): (t: number) => number {
+	const trailing = scope.buckets?.trailing;
+	if (trailing) return () => trailing.length;
+	const seconds = new Map(windowsOf(scope).map(({ t, start, end }) => [t, (end - start) / 1_000]));
+	return (t) => seconds.get(t) ?? 0;
 }
 
 /** How far back each source reaches under these settings. */

@@ -1,20 +1,30 @@
 import type { z } from "zod";
 import type { Definition } from "../../schema/definitions.ts";
-import { KPI_TIMEFRAMES, type Kpi, type KpiValueAnswer, type kpiValueQuery } from "../../schema/wire/index.ts";
-import { growth } from "../growth.ts";
+import {
+	KPI_TIMEFRAMES,
+	type Kpi,
+	type KpiHistoryAnswer,
+	type KpiValueAnswer,
+	type kpiHistoryQuery,
+	type kpiValueQuery,
+} from "../../schema/wire/index.ts";
 import { judgeKpi, KPI_RULES } from "../kpi-rules.ts";
-import { eventCounts } from "../measures/counts.ts";
-import { over, type Scope } from "../measures/scope.ts";
+import { ALL } from "../measures/among.ts";
+import { displayOfKpi, kpiParts, kpiStanding, recordsNamed, roundedKpi } from "../measures/kpi.ts";
+import type { Scope } from "../measures/scope.ts";
 import { type Signals, signals } from "../measures/signals.ts";
-import { metricSum, recordNamed } from "../measures/sums.ts";
+import { recordNamed } from "../measures/sums.ts";
 import { type Needs, withMeta } from "../meta.ts";
-import { RetentionError } from "../plan/plan.ts";
+import { coverageOf, framesOf } from "../points.ts";
 import { quotient } from "../quotient.ts";
-import { decimals, percentOf, ratio, significant } from "../rounding.ts";
+import { decimals, percentOf, ratio } from "../rounding.ts";
 import type { Asking } from "../route.ts";
 import { RULES_VERSION } from "../rules.ts";
-import { precedingSpan } from "../time/period.ts";
-import { resolveWindow } from "../time/window.ts";
+import { resolveGrid, resolveWindow } from "../time/window.ts";
+
+const DEFAULT = { timeframes: KPI_TIMEFRAMES, defaultTimeframe: "24h" } as const;
+const RATIO = "sum of the numerator / sum of the denominator";
+const STATUS = `rules, version ${RULES_VERSION}`;
 
 /** The value of a KPI over the window of a request, and how it stands. */
 export async function kpiValue(
@@ -23,78 +33,94 @@ export async function kpiValue(
 	{ id, body: kpi }: Definition<Kpi>,
 ): Promise<KpiValueAnswer> {
 	const { asker, now, reach } = asking;
-	const window = resolveWindow(query, { timeframes: KPI_TIMEFRAMES, defaultTimeframe: "24h", now });
+	const window = resolveWindow(query, { ...DEFAULT, now });
 	const scope: Scope = { start: window.start, end: window.end, now, reach };
 	const sent = await asker.ask(signals(window.as_of));
 	const { numerator, denominator, format } = kpi.calculation;
-	const previous = precedingSpan(window);
-	const [above, below, aboveBefore, belowBefore] = await Promise.all([
-		sumOf(asking, sent, scope, numerator),
-		sumOf(asking, sent, scope, denominator),
-		...[numerator, denominator].map((name) =>
-			ifKept(sumOf(asking, sent, over(scope, previous.start, previous.end), name)),
-		),
-	]);
-	const first = sent.firstRecord();
-	const value = quotient(above, below);
-	const before = first !== null && first <= previous.start ? quotient(aboveBefore, belowBefore) : null;
-	const { attainment, status, trend } = judgeKpi(value, before, kpi);
+	const found = await kpiStanding(asker, scope, sent, kpi);
 	const answer = {
 		kpi_id: id,
 		name: kpi.name,
 		timeframe: window.timeframe,
-		value: rounded(value, format),
-		display: display(value, format),
+		value: roundedKpi(found.value, format),
+		display: displayOfKpi(found.value, format),
 		target_value: kpi.target_value,
-		attainment: ratio(attainment),
-		...{ status, trend, trend_direction: kpi.trend_direction },
-		previous_value: rounded(before, format),
-		change_percentage: percentOf(growth(value, before, { sent, previousStart: previous.start })),
-		numerator: { name: numerator, record: recordNamed(sent, numerator), value: decimals(above, 4) },
-		denominator: { name: denominator, record: recordNamed(sent, denominator), value: decimals(below, 4) },
+		attainment: ratio(found.attainment),
+		...{ status: found.status, trend: found.trend, trend_direction: kpi.trend_direction },
+		previous_value: roundedKpi(found.previous, format),
+		change_percentage: percentOf(found.change),
+		numerator: { name: numerator, record: recordNamed(sent, numerator), value: decimals(found.numerator, 4) },
+		denominator: { name: denominator, record: recordNamed(sent, denominator), value: decimals(found.denominator, 4) },
 	};
 	const methods = {
-		value: "sum of the numerator / sum of the denominator",
-		status: `rules, version ${RULES_VERSION}`,
+		value: RATIO,
+		status: STATUS,
 		trend: `rules, version ${RULES_VERSION}: stable within ${100 * KPI_RULES.stable_within} %`,
 	};
-	const evidence = { needs: needsOf(sent, numerator, denominator), sent };
+	const evidence = { needs: needsOf(sent, kpi), sent };
 	return withMeta(answer, { window, data_through: sent.dataThrough("metric", "event"), methods }, evidence);
 }
 
-/** Null when nobody ever sent the name. */
-async function sumOf({ asker }: Asking, sent: Signals, scope: Scope, name: string): Promise<number | null> {
-	const record = recordNamed(sent, name);
-	if (record === null) return null;
-	if (record === "metric") return asker.ask(metricSum(scope, name));
-	return (await asker.ask(eventCounts(scope, [name]))).get(name) ?? 0;
-}
-
-/** A window to compare with may reach further back than what is kept. */
-function ifKept(sum: Promise<number | null>): Promise<number | null> {
-	return sum.catch((error: unknown) => {
-		if (error instanceof RetentionError) return null;
-		throw error;
+/** Its values by bucket: each is the ratio of the sums of its bucket, against the target as it is now. */
+export async function kpiHistory(
+	asking: Asking,
+	query: z.infer<typeof kpiHistoryQuery>,
+	{ id, body: kpi }: Definition<Kpi>,
+): Promise<KpiHistoryAnswer> {
+	const { asker, now, reach } = asking;
+	const grid = resolveGrid(query, { ...DEFAULT, now });
+	const scope: Scope = { ...grid, now, reach };
+	const { numerator, denominator, format } = kpi.calculation;
+	const [sent, parts] = await Promise.all([asker.ask(signals(grid.as_of)), kpiParts(asker, scope, ALL, kpi)]);
+	const byBucket = new Map(parts.map((part) => [part.t, part]));
+	const points = framesOf(grid).map((frame) => {
+		const found = byBucket.get(frame.t);
+		const value = quotient(found?.numerator, found?.denominator);
+		const { attainment, status } = judgeKpi(value, null, kpi);
+		return {
+			timestamp: frame.timestamp,
+			...{ value: roundedKpi(value, format), attainment: ratio(attainment), status },
+			numerator: decimals(found?.numerator, 4),
+			denominator: decimals(found?.denominator, 4),
+			...(frame.partial ? { partial: true as const } : {}),
+		};
 	});
-}
-
-/** Numbers of any size keep four digits: a price of one call is as good a KPI as a share. */
-function rounded(value: number | null, format: Kpi["calculation"]["format"]): number | null {
-	return format !== "number" || (value !== null && Math.abs(value) >= 1) ? decimals(value, 4) : significant(value);
-}
-
-function display(value: number | null, format: Kpi["calculation"]["format"]): string | null {
-	return value === null ? null : format === "percentage" ? `${percentOf(value)}%` : String(rounded(value, format));
+	const needs = unsentOf(sent, kpi);
+	const answer = {
+		...{ kpi_id: id, name: kpi.name, timeframe: grid.timeframe, granularity: grid.buckets.granularity },
+		...{ target_value: kpi.target_value, trend_direction: kpi.trend_direction },
+		points,
+	};
+	return withMeta(
+		answer,
+		{
+			window: grid,
+			data_through: sent.dataThrough("metric", "event"),
+			coverage: coverageOf(points.map(({ value }) => ({ value }))),
+			methods: { "points[].value": RATIO, "points[].status": STATUS },
+		},
+		{
+			needs: {
+				...Object.fromEntries(["value", "attainment"].map((field) => [`points[].${field}`, needs])),
+				"points[].numerator": recordsNamed(recordNamed(sent, denominator) === null ? denominator : numerator),
+				"points[].denominator": recordsNamed(denominator),
+			},
+			sent,
+		},
+	);
 }
 
 /** What the value needs is the first of its two records that nobody sent. */
-function needsOf(sent: Signals, numerator: string, denominator: string): Needs {
-	const recordsOf = (name: string) => [`metric ${name}`, `event ${name}`];
-	const unsent = recordNamed(sent, numerator) === null ? numerator : denominator;
+function unsentOf(sent: Signals, { calculation: { numerator, denominator } }: Kpi): readonly string[] {
+	return recordsNamed(recordNamed(sent, numerator) === null ? numerator : denominator);
+}
+
+function needsOf(sent: Signals, kpi: Kpi): Needs {
+	const { numerator, denominator } = kpi.calculation;
 	const derived = ["value", "display", "attainment", "trend", "previous_value", "change_percentage"];
 	return {
-		...Object.fromEntries(derived.map((field) => [field, recordsOf(unsent)])),
-		...{ "numerator.record": recordsOf(numerator), "numerator.value": recordsOf(numerator) },
-		...{ "denominator.record": recordsOf(denominator), "denominator.value": recordsOf(denominator) },
+		...Object.fromEntries(derived.map((field) => [field, unsentOf(sent, kpi)])),
+		...{ "numerator.record": recordsNamed(numerator), "numerator.value": recordsNamed(numerator) },
+		...{ "denominator.record": recordsNamed(denominator), "denominator.value": recordsNamed(denominator) },
 	};
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuditLog } from "../../schema/audit.ts";
-import { kpiAnswer, kpiValueAnswer } from "../../schema/wire/index.ts";
+import { kpiAnswer, kpiHistoryAnswer, kpiValueAnswer } from "../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { type Reads, startReads } from "../../tests/support/reads.ts";
 import { insertEvents, insertSeries } from "../../tests/support/records.ts";
@@ -60,9 +60,27 @@ describe("a definition", () => {
 		expect(await new AuditLog(database.client).verify("a")).toEqual({ rows: 2, broken_at: null });
 	});
 
-	test("of another project is not found, and not deleted", async () => {
+	test("that is changed keeps what is not named", async () => {
 		const id = await create("a", BODY);
-		for (const path of [`${PATH}/${id}`, `${PATH}/${id}/value`]) expect((await reads.get("b", path)).status).toBe(404);
+		const calculation = { numerator: "n", denominator: "d" };
+		const changed = await reads.send("a", "PATCH", `${PATH}/${id}`, { target_value: 0.5, calculation });
+		expect(changed).toMatchObject({
+			status: 200,
+			body: { ...BODY, kpi_id: id, target_value: 0.5, calculation: { ...calculation, format: "number" } },
+		});
+		expect((await reads.get("a", `${PATH}/${id}`)).body).toEqual(changed.body);
+		expect(await reads.send("a", "PATCH", `${PATH}/${id}`, { target: 1 })).toMatchObject({
+			...{ status: 400, body: { details: { parameter: "target" } } },
+		});
+		expect((await reads.send("a", "PATCH", `${PATH}/${id}`, {}, "analytics_viewer")).status).toBe(403);
+		await reads.send("a", "DELETE", `${PATH}/${id}`);
+	});
+
+	test("of another project is not found, and neither changed nor deleted", async () => {
+		const id = await create("a", BODY);
+		for (const path of [`${PATH}/${id}`, `${PATH}/${id}/value`, `${PATH}/${id}/history`])
+			expect((await reads.get("b", path)).status).toBe(404);
+		expect((await reads.send("b", "PATCH", `${PATH}/${id}`, { name: "theirs" })).status).toBe(404);
 		expect((await reads.send("b", "DELETE", `${PATH}/${id}`)).status).toBe(404);
 		expect((await reads.get("b", PATH)).body.kpis).toEqual([]);
 		expect((await reads.get("a", `${PATH}/${id}`)).status).toBe(200);
@@ -189,6 +207,32 @@ describe("a value", () => {
 			...["numerator.record", "numerator.value"].map((field) => ({ field, needs: "metric n o n e or event n o n e" })),
 			...["denominator.record", "denominator.value"].map((field) => ({ field, needs: "metric d or event d" })),
 		]);
+	});
+
+	test("over time is that of each bucket, and its sums are those of the whole", async () => {
+		const id = await create("b", BODY);
+		const parameters = { timeframe: "24h", granularity: "1h", timezone: "Asia/Kathmandu" };
+		const { status, body } = await reads.get("b", `${PATH}/${id}/history`, parameters);
+		expect(status, JSON.stringify(body)).toBe(200);
+		const history = kpiHistoryAnswer.parse(body);
+		expect(history).toMatchObject({ kpi_id: id, granularity: "1h", target_value: 0.95, meta: { missing: [] } });
+		const { start, end } = history.meta.window;
+		const whole = await kpiValueOf("b", id, { start, end });
+		for (const part of ["numerator", "denominator"] as const)
+			expect(history.points.reduce((sum, point) => sum + (point[part] ?? 0), 0)).toBe(whole[part].value);
+		for (const [i, point] of history.points.entries()) {
+			const from = Math.max(Date.parse(point.timestamp), Date.parse(start));
+			const to = Date.parse(history.points[i + 1]?.timestamp ?? end);
+			const parts = { start: new Date(from).toISOString(), end: new Date(to).toISOString() };
+			const { value, attainment, status } = await kpiValueOf("b", id, parts);
+			expect(point).toMatchObject({ value, attainment, status });
+		}
+		const nobody = await create("empty", BODY);
+		const { body: none } = await reads.get("empty", `${PATH}/${nobody}/history`, { timeframe: "1h" });
+		expect(none.meta.missing.map(({ field }: { field: string }) => field)).toEqual(
+			["value", "attainment", "numerator", "denominator"].map((field) => `points[].${field}`),
+		);
+		expect(none.points[0]).toMatchObject({ value: null, status: "no_data", numerator: null, denominator: null });
 	});
 
 	test("refuses what it does not know, and explains itself to an editor", async () => {

@@ -15,6 +15,9 @@ import {
 	type KpiAnswer,
 	kpiAnswer,
 	kpiBody,
+	kpiHistoryAnswer,
+	kpiHistoryQuery,
+	kpiPatch,
 	kpisAnswer,
 	kpisQuery,
 	kpiValueAnswer,
@@ -23,7 +26,7 @@ import {
 import { decodePlace, encodePlace } from "../common/page.ts";
 import { type QueryDeps, reading } from "../route.ts";
 import { clickHouseError } from "../run.ts";
-import { kpiValue } from "./kpi-value.ts";
+import { kpiHistory, kpiValue } from "./kpi-value.ts";
 
 const PATH = "/v1/monitoring/kpis";
 const noParameters = z.strictObject({});
@@ -47,6 +50,14 @@ export const KPI_DOCS: readonly RouteDoc[] = [
 		answers: { 200: kpiAnswer },
 	},
 	{
+		...{ method: "patch", path: `${PATH}/{id}`, tag: "Monitoring", role: "analytics_editor" },
+		summary: "Change members of a KPI",
+		description:
+			"What is not named stays; a calculation is replaced as a whole. Rules and dashboards go on with the KPI as it is then.",
+		body: kpiPatch,
+		answers: { 200: kpiAnswer },
+	},
+	{
 		...{ method: "delete", path: `${PATH}/{id}`, tag: "Monitoring", role: "analytics_editor" },
 		summary: "Delete a KPI",
 		answers: { 204: null },
@@ -56,6 +67,12 @@ export const KPI_DOCS: readonly RouteDoc[] = [
 		summary: "The value of a KPI over a window, against its target and the window before",
 		query: kpiValueQuery,
 		answers: { 200: kpiValueAnswer },
+	},
+	{
+		...{ method: "get", path: `${PATH}/{id}/history`, tag: "Monitoring", role: "analytics_viewer" },
+		summary: "The values of a KPI over time, each against its target",
+		query: kpiHistoryQuery,
+		answers: { 200: kpiHistoryAnswer },
 	},
 ];
 
@@ -76,11 +93,11 @@ export function kpiRoutes(deps: KpiDeps): Hono<AppEnv> {
 		if (!kpi) throw notFound("KPI");
 		return kpi;
 	};
-	const record = (c: Context<AppEnv>, action: string, { id, project, body }: Definition<Kpi>) =>
+	const record = (c: Context<AppEnv>, action: string, { id, project, body }: Definition<Kpi>, detail: object = {}) =>
 		stored(
 			audit.append({
 				...{ project, actor: c.get("key").key_id, action, target: id, request_id: c.get("requestId") },
-				detail: { name: body.name },
+				detail: { name: body.name, ...detail },
 			}),
 		);
 	return new Hono<AppEnv>()
@@ -103,6 +120,14 @@ export function kpiRoutes(deps: KpiDeps): Hono<AppEnv> {
 			parseQuery(c, noParameters);
 			return c.json(answer(await find(c)));
 		})
+		.patch(`${PATH}/:id`, editor, async (c) => {
+			parseQuery(c, noParameters);
+			const patch = await parseBody(c, kpiPatch);
+			const before = await find(c);
+			const kpi = await stored(kpis.put(before.project, before.id, { ...before.body, ...patch } as Kpi));
+			await record(c, "kpi.update", kpi, { changed: Object.keys(patch) });
+			return c.json(answer(kpi));
+		})
 		.delete(`${PATH}/:id`, editor, async (c) => {
 			parseQuery(c, noParameters);
 			const kpi = await find(c);
@@ -112,6 +137,9 @@ export function kpiRoutes(deps: KpiDeps): Hono<AppEnv> {
 		})
 		.get(`${PATH}/:id/value`, viewer, (c) =>
 			reading(deps, kpiValueQuery, async (asking, query) => kpiValue(asking, query, await find(c)))(c),
+		)
+		.get(`${PATH}/:id/history`, viewer, (c) =>
+			reading(deps, kpiHistoryQuery, async (asking, query) => kpiHistory(asking, query, await find(c)))(c),
 		);
 }
 

@@ -9,10 +9,10 @@ import {
 	metricsQuery,
 } from "../../schema/wire/index.ts";
 import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
-import { kindsOfRequests, latencyOf } from "../common/latency.ts";
 import { OF_USERS } from "../common/usage.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
 import { CPU, CPU_TIME, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
+import { kindsOfRequests, latencyOf } from "../measures/latency.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
 import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";

@@ -1,10 +1,10 @@
 /** Metrics that a custom report can name: aliases of measures that routes and alerts ask too, with the member that tells them. */
 
-import { kindsOfRequests, latencyOf } from "../common/latency.ts";
 import { isRated, moneyOf } from "../common/money.ts";
 import { OF_USERS } from "../common/usage.ts";
 import { customers } from "../measures/customers.ts";
 import { CPU, CPU_TIME, MEMORY, type Utilization, utilization } from "../measures/hosts.ts";
+import { kindsOfRequests, latencyOf } from "../measures/latency.ts";
 import { MODEL_EVENT, type ModelCalls, modelCalls } from "../measures/models.ts";
 import { DEFAULT_CURRENCY } from "../measures/money.ts";
 import type { Scope } from "../measures/scope.ts";

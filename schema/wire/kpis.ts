@@ -1,6 +1,15 @@
 /** KPIs of the monitoring document: ratios of two records with a target. */
 import { z } from "zod";
-import { explanation, meta, percent, timeframes, timestamp, windowParameters } from "./common.ts";
+import {
+	explanation,
+	granularityParameter,
+	meta,
+	percent,
+	ratio,
+	timeframes,
+	timestamp,
+	windowParameters,
+} from "./common.ts";
 
 export const KPI_TIMEFRAMES = ["1h", "24h", "7d", "30d"] as const;
 export const KPI_FORMATS = ["number", "ratio", "percentage"] as const;
@@ -14,10 +23,9 @@ const recordName = z
 		"Of a metric, whose values of the window are added up, or of an event, which is counted; a metric comes before an event of its name. A name nobody sent yet is accepted: the value is null until somebody does.",
 	);
 
-/** What is stored of a KPI, and what creating one takes. */
-export const kpiBody = z.strictObject({
+const fields = {
 	name: z.string().trim().min(1).max(200),
-	description: z.string().max(2_000).default(""),
+	description: z.string().max(2_000),
 	calculation: z.strictObject({
 		numerator: recordName,
 		denominator: recordName,
@@ -27,8 +35,18 @@ export const kpiBody = z.strictObject({
 			.describe("Only how `display` shows it: the value of a percentage is a ratio too, and so is its target."),
 	}),
 	target_value: z.number(),
-	trend_direction: z.enum(TREND_DIRECTIONS).default("higher_is_better"),
+	trend_direction: z.enum(TREND_DIRECTIONS),
+};
+
+/** What is stored of a KPI, and what creating one takes. */
+export const kpiBody = z.strictObject({
+	...fields,
+	description: fields.description.default(""),
+	trend_direction: fields.trend_direction.default("higher_is_better"),
 });
+/** Changes of a KPI: what is not named stays; a calculation is replaced as a whole. */
+export const kpiPatch = z.strictObject(fields).partial();
+export type KpiPatch = z.input<typeof kpiPatch>;
 export type Kpi = z.infer<typeof kpiBody>;
 export type NewKpi = z.input<typeof kpiBody>;
 
@@ -84,3 +102,32 @@ export const kpiValueAnswer = z.object({
 });
 export type KpiValueQuery = z.input<typeof kpiValueQuery>;
 export type KpiValueAnswer = z.infer<typeof kpiValueAnswer>;
+
+export const kpiHistoryQuery = z.strictObject({
+	timeframe: timeframes(KPI_TIMEFRAMES),
+	granularity: granularityParameter,
+	...windowParameters,
+});
+export const kpiHistoryAnswer = z.object({
+	kpi_id: z.string(),
+	name: z.string(),
+	timeframe: z.string(),
+	granularity: z.string(),
+	target_value: z.number().describe("As it is now; each point is held against it."),
+	trend_direction: z.enum(TREND_DIRECTIONS),
+	points: z.array(
+		z.object({
+			timestamp,
+			value: z.number().nullable().describe("Sum of the numerator / sum of the denominator, of the bucket."),
+			attainment: ratio.describe("1 is on target."),
+			status: z.enum(["on_target", "off_target", "no_data"]),
+			numerator: z.number().nullable(),
+			denominator: z.number().nullable(),
+			partial: z.literal(true).optional().describe("The window ends or starts inside this bucket."),
+		}),
+	),
+	meta,
+	explain: explanation.optional(),
+});
+export type KpiHistoryQuery = z.input<typeof kpiHistoryQuery>;
+export type KpiHistoryAnswer = z.infer<typeof kpiHistoryAnswer>;

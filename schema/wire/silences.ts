@@ -1,5 +1,6 @@
 /** Silences: which alerts nobody is told of, and when. */
 import { z } from "zod";
+import { patternTrouble } from "../label-pattern.ts";
 import { timestamp } from "./common.ts";
 
 export const MATCH_OPERATORS = ["=", "!=", "=~", "!~"] as const;
@@ -8,7 +9,6 @@ export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as con
 /** Names beside those of labels that a matcher may look at. */
 export const MATCHED_MEMBERS = ["name", "severity", "alert_id"] as const;
 
-const PATTERN = /^(?:\.\*|[^()[\]{}^$+\\])*$/;
 const matcher = z
 	.strictObject({
 		name: z
@@ -21,12 +21,12 @@ const matcher = z
 			.string()
 			.max(1_000)
 			.describe(
-				"With =~ and !~ a pattern of the whole text: * stands for any text, ? for one character, | between alternatives.",
+				"With =~ and !~ a regular expression for the whole text, as in Alertmanager: RE2 syntax, which has neither look-around nor back-references.",
 			),
 	})
-	.refine(({ operator, value }) => !operator.endsWith("~") || PATTERN.test(value), {
-		message: "a pattern has *, ? and | only: regular expressions are not understood",
-		path: ["value"],
+	.superRefine(({ operator, value }, context) => {
+		const trouble = operator.endsWith("~") ? patternTrouble(value) : undefined;
+		if (trouble !== undefined) context.addIssue({ code: "custom", message: trouble, path: ["value"] });
 	});
 export type Matcher = z.infer<typeof matcher>;
 

@@ -226,11 +226,32 @@ const TABLE: readonly (readonly [string, World, string[]])[] = [
 			rule: { notifications: [contact("b")] },
 			...{
 				firings: [[5, null]],
-				silences: [silence(0, 60, { matchers: [{ name: "host", operator: "=~", value: "db-*" }] })],
+				silences: [silence(0, 60, { matchers: [{ name: "host", operator: "=~", value: "db-(1|2)" }] })],
 			},
 			minutes: 80,
 		},
 		["5 fire 0 b"],
+	],
+	[
+		"a silence by regular expressions holds back the instances whose labels they match as a whole",
+		{
+			rule: { notifications: [contact("b")], group_by: ["host"] },
+			firings: [
+				[0, null, null, "db-1"],
+				[0, null, null, "old-db-1"],
+				[0, null, null, "db-x"],
+			],
+			silences: [
+				silence(0, 60, {
+					matchers: [
+						{ name: "host", operator: "=~", value: "db-.*" },
+						{ name: "host", operator: "!~", value: ".*[a-z]" },
+					],
+				}),
+			],
+			minutes: 80,
+		},
+		["1 fire 0 b 2", "60 fire 0 b"],
 	],
 	[
 		"instances that fire in one minute are one message, those that fire later another",

@@ -1,7 +1,7 @@
 /** Which firings a silence holds back, and until when. Pure; times are milliseconds since the epoch. */
+import { matchesPattern } from "../../schema/label-pattern.ts";
 import { type SilentHours, silentUntil } from "../../schema/silent-hours.ts";
 import type { Matcher, Severity } from "../../schema/wire/index.ts";
-import { matchesWildcard } from "./wildcard.ts";
 
 export interface ActiveSilence extends SilentHours {
 	readonly matchers: readonly Matcher[];
@@ -19,7 +19,7 @@ export interface Matched {
 export function matches(matchers: readonly Matcher[], matched: Matched): boolean {
 	return matchers.every(({ name, operator, value }) => {
 		const text = textOf(name, matched);
-		const isMatch = operator.endsWith("~") ? matchesWildcard(value, text) : text === value;
+		const isMatch = operator.endsWith("~") ? matchesPattern(value, text) : text === value;
 		return operator.startsWith("!") ? !isMatch : isMatch;
 	});
 }

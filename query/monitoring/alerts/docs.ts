@@ -40,7 +40,7 @@ export const ALERT_DOCS: readonly RouteDoc[] = [
 		answers: { 200: alertsAnswer },
 	},
 	{
-		...{ method: "post", path: `${ALERTS_PATH}/backtest`, ...viewer },
+		...{ method: "post", path: `${ALERTS_PATH}/backtest`, ...viewer, changes: false },
 		summary: "When a rule would have fired in a past window",
 		description: "A rule of the request, or the `alert_id` of one. At most two weeks of evaluations every minute.",
 		body: backtestBody,

@@ -1,17 +1,22 @@
-import { metricKinds } from "../measures/custom.ts";
-import type { Scope } from "../measures/scope.ts";
-import type { Signals } from "../measures/signals.ts";
-import { HTTP_NAMES, type LatencyQuantiles, latencyQuantiles } from "../measures/traffic.ts";
-import type { Asker } from "../run.ts";
+/** From which records the quantiles of response times come: one definition for routes, rules and dashboards. */
+import type { Question } from "../sql.ts";
+import { metricKinds } from "./custom.ts";
+import type { Scope } from "./scope.ts";
+import type { Signals } from "./signals.ts";
+import { HTTP_NAMES, type LatencyQuantiles, latencyQuantiles } from "./traffic.ts";
+
+interface Asks {
+	ask<T>(question: Question<T>): Promise<T>;
+}
 
 /** Kinds under which requests were sent; a question that need not wait for what was ever sent. */
-export function kindsOfRequests(asker: Asker): Promise<ReadonlyMap<string, readonly string[]>> {
+export function kindsOfRequests(asker: Asks): Promise<ReadonlyMap<string, readonly string[]>> {
 	return asker.ask(metricKinds(HTTP_NAMES));
 }
 
 /** Quantiles of response times from whichever of the two records the project sends, of whatever kind. */
 export async function latencyOf(
-	asker: Asker,
+	asker: Asks,
 	scope: Scope,
 	sent: Signals,
 	kinds: ReadonlyMap<string, readonly string[]>,

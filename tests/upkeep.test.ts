@@ -1,0 +1,116 @@
+/** What is done with data that is there already, in the whole program: by routes, through deaths of its parts. */
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { dataRequestAnswer, dataRequestsAnswer } from "../schema/wire/index.ts";
+import { type Server, startServer, temporaryFolder, until } from "./server.ts";
+
+const PATH = "/v1/monitoring/data-requests";
+const dataDir = temporaryFolder();
+const start = () => startServer({ dataDir, env: { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" } });
+let server: Server;
+let viewer: string;
+
+beforeAll(async () => {
+	server = await start();
+	const made = await server.request("/v1/keys", { body: { name: "reads", roles: ["analytics_viewer"] } });
+	viewer = ((await made.json()) as { api_key: string }).api_key;
+});
+afterAll(async () => {
+	await server?.stop();
+});
+
+async function json(path: string, init?: Parameters<Server["request"]>[1]) {
+	const response = await server.request(path, init);
+	const text = await response.text();
+	return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+}
+
+async function finished(request_id: string) {
+	return await until(
+		async () => {
+			const answer = dataRequestAnswer.parse((await json(`${PATH}/${request_id}`)).body);
+			if (answer.status === "failed") throw new Error(answer.error ?? "failed");
+			return answer.status === "completed" ? answer : undefined;
+		},
+		{ what: "the request to be done", deadline_ms: 50_000 },
+	);
+}
+
+const events = (user: string, n: number) =>
+	Array.from({ length: n }, (_, i) => ({
+		...{ event: "feature.used", user_id: user, session_id: `s-${user}`, event_id: `${user.length}-${i}` },
+		properties: { feature: "search" },
+	}));
+
+test("a person is handed out, then erased: once, though program, engine and Redis die meanwhile, and records wait in the journal", async () => {
+	const sent = await json("/v1/ingest/events", { body: [...events("person-1", 400), ...events("person-12", 300)] });
+	expect(sent.status).toBe(202);
+	await json("/v1/ingest/logs", {
+		body: [{ message: "hello person-1", context: { user_id: "person-1" } }, { message: "bye" }],
+	});
+
+	const asked = await json(PATH, { body: { type: "export", user_id: "person-1", reason: "they asked" } });
+	expect(asked.status, JSON.stringify(asked.body)).toBe(202);
+	expect(dataRequestAnswer.parse(asked.body)).toMatchObject({ user_id: "person-1", reason: "they asked" });
+	const handed = await finished(asked.body.request_id);
+	expect(handed.certificate!.tables).toEqual([
+		{ table: "events", action: "export", rows_found: 400, rows_left: null },
+		{ table: "logs", action: "export", rows_found: 1, rows_left: null },
+	]);
+	const lines = Buffer.from(await (await server.request(handed.download!)).arrayBuffer());
+	expect(createHash("sha256").update(lines).digest("hex")).toBe(handed.certificate!.export!.sha256);
+	const rows = lines
+		.toString()
+		.trimEnd()
+		.split("\n")
+		.map((line) => JSON.parse(line));
+	expect(rows.filter(({ _table, user_id }) => _table === "events" && user_id === "person-1")).toHaveLength(400);
+
+	const again = await json("/v1/ingest/events", { body: events("person-1", 500).slice(400) });
+	expect(again.status).toBe(202);
+	const erasing = await json(PATH, { body: { type: "erase", user_id: "person-1" } });
+	await until(async () => (await server.query("SELECT 1 FROM erasure_subjects")).length > 0, { interval_ms: 5 });
+	process.kill(JSON.parse(readFileSync(join(dataDir, "engine.json"), "utf8")).pid, "SIGKILL");
+	await until(async () => dataRequestAnswer.parse((await json(`${PATH}/${erasing.body.request_id}`)).body));
+	await server.kill("SIGKILL");
+	rmSync(join(dataDir, "redis"), { recursive: true, force: true, maxRetries: 5 });
+	server = await start();
+	const { certificate, user_id } = await finished(erasing.body.request_id);
+
+	expect(user_id).toBeNull();
+	expect(certificate!.tables.filter(({ rows_left }) => rows_left !== 0)).toEqual([]);
+	expect(certificate!.tables.find(({ table }) => table === "events")).toMatchObject({ rows_found: 500 });
+	expect(await server.query("SELECT user_id, count() AS n FROM events GROUP BY user_id")).toEqual([
+		{ user_id: "person-12", n: 300 },
+	]);
+	for (const table of ["event_counts_15m", "feature_uses_15m", "session_hours"]) {
+		expect(await server.query(`SELECT sum(n) AS n FROM ${table}`), table).toEqual([{ n: 300 }]);
+	}
+	expect(await server.query("SELECT message FROM logs")).toEqual([{ message: "bye" }]);
+	const audited = await server.query<{ action: string }>(
+		"SELECT action FROM audit_log WHERE action LIKE 'data%' ORDER BY seq",
+	);
+	expect(audited.map(({ action }) => action)).toEqual([
+		...["data_request.create", "data.export", "data_request.download", "data_request.create", "data.erase"],
+	]);
+	// A repetition of what was erased is none of its coming back; what is new is.
+	await json("/v1/ingest/events?wait=true", { body: events("person-1", 501).slice(499) });
+	expect(await server.query("SELECT event_id FROM events WHERE user_id = 'person-1'")).toEqual([{ event_id: "8-500" }]);
+}, 120_000);
+
+test("only an admin asks, about the project of the key", async () => {
+	const refused = await json(PATH, {
+		body: { type: "erase", user_id: "x" },
+		headers: { Authorization: `Bearer ${viewer}` },
+	});
+	expect(refused).toMatchObject({ status: 403, body: { required_role: "admin" } });
+	expect((await json(PATH, { body: { type: "forget", user_id: "x" } })).body).toMatchObject({
+		details: { parameter: "type", valid_options: ["erase", "export"] },
+	});
+	const { data_requests, total } = dataRequestsAnswer.parse((await json(`${PATH}?type=erase`)).body);
+	expect({ total, n: data_requests.length }).toEqual({ total: 1, n: 1 });
+	expect((await json(`${PATH}/dr_none`)).status).toBe(404);
+	expect((await json(`${PATH}/${data_requests[0]!.request_id}/download`)).status).toBe(404);
+});
