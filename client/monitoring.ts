@@ -25,6 +25,7 @@ import type {
 	KpisAnswer,
 	KpiValueAnswer,
 	LoadTestAnswer,
+	LoadTestsAnswer,
 	LogAnalyticsAnswer,
 	LogMessage,
 	LogsAnswer,
@@ -47,6 +48,7 @@ import type {
 	SilencesAnswer,
 	SyntheticResultsAnswer,
 	SyntheticTestAnswer,
+	SyntheticTestPatch,
 	SyntheticTestsAnswer,
 	TestAlertAnswer,
 	UsageAnswer,
@@ -66,6 +68,7 @@ import type {
 	KpisOptions,
 	KpiValueOptions,
 	LoadTestOptions,
+	LoadTestsOptions,
 	LogAnalyticsOptions,
 	MetricsOptions,
 	NetworkOptions,
@@ -342,6 +345,15 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(syntheticPath(test_id), {}, call.signal);
 	}
 
+	/** `PATCH /v1/monitoring/synthetic-tests/{id}`: what is not named stays. */
+	updateSyntheticTest(
+		test_id: string,
+		changes: SyntheticTestPatch,
+		call: CallOptions = {},
+	): Promise<SyntheticTestAnswer> {
+		return this.#transport.patch(syntheticPath(test_id), changes, call.signal);
+	}
+
 	/** `DELETE /v1/monitoring/synthetic-tests/{id}`; its results stay. */
 	deleteSyntheticTest(test_id: string, call: CallOptions = {}): Promise<void> {
 		return this.#transport.delete(syntheticPath(test_id), call.signal);
@@ -371,6 +383,16 @@ export class Monitoring extends Telemetry {
 	monitorLoadTest(test: NewLoadTest, call: CallOptions = {}): Promise<LoadTestAnswer> {
 		const options = { contentType: "application/json", signal: call.signal };
 		return this.#transport.post(`${BASE}/load-tests`, JSON.stringify(test), options);
+	}
+
+	/** `GET /v1/monitoring/load-tests`, newest first. */
+	listLoadTests(options: LoadTestsOptions = {}, call: CallOptions = {}): Promise<LoadTestsAnswer> {
+		return this.#transport.get(`${BASE}/load-tests`, { ...options }, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/load-tests/{id}`, by its load_test_id; its records stay. */
+	deleteLoadTest(load_test_id: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(`${BASE}/load-tests/${encodeURIComponent(load_test_id)}`, call.signal);
 	}
 
 	/** `GET /v1/monitoring/load-tests/{id}`, by its `load_test_id` or its `test_id`. */

@@ -20,6 +20,7 @@ import type {
 	KpisQuery,
 	KpiValueQuery,
 	LoadTestQuery,
+	LoadTestsQuery,
 	LogAnalyticsQuery,
 	LogsQuery,
 	MetricsQuery,
@@ -83,6 +84,7 @@ export type SyntheticTestsOptions = Options<SyntheticTestsQuery>;
 export type SyntheticResultsOptions = Options<SyntheticResultsQuery>;
 export type SyntheticRunOptions = Options<RunTestQuery>;
 export type LoadTestOptions = Options<LoadTestQuery>;
+export type LoadTestsOptions = Options<LoadTestsQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
 export type KpiHistoryOptions = Options<KpiHistoryQuery>;
 export type SystemHealthOptions = Options<SystemHealthQuery>;

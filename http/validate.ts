@@ -55,6 +55,11 @@ export async function parseBody<S extends z.ZodType>(c: Context, schema: S): Pro
 	} catch (cause) {
 		throw new ApiError(400, "The body is not JSON", { cause });
 	}
+	return validated(schema, input);
+}
+
+/** What a client sent, or what becomes of it, by a schema. @throws ApiError 400 */
+export function validated<S extends z.ZodType>(schema: S, input: unknown): z.infer<S> {
 	const parsed = schema.safeParse(input);
 	if (parsed.success) return parsed.data;
 	throw fromIssue(parsed.error.issues[0]!, input);

@@ -25,8 +25,14 @@ const threshold = z
 	})
 	.describe("In the unit of the metric.");
 
-/** What watching a load test takes. */
-export const loadTestBody = z.strictObject({
+const DEFAULT_METRICS: readonly LoadMetric[] = ["response_time", "error_rate", "throughput"];
+const targets = z
+	.array(z.enum(LOAD_METRICS))
+	.min(1)
+	.refine((names) => new Set(names).size === names.length, "names a metric twice")
+	.describe("response_time in ms (mean, or a percentile), error_rate as a ratio, throughput in requests a second.");
+
+const fields = z.strictObject({
 	test_id: z
 		.string()
 		.trim()
@@ -42,21 +48,41 @@ export const loadTestBody = z.strictObject({
 		.describe(
 			"When it begins, or began: RFC 3339, or epoch. Default: with `load_test.started` of its test_id if that comes, else now.",
 		),
-	target_metrics: z
-		.array(z.enum(LOAD_METRICS))
-		.min(1)
-		.refine((names) => new Set(names).size === names.length, "names a metric twice")
-		.default(["response_time", "error_rate", "throughput"])
-		.describe("response_time in ms (mean, or a percentile), error_rate as a ratio, throughput in requests a second."),
+	target_metrics: targets,
 	thresholds: z
 		.partialRecord(z.enum(LOAD_METRICS), threshold)
 		.default({})
 		.describe("A metric with none is compared with its baseline."),
 });
+
+/** What watching a load test takes. */
+export const loadTestBody = fields
+	.extend({
+		target_metrics: targets
+			.optional()
+			.describe(`Default: ${DEFAULT_METRICS.join(", ")}, and those that have a threshold.`),
+	})
+	.superRefine(({ target_metrics, thresholds }, context) => {
+		const unused = Object.keys(thresholds).find((metric) => target_metrics?.includes(metric as LoadMetric) === false);
+		if (unused === undefined) return;
+		const message = `${unused} is not among the target_metrics: it would not be looked at`;
+		context.addIssue({
+			code: "custom",
+			message,
+			path: ["thresholds", unused],
+			params: { valid_options: target_metrics },
+		});
+	});
 export type NewLoadTest = z.input<typeof loadTestBody>;
 
+/** What is looked at when nobody says what. */
+export function targetMetrics({ target_metrics, thresholds }: z.infer<typeof loadTestBody>): LoadMetric[] {
+	const also = LOAD_METRICS.filter((metric) => metric in thresholds && !DEFAULT_METRICS.includes(metric));
+	return target_metrics ?? [...DEFAULT_METRICS, ...also];
+}
+
 /** What is stored of one. */
-export const loadTest = loadTestBody.omit({ start: true }).extend({
+export const loadTest = fields.omit({ start: true }).extend({
 	/** Milliseconds since the epoch. */
 	starts_at: z.number(),
 	/** Whether a mark of its start moves it. */
@@ -86,7 +112,7 @@ export const loadTestAnswer = z.object({
 	name: z.string().nullable(),
 	duration_minutes: z.number(),
 	target_metrics: z.array(z.enum(LOAD_METRICS)),
-	thresholds: loadTestBody.shape.thresholds,
+	thresholds: fields.shape.thresholds,
 	created_at: timestamp,
 	status: z.enum(["scheduled", "running", "completed"]),
 	progress: z.number().describe("Share of the window that is over, 0 to 1."),
@@ -133,4 +159,26 @@ export const loadTestAnswer = z.object({
 	meta,
 	explain: explanation.optional(),
 });
+
+export const loadTestsQuery = z.strictObject({
+	limit: z.coerce.number().int().min(1).max(1_000).default(100),
+	cursor: z.string().max(200).optional().describe("`next_cursor` of the page before."),
+});
+export type LoadTestsQuery = z.input<typeof loadTestsQuery>;
+export const loadTestsAnswer = z.object({
+	load_tests: z
+		.array(
+			z.object({
+				...{ load_test_id: z.string(), test_id: z.string(), name: z.string().nullable() },
+				...{ duration_minutes: z.number(), target_metrics: z.array(z.enum(LOAD_METRICS)) },
+				thresholds: fields.shape.thresholds,
+				starts_at: timestamp.describe("As planned; a `load_test.started` may have moved it."),
+				created_at: timestamp,
+			}),
+		)
+		.describe("Newest first."),
+	total: z.number().int(),
+	next_cursor: z.string().nullable(),
+});
+export type LoadTestsAnswer = z.infer<typeof loadTestsAnswer>;
 export type LoadTestAnswer = z.infer<typeof loadTestAnswer>;

@@ -152,6 +152,19 @@ export const syntheticTestBody = z
 export type SyntheticTestBody = z.infer<typeof syntheticTestBody>;
 export type NewSyntheticTest = z.input<typeof syntheticTestBody>;
 
+/** Changes of a test; which members there are follows from its type. */
+export const syntheticTestPatch = z
+	.record(z.string(), z.unknown())
+	.describe(
+		"Members of a new test, but for its type; what is not named stays. Values of headers and a body that are sent back masked stay too; other locations without a quorum have the usual one.",
+	);
+type Changes<S extends z.ZodType> = Partial<Omit<z.input<S>, "type">>;
+export type SyntheticTestPatch =
+	| Changes<typeof http>
+	| Changes<typeof tcp>
+	| Changes<typeof dns>
+	| Changes<typeof heartbeat>;
+
 const DEFAULT_FREQUENCY_SECONDS = 300;
 
 function frequencyOf({ frequency_minutes, frequency_seconds }: SyntheticTestBody): number {
@@ -188,7 +201,12 @@ export function settle(
 	const common = { component: body.component ?? body.name, frequency_seconds: frequencyOf(body) };
 	if (rest.type === "heartbeat") return { ...rest, ...common };
 	const locations = rest.locations ?? [here];
-	return { ...rest, ...common, locations, quorum: rest.quorum ?? Math.floor(locations.length / 2) + 1 };
+	return { ...rest, ...common, locations, quorum: rest.quorum ?? majority(locations) };
+}
+
+/** More than half of them. */
+export function majority(locations: readonly string[]): number {
+	return Math.floor(locations.length / 2) + 1;
 }
 
 const standing = {

@@ -1,6 +1,6 @@
 /** Load tests against a truth computed here. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadTestAnswer } from "../../../schema/wire/index.ts";
+import { loadTestAnswer, loadTestsAnswer } from "../../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../../tests/support/database.ts";
 import { type Reads, startReads } from "../../../tests/support/reads.ts";
 import { insertEvents, insertSeries } from "../../../tests/support/records.ts";
@@ -31,7 +31,10 @@ const later = requests(START + 30 * MINUTE, START + 60 * MINUTE, 2_000, () => 0.
 
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	reads = await startReads(database.client, { projects: ["loaded", "k6", "marked", "empty", "other"], now: NOW });
+	reads = await startReads(database.client, {
+		projects: ["loaded", "k6", "marked", "empty", "listed", "other"],
+		now: NOW,
+	});
 	const status = (code: string, testid?: string) => ({
 		"http.response.status_code": code,
 		...(testid === undefined ? {} : { testid }),
@@ -274,5 +277,45 @@ test("a ramp of many levels is told in tenths of the highest; a gap ends a step"
 	expect([...usersByMarks(marks, { start: 0, part_ms: 1_000, parts: 5 })]).toEqual([
 		[1, 3],
 		[2, 3],
+	]);
+});
+
+test("load tests are listed newest first, page by page, and forgotten by their id, each in its own project", async () => {
+	const made: string[] = [];
+	for (const test_id of ["one", "two", "two"]) {
+		const { body } = await reads.send("listed", "POST", PATH, { test_id, duration_minutes: 1, name: test_id });
+		made.unshift(body.load_test_id);
+	}
+	const ids = (body: { load_tests: { load_test_id: string }[] }) => body.load_tests.map((one) => one.load_test_id);
+	const { body } = await reads.get("listed", PATH, {}, "analytics_viewer");
+	expect(loadTestsAnswer.parse(body)).toMatchObject({ total: 3, next_cursor: null });
+	expect(ids(body).sort()).toEqual([...made].sort());
+	const first = (await reads.get("listed", PATH, { limit: 2 })).body;
+	const second = (await reads.get("listed", PATH, { limit: 2, cursor: first.next_cursor })).body;
+	expect([...ids(first), ...ids(second)]).toEqual(ids(body));
+	const path = `${PATH}/${made[0]}`;
+	expect((await reads.send("other", "DELETE", path)).status).toBe(404);
+	expect((await reads.send("listed", "DELETE", path, undefined, "analytics_viewer")).status).toBe(403);
+	expect((await reads.send("listed", "DELETE", `${PATH}/two`)).status).toBe(404);
+	expect((await reads.send("listed", "DELETE", path)).status).toBe(204);
+	expect((await reads.get("listed", path)).status).toBe(404);
+	expect((await reads.get("listed", PATH)).body.total).toBe(2);
+	expect((await reads.get("other", PATH)).body.total).toBe(0);
+});
+
+test("a threshold is of a metric that is looked at: one that is not is refused, and without a list it joins the usual", async () => {
+	const of = (over: object) => ({
+		test_id: "t",
+		duration_minutes: 1,
+		thresholds: { response_time_p95: { max: 1 } },
+		...over,
+	});
+	const refused = await reads.send("listed", "POST", PATH, of({ target_metrics: ["error_rate"] }));
+	expect(refused).toMatchObject({
+		status: 400,
+		body: { details: { parameter: "thresholds.response_time_p95", valid_options: ["error_rate"] } },
+	});
+	expect((await reads.send("listed", "POST", PATH, of({}))).body.target_metrics).toEqual([
+		...["response_time", "error_rate", "throughput", "response_time_p95"],
 	]);
 });

@@ -6,6 +6,7 @@ import {
 	syntheticResultsQuery,
 	syntheticTestAnswer,
 	syntheticTestBody,
+	syntheticTestPatch,
 	syntheticTestsAnswer,
 	syntheticTestsQuery,
 } from "../../../schema/wire/index.ts";
@@ -33,6 +34,12 @@ export const SYNTHETIC_DOCS: readonly RouteDoc[] = [
 	{
 		...{ method: "get", path: one, ...viewer },
 		summary: "How a synthetic test is defined",
+		answers: { 200: syntheticTestAnswer },
+	},
+	{
+		...{ method: "patch", path: one, ...editor },
+		summary: "Change members of a synthetic test",
+		body: syntheticTestPatch,
 		answers: { 200: syntheticTestAnswer },
 	},
 	{

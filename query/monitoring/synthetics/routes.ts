@@ -22,6 +22,7 @@ import {
 	syntheticResultsQuery,
 	syntheticTest,
 	syntheticTestBody,
+	syntheticTestPatch,
 	syntheticTestsQuery,
 } from "../../../schema/wire/index.ts";
 import { decodePlace, encodePlace } from "../../common/page.ts";
@@ -30,6 +31,7 @@ import { type QueryDeps, reading } from "../../route.ts";
 import { clickHouseError } from "../../run.ts";
 import { testAnswer } from "./answers.ts";
 import { SYNTHETICS_PATH as PATH } from "./docs.ts";
+import { patched } from "./patch.ts";
 import { syntheticResults } from "./results.ts";
 
 /** The workers, as routes see them. */
@@ -65,11 +67,16 @@ export function syntheticRoutes(deps: SyntheticDeps): Hono<AppEnv> {
 		if (!test) throw notFound("Synthetic test");
 		return test;
 	};
-	const record = (c: Context<AppEnv>, action: string, { id, project, body }: Definition<SyntheticTest>) =>
+	const record = (
+		c: Context<AppEnv>,
+		action: string,
+		{ id, project, body }: Definition<SyntheticTest>,
+		detail: object = {},
+	) =>
 		stored(
 			deps.audit.append({
 				...{ project, actor: c.get("key").key_id, action, target: id, request_id: c.get("requestId") },
-				detail: { name: body.name },
+				detail: { name: body.name, ...detail },
 			}),
 		);
 	return new Hono<AppEnv>()
@@ -95,6 +102,14 @@ export function syntheticRoutes(deps: SyntheticDeps): Hono<AppEnv> {
 		.get(`${PATH}/:id`, viewer, async (c) => {
 			parseQuery(c, noParameters);
 			const test = await find(c);
+			return c.json(testAnswer(test, { warnings: await warningsOf(deps.workers, test.body) }));
+		})
+		.patch(`${PATH}/:id`, editor, async (c) => {
+			parseQuery(c, noParameters);
+			const patch = await parseBody(c, syntheticTestPatch);
+			const { id, project, body } = await find(c);
+			const test = await stored(tests.put(project, id, patched(body, patch, { box: deps.box, project })));
+			await record(c, "synthetic_test.update", test, { changed: Object.keys(patch) });
 			return c.json(testAnswer(test, { warnings: await warningsOf(deps.workers, test.body) }));
 		})
 		.delete(`${PATH}/:id`, editor, async (c) => {
