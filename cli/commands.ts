@@ -1,8 +1,11 @@
 // The commands that talk to a running Tidemark as any client does.
 import { once } from "node:events";
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { ExportOptions } from "../client/index.ts";
 import { Client } from "../client/index.ts";
+import { EXPORT_COMPRESSIONS, EXPORT_DATA, EXPORT_FORMATS, EXPORT_GRANULARITIES } from "../schema/wire/index.ts";
 import { FORMATS, type Format } from "./detect.ts";
+import { runExport } from "./export.ts";
 import { ImportError, importFile, summaryText } from "./import.ts";
 import { RECORD_TYPES, type RecordType } from "./parse/ndjson.ts";
 import { createProgress } from "./progress.ts";
@@ -15,12 +18,12 @@ export interface ClientSettings {
 }
 
 /**
- * The commands `import` and `tail`.
+ * The commands `import`, `export` and `tail`.
  *
  * @param settings read when a command runs, so that a bad setting does not spoil `--help`
  */
 export function clientCommands(settings: () => ClientSettings): Command[] {
-	return [importCommand(settings), tailCommand(settings)];
+	return [importCommand(settings), exportCommand(settings), tailCommand(settings)];
 }
 
 interface ServerOptions {
@@ -59,6 +62,56 @@ function importCommand(settings: () => ClientSettings): Command {
 				if (error instanceof ImportError) process.stdout.write(summaryText(error.summary));
 				throw error;
 			}
+		});
+}
+
+function exportCommand(settings: () => ClientSettings): Command {
+	interface Options extends ServerOptions {
+		data?: ExportOptions["data"];
+		metrics?: string[];
+		events?: string[];
+		granularity: NonNullable<ExportOptions["granularity"]>;
+		format: NonNullable<ExportOptions["format"]>;
+		compression: NonNullable<ExportOptions["compression"]>;
+		timeframe?: NonNullable<ExportOptions["timeframe"]>;
+		start?: string;
+		end?: string;
+		timezone?: string;
+		destination: string;
+		destinationName?: string;
+		out: string;
+	}
+	const choice = (flags: string, text: string, of: readonly string[]) => new Option(flags, text).choices(of);
+	return withServer(new Command("export"))
+		.description("write metrics, events, logs and errors to files, here or in a bucket")
+		.addOption(choice("--data <what...>", "what (default: all)", [...EXPORT_DATA, "all"]))
+		.option("--metrics <names...>", "only these metrics")
+		.option("--events <names...>", "only these events")
+		.addOption(choice("--granularity <step>", "of metrics", EXPORT_GRANULARITIES).default("raw"))
+		.addOption(choice("--format <format>", "of the files; json is one object a line", EXPORT_FORMATS).default("csv"))
+		.addOption(choice("--compression <how>", "of the files", EXPORT_COMPRESSIONS).default("gzip"))
+		.option("--timeframe <span>", "until now: 1h, 6h, 24h, 7d, 30d (default: 24h)")
+		.option("--start <time>", "instead of a timeframe")
+		.option("--end <time>", "not included (default: now)")
+		.option("--timezone <zone>", "of --start and --end")
+		.option("--destination <where>", "local, or s3://bucket/prefix", "local")
+		.option("--destination-name <name>", "which destination has the keys to the bucket")
+		.option("--out <folder>", "where the files of a local one go", ".")
+		.action(async ({ out, destinationName, url: _, key: __, ...options }: Options, command: Command) => {
+			const { url, key } = server(settings, command.opts<ServerOptions>());
+			const stop = new AbortController();
+			for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+			const { stderr } = process;
+			const { done, at } = await runExport({
+				client: new Client({ apiKey: key, baseUrl: url }),
+				options: { ...options, ...(destinationName === undefined ? {} : { destination_name: destinationName }) },
+				...{ out, signal: stop.signal },
+				onProgress({ status, progress }) {
+					if (stderr.isTTY) stderr.write(`\r${status} ${Math.floor(progress * 100)}%`.padEnd(20));
+				},
+			});
+			if (stderr.isTTY) stderr.write("\r");
+			process.stdout.write(`${done.rows} rows, ${done.bytes} bytes in ${done.parts.length} files: ${at}\n`);
 		});
 }
 

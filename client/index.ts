@@ -14,7 +14,12 @@ export type {
 	CreatedAlertAnswer,
 	DatabaseMetrics,
 	DatabasesAnswer,
+	DestinationAnswer,
+	DestinationsAnswer,
 	ErrorAnalysisAnswer,
+	ExportAnswer,
+	ExportPart,
+	ExportsAnswer,
 	FederatedParticipantsAnswer,
 	FederatedPrivacyAnswer,
 	FederatedTrainingAnswer,
@@ -40,6 +45,7 @@ export type {
 	NetworkAnswer,
 	NewAlert,
 	NewCondition,
+	NewDestination,
 	NewKpi,
 	NewLoadTest,
 	NewNotifications,
@@ -89,3 +95,5 @@ export type {
 	RealtimeUpdate,
 } from "./streams.ts";
 export type { ErrorExtras, ErrorOptions, EventOptions, LogOptions, MetricOptions } from "./telemetry.ts";
+export type { FileAnswer } from "./transport.ts";
+export type { WaitOptions } from "./wait-for-export.ts";

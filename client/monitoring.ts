@@ -14,7 +14,11 @@ import type {
 	DatabasesAnswer,
 	DataRequestAnswer,
 	DataRequestsAnswer,
+	DestinationAnswer,
+	DestinationsAnswer,
 	ErrorAnalysisAnswer,
+	ExportAnswer,
+	ExportsAnswer,
 	HealthAnswer,
 	IssueAnswer,
 	IssuesAnswer,
@@ -33,6 +37,7 @@ import type {
 	NetworkAnswer,
 	NewAlert,
 	NewDataRequest,
+	NewDestination,
 	NewKpi,
 	NewLoadTest,
 	NewNotifications,
@@ -60,7 +65,10 @@ import type {
 	CallOptions,
 	DatabaseOptions,
 	DataRequestsOptions,
+	DownloadOptions,
 	ErrorAnalysisOptions,
+	ExportOptions,
+	ExportsOptions,
 	HealthOptions,
 	IssueOptions,
 	IssuesOptions,
@@ -93,7 +101,8 @@ import {
 	metricsStream,
 } from "./streams.ts";
 import { Telemetry } from "./telemetry.ts";
-import type { Transport } from "./transport.ts";
+import type { FileAnswer, Transport } from "./transport.ts";
+import { type WaitOptions, waitForExport } from "./wait-for-export.ts";
 
 const BASE = "/v1/monitoring";
 
@@ -329,6 +338,67 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(`${DATA_REQUESTS}/${encodeURIComponent(request_id)}`, {}, call.signal);
 	}
 
+	/**
+	 * `POST /v1/monitoring/exports`: records as files, in a bucket or to download. A job does it: `waitForExport` tells when it is done.
+	 *
+	 * @example
+	 * const { export_id } = await client.monitoring.exportData({ timeframe: "30d", metrics: ["all"], format: "csv" });
+	 * await client.monitoring.waitForExport(export_id);
+	 * const { name, stream } = await client.monitoring.downloadExport(export_id);
+	 * await pipeline(stream, createWriteStream(name));
+	 */
+	exportData(options: ExportOptions = {}, call: CallOptions = {}): Promise<ExportAnswer> {
+		return this.#transport.post(EXPORTS, JSON.stringify(options), json(call));
+	}
+
+	/** `GET /v1/monitoring/exports/{id}`. */
+	getExport(export_id: string, call: CallOptions = {}): Promise<ExportAnswer> {
+		return this.#transport.get(exportPath(export_id), {}, call.signal);
+	}
+
+	/** `GET /v1/monitoring/exports`, newest first. */
+	listExports(options: ExportsOptions = {}, call: CallOptions = {}): Promise<ExportsAnswer> {
+		return this.#transport.get(EXPORTS, { ...options }, call.signal);
+	}
+
+	/** `POST /v1/monitoring/exports/{id}/cancel`: what it has written is removed. */
+	cancelExport(export_id: string, call: CallOptions = {}): Promise<ExportAnswer> {
+		return this.#transport.post(`${exportPath(export_id)}/cancel`, "{}", json(call));
+	}
+
+	/**
+	 * Asks again and again until an export is completed.
+	 * @throws TidemarkError when it failed or was cancelled
+	 */
+	waitForExport(export_id: string, options: WaitOptions = {}): Promise<ExportAnswer> {
+		return waitForExport((signal) => this.getExport(export_id, signal ? { signal } : {}), options);
+	}
+
+	/** `GET /v1/monitoring/exports/{id}/download`: its file, or a tar archive where there are several; `part` names one of them. */
+	downloadExport(export_id: string, options: DownloadOptions = {}, call: CallOptions = {}): Promise<FileAnswer> {
+		return this.#transport.file(`${exportPath(export_id)}/download`, { ...options }, call.signal);
+	}
+
+	/** `PUT /v1/monitoring/destinations/{name}`: a bucket that exports may be written to, with the keys to it. */
+	putDestination(name: string, destination: NewDestination, call: CallOptions = {}): Promise<DestinationAnswer> {
+		return this.#transport.put(destinationPath(name), destination, call.signal);
+	}
+
+	/** `GET /v1/monitoring/destinations`: without their secrets. */
+	listDestinations(call: CallOptions = {}): Promise<DestinationsAnswer> {
+		return this.#transport.get(DESTINATIONS, {}, call.signal);
+	}
+
+	/** `GET /v1/monitoring/destinations/{name}`: without its secrets. */
+	getDestination(name: string, call: CallOptions = {}): Promise<DestinationAnswer> {
+		return this.#transport.get(destinationPath(name), {}, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/destinations/{name}`. */
+	deleteDestination(name: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(destinationPath(name), call.signal);
+	}
+
 	/** `POST /v1/monitoring/synthetic-tests`: an http, tcp or dns test that workers run, or a heartbeat that must come. */
 	createSyntheticTest(test: NewSyntheticTest, call: CallOptions = {}): Promise<SyntheticTestAnswer> {
 		const options = { contentType: "application/json", signal: call.signal };
@@ -431,6 +501,17 @@ function syntheticPath(test_id: string): string {
 
 function kpiPath(kpi_id: string): string {
 	return `${BASE}/kpis/${encodeURIComponent(kpi_id)}`;
+}
+
+const EXPORTS = `${BASE}/exports`;
+const DESTINATIONS = `${BASE}/destinations`;
+
+function exportPath(export_id: string): string {
+	return `${EXPORTS}/${encodeURIComponent(export_id)}`;
+}
+
+function destinationPath(name: string): string {
+	return `${DESTINATIONS}/${encodeURIComponent(name)}`;
 }
 
 const ALERTS = `${BASE}/alerts`;

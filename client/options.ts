@@ -11,7 +11,9 @@ import type {
 	BusinessRevenueQuery,
 	DatabasesQuery,
 	DataRequestsQuery,
+	DownloadQuery,
 	ErrorAnalysisQuery,
+	ExportsQuery,
 	FederatedQuery,
 	HealthQuery,
 	IssueQuery,
@@ -25,6 +27,7 @@ import type {
 	LogsQuery,
 	MetricsQuery,
 	NetworkQuery,
+	NewExport,
 	PerformanceQuery,
 	ProfilingQuery,
 	ResourcesQuery,
@@ -71,6 +74,10 @@ export type PerformanceOptions = Options<PerformanceQuery>;
 export type NetworkOptions = Options<NetworkQuery>;
 export type QueryLogsOptions = Options<LogsQuery>;
 export type LogAnalyticsOptions = Options<LogAnalyticsQuery>;
+export type ExportsOptions = Options<ExportsQuery>;
+export type DownloadOptions = Options<DownloadQuery>;
+/** A body, whose lists are lists; Dates for instants, as everywhere. */
+export type ExportOptions = Omit<NewExport, Instants> & { [Name in "start" | "end" | "as_of"]?: Time | undefined };
 export type ErrorAnalysisOptions = Options<ErrorAnalysisQuery>;
 export type IssuesOptions = Options<IssuesQuery>;
 export type IssueOptions = Options<IssueQuery>;

@@ -18,6 +18,13 @@ export interface TransportOptions {
 /** Values of a query string: lists are joined with commas, undefined is left out. */
 export type Query = Record<string, string | number | boolean | Date | readonly (string | number)[] | null | undefined>;
 
+/** A file as it comes. */
+export interface FileAnswer {
+	readonly name: string;
+	readonly bytes: number | undefined;
+	readonly stream: ReadableStream<Uint8Array>;
+}
+
 interface PostOptions {
 	contentType: string;
 	signal?: AbortSignal | undefined;
@@ -91,28 +98,42 @@ export class Transport {
 		query: Query,
 		{ signal, lastEventId }: { signal: AbortSignal; lastEventId?: string },
 	): Promise<ReadableStream<Uint8Array>> {
+		const headers = { accept: EVENT_STREAM, ...(lastEventId !== undefined && { "last-event-id": lastEventId }) };
+		return await this.#open(path, query, { headers, signal }, (answer) => {
+			if (answer.headers.get("content-type")?.startsWith(EVENT_STREAM) && answer.body) return answer.body;
+			void answer.body?.cancel().catch(() => {});
+			throw new TidemarkError(`${this.#options.baseUrl} did not answer with a stream`);
+		});
+	}
+
+	/** GET of a file of any size, tried once; the deadline is for the head of the answer. */
+	async file(path: string, query: Query, signal?: AbortSignal): Promise<FileAnswer> {
+		return await this.#open(path, query, { headers: {}, ...(signal && { signal }) }, ({ headers, body }) => {
+			const [, name] = /filename="([^"]*)"/.exec(headers.get("content-disposition") ?? "") ?? [];
+			const bytes = headers.get("content-length");
+			if (!body || name === undefined) throw new TidemarkError(`${this.#options.baseUrl} did not answer with a file`);
+			return { name, bytes: bytes === null ? undefined : Number(bytes), stream: body };
+		});
+	}
+
+	/** A GET whose answer is read for as long as it comes. */
+	async #open<T>(
+		path: string,
+		query: Query,
+		{ headers, signal }: { headers: Record<string, string>; signal?: AbortSignal },
+		read: (answer: Response) => T,
+	): Promise<T> {
 		const { apiKey, baseUrl, timeoutMs, fetch } = this.#options;
 		const late = new AbortController();
 		const timer = setTimeout(() => late.abort(), timeoutMs);
-		const headers = {
-			accept: EVENT_STREAM,
-			authorization: `Bearer ${apiKey}`,
-			...(lastEventId !== undefined && { "last-event-id": lastEventId }),
-		};
 		try {
-			const init = {
-				method: "GET",
-				headers,
-				cache: "no-store",
-				signal: AbortSignal.any([signal, late.signal]),
-			} as const;
-			const answer = await fetch(`${baseUrl}${path}${queryString(query)}`, init);
+			const answer = await fetch(`${baseUrl}${path}${queryString(query)}`, {
+				...{ method: "GET", cache: "no-store" },
+				headers: { authorization: `Bearer ${apiKey}`, ...headers },
+				signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
+			});
 			if (!answer.ok) throw errorFromAnswer(answer.status, answer.headers, await answer.text(), Date.now());
-			if (!answer.headers.get("content-type")?.startsWith(EVENT_STREAM) || !answer.body) {
-				void answer.body?.cancel().catch(() => {});
-				throw new TidemarkError(`${baseUrl} did not answer with a stream`);
-			}
-			return answer.body;
+			return read(answer);
 		} catch (cause) {
 			throw this.#failure(cause, signal, late.signal);
 		} finally {

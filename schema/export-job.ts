@@ -1,7 +1,6 @@
 /** What is stored of an export as a job: what was asked for, and how far it got. Keys to buckets are not in it. */
 import { z } from "zod";
-import { GRANULARITIES } from "./granularity.ts";
-import { EXPORT_COMPRESSIONS, EXPORT_DATA, EXPORT_FORMATS, exportPart } from "./wire/index.ts";
+import { EXPORT_COMPRESSIONS, EXPORT_DATA, EXPORT_FORMATS, EXPORT_GRANULARITIES, exportPart } from "./wire/index.ts";
 
 export const EXPORT_KIND = "export";
 /** Kind of the definitions of buckets. */
@@ -14,7 +13,7 @@ export const exportInput = z.object({
 	/** Absent: all. */
 	metrics: z.array(z.string()).optional(),
 	events: z.array(z.string()).optional(),
-	granularity: z.enum(["raw", ...GRANULARITIES]),
+	granularity: z.enum(EXPORT_GRANULARITIES),
 	format: z.enum(EXPORT_FORMATS),
 	compression: z.enum(EXPORT_COMPRESSIONS),
 	start: z.number(),

@@ -5,6 +5,7 @@ import { timestamp } from "./common.ts";
 
 export const EXPORT_DATA = ["metrics", "events", "logs", "errors"] as const;
 export type ExportData = (typeof EXPORT_DATA)[number];
+export const EXPORT_GRANULARITIES = ["raw", ...GRANULARITIES] as const;
 export const EXPORT_FORMATS = ["csv", "json", "parquet"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 export const EXPORT_COMPRESSIONS = ["gzip", "zstd", "none"] as const;
@@ -38,7 +39,7 @@ export const exportBody = z.strictObject({
 	metrics: names("metrics"),
 	events: names("events"),
 	granularity: z
-		.enum(["raw", ...GRANULARITIES])
+		.enum(EXPORT_GRANULARITIES)
 		.default("raw")
 		.describe("Of metrics: each point, or a row for each series and bucket (UTC) with count, sum, min, max and last."),
 	format: z
@@ -108,7 +109,7 @@ export const exportAnswer = z.object({
 	data: z.array(z.enum(EXPORT_DATA)),
 	metrics: z.array(z.string()).describe('Names, or ["all"].'),
 	events: z.array(z.string()).describe('Names, or ["all"].'),
-	granularity: z.enum(["raw", ...GRANULARITIES]),
+	granularity: z.enum(EXPORT_GRANULARITIES),
 	format: z.enum(EXPORT_FORMATS),
 	compression: z.enum(EXPORT_COMPRESSIONS),
 	destination: z.string(),

@@ -8,6 +8,8 @@ export interface NarrowProxy {
 	readonly connections: number;
 	/** So many more connections are served; later ones are accepted, and nothing comes back. */
 	serve(connections: number): void;
+	/** Breaks the connections that are open. */
+	drop(): void;
 	close(): Promise<void>;
 }
 
@@ -34,6 +36,9 @@ export async function startNarrowProxy(
 		target.once("close", () => client.destroy());
 	});
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	const drop = () => {
+		for (const socket of sockets) socket.destroy();
+	};
 	return {
 		port: (server.address() as { port: number }).port,
 		get connections() {
@@ -42,8 +47,9 @@ export async function startNarrowProxy(
 		serve(more) {
 			left = more;
 		},
+		drop,
 		async close() {
-			for (const socket of sockets) socket.destroy();
+			drop();
 			await new Promise((resolve) => server.close(resolve));
 		},
 	};
