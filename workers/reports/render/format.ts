@@ -16,9 +16,18 @@ const SMALL = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
 export function numberText(value: number, digits?: number): string {
 	const size = Math.abs(value);
 	if (size >= 1e15 || (size !== 0 && size < 1e-6)) return value.toExponential(3).replace(/\.?0+e/, "e");
-	if (digits !== undefined)
-		return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+	if (digits !== undefined) return fixed(digits).format(value);
 	return (size === 0 || size >= 1 ? WHOLE : SMALL).format(value === 0 ? 0 : value);
+}
+
+const FIXED = new Map<number, Intl.NumberFormat>();
+/** Making a formatter takes longer than formatting a page with it. */
+function fixed(digits: number): Intl.NumberFormat {
+	const known = FIXED.get(digits);
+	if (known !== undefined) return known;
+	const format = new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+	FIXED.set(digits, format);
+	return format;
 }
 
 /** Decimals that show each number of a column as exactly as alone; undefined when they are of too different size. */

@@ -22,6 +22,8 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 /** Charts are drawn twice, and the style shows the one that the screen has room for. */
 const WIDTHS = { wide: 860, narrow: 400 } as const;
 const FONT_SIZE = 12;
+/** Characters; a column of such texts is not broken into lines. */
+const SHORT = 20;
 
 export function renderHtml(report: ReportDocument): string {
 	const { timezone } = report.period;
@@ -113,12 +115,16 @@ ${[...omitted].map((remark) => html`<p class="remark">${remark} ${ELSEWHERE}</p>
 function table(block: BlockOf<"table">, timezone: string, budget: RowBudget): Markup {
 	const columns = columnsOf(block, timezone);
 	const { shown, remark } = budget.take(block.rows);
-	const side = (align: "left" | "right") => (align === "right" ? html` class="right"` : undefined);
+	const rows = shown.map((row) => columns.map(({ cell }) => cell(row)));
+	const classes = columns.map(({ align }, at) => {
+		if (align === "right") return html` class="right"`;
+		return rows.every((cells) => cells[at]!.length <= SHORT) ? html` class="short"` : undefined;
+	});
 	return html`${block.title && html`<h3>${lineText(block.title)}</h3>`}
 <div class="scroll"><table>
-<thead><tr>${columns.map(({ header, align }) => html`<th scope="col"${side(align)}>${header}</th>`)}</tr></thead>
+<thead><tr>${columns.map(({ header }, at) => html`<th scope="col"${classes[at]}>${header}</th>`)}</tr></thead>
 <tbody>
-${shown.map((row) => html`<tr>${columns.map(({ cell, align }) => html`<td${side(align)}>${cell(row)}</td>`)}</tr>\n`)}</tbody>
+${rows.map((cells) => html`<tr>${cells.map((cell, at) => html`<td${classes[at]}>${cell}</td>`)}</tr>\n`)}</tbody>
 </table></div>
 ${block.rows.length === 0 ? html`<p class="remark">No rows</p>\n` : undefined}${remark && html`<p class="remark">${remark}</p>\n`}`;
 }

@@ -15,7 +15,7 @@ h3{font-size:1.02em;margin:1.4em 0 .4em}
 p{margin:.4em 0 .8em;white-space:pre-line}
 .subtitle{font-size:1.08em;color:var(--muted);margin:.2em 0 .5em}
 .facts,.remark{color:var(--muted);font-size:.87em;margin:.2em 0;display:flex;flex-wrap:wrap;gap:.1em 1.4em}
-.draft{color:var(--draft);font-weight:600}
+.draft{color:var(--draft);border:1px solid;border-radius:4px;padding:0 .5em;font-weight:600;text-transform:uppercase;letter-spacing:.08em}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:12px;margin:1em 0}
 .figures>div{background:var(--panel);border-radius:8px;padding:12px 14px}
 .figures dt,.figures .small{color:var(--muted);font-size:.85em}
@@ -32,6 +32,7 @@ table{border-collapse:collapse;width:100%;font-size:.9em;overflow-wrap:normal}
 th{position:sticky;top:0;background:var(--panel);color:var(--muted);text-align:left;font-weight:600;vertical-align:bottom}
 th,td{padding:5px 10px;border-bottom:1px solid var(--grid);vertical-align:top;unicode-bidi:isolate}
 td{white-space:pre-line;min-width:3em;max-width:32em}
+.short{white-space:nowrap}
 .right{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 svg{display:block;width:100%;height:auto;font-family:inherit}
 svg.narrow{display:none}

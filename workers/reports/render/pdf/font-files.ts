@@ -24,21 +24,34 @@ export interface FontFile {
 	readonly name: string;
 }
 
-export class FontFiles {
-	readonly #files: ReadonlyMap<Family, ReadonlyMap<number, readonly FontFile[]>>;
+/** Characters of a file that follow each other. */
+interface Range {
+	readonly from: number;
+	readonly to: number;
+	readonly file: FontFile;
+}
+/** By the page of 256 characters that they reach into. */
+type Ranges = ReadonlyMap<number, readonly Range[]>;
+const pageOf = (code: number): number => code >> 8;
 
-	private constructor(files: ReadonlyMap<Family, ReadonlyMap<number, readonly FontFile[]>>) {
-		this.#files = files;
+export class FontFiles {
+	readonly #ranges: ReadonlyMap<Family, Ranges>;
+
+	private constructor(ranges: ReadonlyMap<Family, Ranges>) {
+		this.#ranges = ranges;
 	}
 
 	static async read(): Promise<FontFiles> {
-		const read = FAMILIES.map(async (family) => [family, await filesOf(family)] as const);
+		const read = FAMILIES.map(async (family) => [family, await rangesOf(family)] as const);
 		return new FontFiles(new Map(await Promise.all(read)));
 	}
 
 	/** Those that promise a character, the best first. Some do not have it all the same. */
 	of(code: number, families: readonly Family[]): FontFile[] {
-		return families.flatMap((family) => this.#files.get(family)!.get(code) ?? []);
+		return families.flatMap((family) => {
+			const near = this.#ranges.get(family)!.get(pageOf(code)) ?? [];
+			return near.filter(({ from, to }) => from <= code && code <= to).map(({ file }) => file);
+		});
 	}
 
 	/** Compressed, and of variable weight. */
@@ -47,23 +60,23 @@ export class FontFiles {
 	}
 }
 
-async function filesOf(family: Family): Promise<Map<number, FontFile[]>> {
+async function rangesOf(family: Family): Promise<Ranges> {
 	const list = await readFile(resolve(`@fontsource-variable/${family}/unicode.json`), "utf8");
-	const files = new Map<number, FontFile[]>();
-	for (const [slice, ranges] of Object.entries(JSON.parse(list) as Record<string, string>)) {
+	const pages = new Map<number, Range[]>();
+	for (const [slice, text] of Object.entries(JSON.parse(list) as Record<string, string>)) {
 		const file: FontFile = { family, name: `${family}-${slice.replace(/[[\]]/g, "")}-wght-normal.woff2` };
-		for (const range of ranges.split(",")) {
-			const [from, to = from] = range
+		for (const part of text.split(",")) {
+			const [from, to = from] = part
 				.trim()
 				.slice("U+".length)
 				.split("-")
 				.map((hex) => Number.parseInt(hex, 16));
-			for (let code = from!; code <= to!; code++) {
-				const known = files.get(code);
-				if (known === undefined) files.set(code, [file]);
-				else known.push(file);
+			for (let page = pageOf(from!); page <= pageOf(to!); page++) {
+				const ranges = pages.get(page) ?? [];
+				pages.set(page, ranges);
+				ranges.push({ from: from!, to: to!, file });
 			}
 		}
 	}
-	return files;
+	return pages;
 }

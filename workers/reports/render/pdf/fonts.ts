@@ -31,6 +31,7 @@ export class Fonts {
 	readonly missing: ReadonlySet<string>;
 	readonly #files: FontFiles;
 	readonly #faces: ReadonlyMap<string, Face>;
+	readonly #chosen = new Map<string, Face | undefined>();
 
 	private constructor(files: FontFiles, faces: ReadonlyMap<string, Face>, missing: ReadonlySet<string>) {
 		this.#files = files;
@@ -89,12 +90,13 @@ export class Fonts {
 
 	/** A line of a text may lack the kana that chose the family for the whole: any face that has the character will do. */
 	#faceOf(character: string, weight: Weight, families: readonly Family[]): Face | undefined {
+		const key = `${weight} ${families[1]} ${character}`;
+		if (this.#chosen.has(key)) return this.#chosen.get(key);
 		const code = character.codePointAt(0)!;
-		for (const file of this.#files.of(code, families)) {
-			const face = this.#faces.get(nameOf(file, weight));
-			if (face?.characters.has(code)) return face;
-		}
-		return undefined;
+		const faces = this.#files.of(code, families).map((file) => this.#faces.get(nameOf(file, weight)));
+		const face = faces.find((one) => one?.characters.has(code));
+		this.#chosen.set(key, face);
+		return face;
 	}
 }
 
