@@ -118,7 +118,9 @@ const fields = {
 	severity: severity.describe("info, warning and error stand for low, medium and high."),
 	enabled: z.boolean(),
 	for: steady("Fires when the conditions have held at every evaluation for so long."),
-	keep_firing_for: steady("Goes on firing for so long after the conditions stopped to hold."),
+	keep_firing_for: steady(
+		"Goes on firing for so long after the conditions stopped to hold. Default: 1h for rules of anomaly_detection alone, else 0s.",
+	),
 	no_data: z
 		.enum(NO_DATA_POLICIES)
 		.describe("Without data: stay as it was, count as fine, or alert once that has lasted as long as `for`."),
@@ -181,6 +183,21 @@ export const alertRule = z.strictObject({
 	allow_unknown: fields.allow_unknown.default(false),
 });
 export type AlertRule = z.infer<typeof alertRule>;
+
+/**
+ * A rule as it is sent. What strays from the usual comes and goes for a while: without an hour's patience one incident would be many
+ * alerts.
+ */
+export const newAlertRule = z.preprocess(patient, alertRule);
+
+/** Gives a rule of nothing but anomalies that does not say how long it keeps firing the hour that it needs. */
+export function patient(input: unknown): unknown {
+	if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
+	const { keep_firing_for, conditions: given } = input as Record<string, unknown>;
+	if (keep_firing_for !== undefined || !Array.isArray(given)) return input;
+	const isAnomaly = (one: unknown) => (one as { type?: unknown } | null)?.type === "anomaly_detection";
+	return given.length > 0 && given.every(isAnomaly) ? { ...input, keep_firing_for: "1h" } : input;
+}
 /** A rule as it may be sent: more than one word for some things. */
 interface Sent {
 	conditions: readonly NewCondition[];

@@ -1,7 +1,7 @@
 /** Alerts: what is asked and answered about rules, their instances and their history. */
 import { z } from "zod";
 import { conditions } from "./alert-conditions.ts";
-import { alertRule, type NewAlert, SEVERITIES } from "./alert-rules.ts";
+import { alertRule, type NewAlert, patient, SEVERITIES } from "./alert-rules.ts";
 import { timestamp } from "./common.ts";
 
 /** Where an instance of a rule stands. */
@@ -175,6 +175,8 @@ export const backtestBody = z
 		message: "either a rule with conditions, or the alert_id of one",
 		path: ["conditions"],
 	});
+/** As it is sent: what a rule without a word about it does, its backtest does. */
+export const sentBacktest = z.preprocess(patient, backtestBody);
 export type Backtest = Omit<z.input<typeof backtestBody>, "conditions" | "severity"> &
 	Partial<Pick<NewAlert, "conditions" | "severity">>;
 

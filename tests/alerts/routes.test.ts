@@ -1,6 +1,6 @@
 /** The routes of alerts as a client meets them: what is refused, what is answered, and to whom. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { alertsAnswer, createdAlertAnswer } from "../../schema/wire/index.ts";
+import { alertsAnswer, createdAlertAnswer, sentBacktest } from "../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../support/database.ts";
 import { type Reads, startReads } from "../support/reads.ts";
 import { insertSeries } from "../support/records.ts";
@@ -408,4 +408,19 @@ test("a rule that does not fit its schema is in the list with what is wrong, is 
 		expect((await reads.send("unread", "DELETE", `${PATH}/${id}`)).status).toBe(204);
 	expect((await reads.send("unread", "DELETE", `${PATH}/old`)).status).toBe(404);
 	expect((await reads.get("unread", PATH)).body.total_alerts).toBe(0);
+});
+
+test("a rule of anomalies alone keeps firing for an hour unless it says how long, and its backtest does as well", async () => {
+	const anomaly = { type: "anomaly_detection", metric: "queue_depth" };
+	const kept = async (conditions: object[], over: object = {}) =>
+		(await create({ name: "odd", conditions, ...over })).keep_firing_for as string;
+	expect(await kept([anomaly])).toBe("1h");
+	expect(await kept([anomaly, { ...anomaly, sensitivity: "low" }])).toBe("1h");
+	expect(await kept([anomaly, condition])).toBe("0s");
+	expect(await kept([condition])).toBe("0s");
+	expect(await kept([anomaly], { keep_firing_for: "0s" })).toBe("0s");
+	const refused = await reads.send("p", "POST", PATH, { name: "odd", conditions: [anomaly], keep_firing_for: 5 });
+	expect(refused.body.details.parameter).toBe("keep_firing_for");
+	expect(sentBacktest.parse({ conditions: [anomaly] }).keep_firing_for).toBe("1h");
+	expect(sentBacktest.parse({ conditions: [condition] }).keep_firing_for).toBe("0s");
 });

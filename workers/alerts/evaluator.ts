@@ -87,6 +87,8 @@ export async function evaluateProject(
 	return isMore;
 }
 
+/** Instants of a question that other rules may ask as well. */
+const MAX_SHARED = 500;
 const NOTHING: StoredAlert = { progress: undefined, instances: [] };
 
 /** Equal questions of several rules are asked once: whole values, and what they are made of. */
@@ -104,6 +106,8 @@ function sharing(asking: AlertAsking, cache: BaselineCache | undefined): Sharing
 	};
 	const asked = new Map<string, Promise<Found>>();
 	const of: ValuesOf = (measured, groupBy, span) => {
+		// Weeks of values are read once, to learn from: shared they would be kept until all rules are evaluated.
+		if (span.count > MAX_SHARED) return valuesOf(asking, measured, groupBy, span);
 		const key = JSON.stringify([measured, groupBy, span]);
 		const found = asked.get(key) ?? valuesOf(once, measured, groupBy, span);
 		asked.set(key, found);

@@ -67,3 +67,41 @@ test("a value that is not a count is unknown while there is none", async () => {
 	expect([...seen.labelSets]).toEqual([]);
 	expect(seen.look('["web"]', NOW, null)).toMatchObject({ breach: null, value: null });
 });
+
+test("weeks of many label sets are asked for part by part, in smaller parts where one holds too much, and say the same", async () => {
+	const sets = Array.from({ length: 40 }, (_, i) => i);
+	const size = (i: number) => (t: number) => {
+		const noise = ((t / 300) * 7_919 + i * 104_729) % 11;
+		return t >= NOW - 900 && i % 3 === 0 ? 90 : 20 + i + noise + 10 * Math.floor((t % DAY) / 43_200);
+	};
+	const whole = counts(Object.fromEntries(sets.map((i) => [`part ${i}`, size(i)])), 0);
+	const asked: number[] = [];
+	const narrow: LeafContext = {
+		...whole,
+		valuesOf: async (measured, groupBy, span) => {
+			const found = sets.length * span.count;
+			if (found > 50_000) throw Object.assign(new Error("the question is too big"), { status: 422 });
+			asked.push(span.count);
+			return whole.valuesOf(measured, groupBy, span);
+		},
+	};
+	const [expected, seen] = [await observeAnomalies(LEAF, whole), await observeAnomalies(LEAF, narrow)];
+	expect([...seen.labelSets].sort()).toEqual([...expected.labelSets].sort());
+	const looks = (observed: typeof seen) => sets.map((i) => observed.look(JSON.stringify([`part ${i}`]), NOW, null));
+	expect(looks(seen)).toEqual(looks(expected));
+	expect(looks(seen).filter(({ breach }) => breach)).toHaveLength(14);
+	// The last hour, then four weeks: every bucket once.
+	expect(asked.slice(1).reduce((sum, count) => sum + count, 0)).toBe((4 * 7 * DAY) / 300);
+	expect(asked.length).toBeGreaterThan(4);
+});
+
+test("more label sets than can be learned from are refused with how many can", async () => {
+	const many = Object.fromEntries(
+		Array.from({ length: 600 }, (_, i) => [`part ${i}`, (t: number) => (t > NOW - 3_600 ? 1 : 0)]),
+	);
+	const context = counts(many, null);
+	const firing = new Map([['["part 1"]', (NOW - 7_200) * 1_000]]);
+	await expect(observeAnomalies(LEAF, { ...context, firing })).rejects.toThrow(
+		"600 label sets, and over 2 hours at most 500",
+	);
+});

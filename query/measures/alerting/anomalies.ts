@@ -5,7 +5,7 @@ import { type Baseline, BUCKET, baselineOf } from "../anomaly/baseline.ts";
 import { HISTORY } from "../anomaly/model.ts";
 import { ANOMALY_LIMITS, baselineHour, judge, RECENT } from "../anomaly/rule.ts";
 import { DAY, HOUR } from "../anomaly/season.ts";
-import { ConditionError, type Found } from "./asking.ts";
+import { ConditionError, type Found, isLasting } from "./asking.ts";
 import type { LeafContext, ObservedLeaf } from "./leaves.ts";
 import type { LeafSeen } from "./logic.ts";
 
@@ -20,6 +20,10 @@ export interface BaselineCache {
 
 /** Each is some milliseconds of this thread, during which nobody else is answered. */
 const MAX_BASELINES = 1_000;
+/** Values of one question: four weeks of many label sets are asked for part by part. */
+const VALUES_AT_ONCE = 200_000;
+/** A part is never shorter than an hour. */
+const LEAST_BUCKETS = HOUR / BUCKET;
 
 export async function observeAnomalies(leaf: AnomalyCondition, context: LeafContext): Promise<ObservedLeaf> {
 	const { instants, firing } = context;
@@ -32,16 +36,9 @@ export async function observeAnomalies(leaf: AnomalyCondition, context: LeafCont
 	// What is wrong must not become usual while it lasts: what fires is judged as of when it began.
 	for (const since of firing.values()) if (instants.first - since / 1_000 < DAY) hours.add(firingHour(since));
 	const labelSets = new Set(recent.values.keys());
-	if (hours.size * Math.max(1, labelSets.size) > MAX_BASELINES)
-		throw new ConditionError(
-			`anomaly_detection of ${labelSets.size} label sets over ${hours.size} hours: at most ${MAX_BASELINES} baselines at once`,
-		);
-	const baselines = await baselinesOf(
-		leaf,
-		context,
-		length,
-		[...hours].sort((a, b) => a - b),
-	);
+	const sorted = [...hours].sort((a, b) => a - b);
+	assertFew(labelSets.size, sorted.length);
+	const baselines = await baselinesOf(leaf, context, { length, hours: sorted, labelSets: labelSets.size });
 	// Where things are counted, who was silent for the last hour counted 0.
 	if (recent.missing(last) !== null)
 		for (const known of baselines.values()) for (const labelSet of known.keys()) labelSets.add(labelSet);
@@ -81,22 +78,42 @@ async function values(
 	return valuesOf({ metric, aggregation, event, query, filter }, groupBy, span);
 }
 
+/** @throws ConditionError */
+function assertFew(labelSets: number, hours: number): void {
+	if (hours * labelSets <= MAX_BASELINES) return;
+	const most = Math.floor(MAX_BASELINES / hours);
+	throw new ConditionError(
+		`anomaly_detection knows ${MAX_BASELINES} baselines at once, one for each label set and hour: these are ${labelSets} label sets, and over ${hours} hours at most ${most} can be looked at`,
+	);
+}
+
+interface History {
+	readonly length: number;
+	/** Ascending. */
+	readonly hours: readonly number[];
+	/** Of the last hour: as many are expected of each bucket before. */
+	readonly labelSets: number;
+}
+
 async function baselinesOf(
 	leaf: AnomalyCondition,
 	context: LeafContext,
-	length: number,
-	hours: readonly number[],
+	{ length, hours, labelSets }: History,
 ): Promise<ReadonlyMap<number, Baselines>> {
 	const { metric, aggregation, event, query, filter, timeframe } = leaf;
 	const { groupBy, timezone, cache } = context;
 	const of = JSON.stringify([metric, aggregation, event, query, filter, timeframe, groupBy, timezone]);
 	const missing = hours.filter((hour) => !cache?.get(`${hour} ${of}`));
 	if (missing.length > 0) {
-		const last = missing.at(-1)! - BUCKET;
-		const asked = values(leaf, context, length, missing[0]! - HISTORY, last);
-		const history = asked.then((answer) => compacted(answer, last));
+		const span = { first: missing[0]! - HISTORY, last: missing.at(-1)! - BUCKET };
+		const history = historiesOf((first, last) => values(leaf, context, length, first, last), span, labelSets);
+		// A few label sets of the last hour may be many over weeks.
+		const checked = history.then((found) => {
+			assertFew(found.size, missing.length);
+			return found;
+		});
 		for (const hour of missing) {
-			const made = history.then((found) => baselinesAt(found, hour, timezone));
+			const made = checked.then((found) => baselinesAt(found, hour, timezone));
 			if (cache) cache.set(`${hour} ${of}`, made);
 			else local(context).set(`${hour} ${of}`, made);
 		}
@@ -115,24 +132,48 @@ function local(context: LeafContext): Map<string, Promise<Baselines>> {
 	return known;
 }
 
-type Histories = ReadonlyMap<string, { readonly t: Float64Array; readonly values: Float64Array }>;
+type Histories = ReadonlyMap<string, { readonly t: number[]; readonly values: number[] }>;
 
-/** Every bucket that has a value, or stands for one, from the first of each label set on: before that nobody could have counted. */
-function compacted({ values: found, missing }: Found, last: number): Histories {
-	return new Map(
-		[...found].map(([labelSet, byEnd]) => {
-			const t: number[] = [];
-			const filled: number[] = [];
-			const first = [...byEnd.keys()].reduce((least, end) => Math.min(least, end), last + BUCKET);
-			for (let end = first; end <= last + BUCKET; end += BUCKET) {
-				const value = byEnd.get(end) ?? missing(end);
+/**
+ * Every bucket that has a value, or stands for one, from the first of each label set on: before that nobody could have counted.
+ * @param ask for the buckets that start from `first` to `last`
+ */
+async function historiesOf(
+	ask: (first: number, last: number) => Promise<Found>,
+	{ first, last }: { readonly first: number; readonly last: number },
+	labelSets: number,
+): Promise<Histories> {
+	const histories = new Map<string, { t: number[]; values: number[] }>();
+	let buckets = Math.max(LEAST_BUCKETS, Math.floor(VALUES_AT_ONCE / Math.max(1, labelSets)));
+	for (let from = first; from <= last; ) {
+		const to = Math.min(last, from + (buckets - 1) * BUCKET);
+		let found: Found;
+		try {
+			found = await ask(from, to);
+		} catch (error) {
+			// More label sets than now, and so more values than one answer holds.
+			if (!isLasting(error) || buckets <= LEAST_BUCKETS) throw error;
+			buckets = Math.max(LEAST_BUCKETS, Math.floor(buckets / 4));
+			continue;
+		}
+		for (const labelSet of new Set([...histories.keys(), ...found.values.keys()])) {
+			const byEnd = found.values.get(labelSet);
+			const known = histories.get(labelSet);
+			const history = known ?? { t: [], values: [] };
+			histories.set(labelSet, history);
+			const begins = known
+				? from + BUCKET
+				: [...byEnd!.keys()].reduce((least, end) => Math.min(least, end), to + BUCKET);
+			for (let end = begins; end <= to + BUCKET; end += BUCKET) {
+				const value = byEnd?.get(end) ?? found.missing(end);
 				if (value === null) continue;
-				t.push(end - BUCKET);
-				filled.push(value);
+				history.t.push(end - BUCKET);
+				history.values.push(value);
 			}
-			return [labelSet, { t: Float64Array.from(t), values: Float64Array.from(filled) }];
-		}),
-	);
+		}
+		from = to + BUCKET;
+	}
+	return histories;
 }
 
 async function baselinesAt(histories: Histories, hour: number, timezone: string): Promise<Baselines> {

@@ -21,10 +21,11 @@ import {
 	alertRule,
 	alertsQuery,
 	type BacktestAnswer,
-	backtestBody,
 	type CreatedAlertAnswer,
 	kpiBody,
 	NOTIFICATIONS_KIND,
+	newAlertRule,
+	sentBacktest,
 	storedNotifications,
 	type TestAlertAnswer,
 } from "../../../schema/wire/index.ts";
@@ -148,7 +149,7 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 	return new Hono<AppEnv>()
 		.post(PATH, editor, async (c) => {
 			parseQuery(c, noParameters);
-			const body = await parseBody(c, alertRule);
+			const body = await parseBody(c, newAlertRule);
 			await check(c, body);
 			const rule = await stored(
 				rules.put(projectOf(c), `alert_${base58(randomBytes(12))}`, sealed(projectOf(c), body)),
@@ -197,7 +198,7 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 		})
 		.post(`${PATH}/backtest`, viewer, async (c) => {
 			parseQuery(c, noParameters);
-			const { alert_id, start, end, ...given } = await parseBody(c, backtestBody);
+			const { alert_id, start, end, ...given } = await parseBody(c, sentBacktest);
 			const rule = alert_id === undefined ? alertRule.parse(given) : (await find(c, alert_id)).body;
 			if (alert_id === undefined) await check(c, rule);
 			const until = end ?? new Date(now()).toISOString();
