@@ -86,7 +86,8 @@ function lines(plot: Plot): Mark[] {
 		);
 		const stroke = strokeOf(index);
 		const dots = alone.map(([x, y]) => `M${round(x - 2)},${round(y!)}a2,2 0 1,0 4,0a2,2 0 1,0 -4,0Z`).join("");
-		const drawn = placed.length > alone.length ? path(placed) : null;
+		const connected = placed.filter(([, y]) => y !== null).length > alone.length;
+		const drawn = connected ? path(placed) : null;
 		return [
 			...(drawn === null ? [] : [{ kind: "stroke" as const, path: drawn, ...stroke, width: 1.5 }]),
 			...(dots === "" ? [] : [{ kind: "fill" as const, path: dots, ink: stroke.ink }]),
