@@ -6,6 +6,8 @@ import type { AppEnv } from "../http/env.ts";
 import { badParameter, forbidden } from "../http/errors.ts";
 import { allows } from "../http/roles.ts";
 import { parseQuery } from "../http/validate.ts";
+import type { ControlAttestations } from "./compliance/attestations.ts";
+import type { Instance } from "./compliance/finding.ts";
 import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
 import type { Needs } from "./meta.ts";
 import type { Reach } from "./plan/plan.ts";
@@ -23,6 +25,11 @@ export interface QueryDeps {
 	readonly rules?: ComponentRules;
 	/** Milliseconds since the epoch. */
 	readonly now?: () => number;
+	/** Evidence for the controls of compliance that no record of a project has. Without it they are not tested. */
+	readonly compliance?: {
+		readonly instance: Instance;
+		readonly attestations: (project: string) => Promise<ControlAttestations>;
+	};
 }
 
 /** What a question is asked with: the project's asker, the settings, and the real clock. */
@@ -32,6 +39,10 @@ export interface Asking {
 	readonly criticalComponents: readonly string[];
 	readonly rules: ComponentRules;
 	readonly now: number;
+	readonly compliance?: {
+		readonly instance: Instance;
+		readonly attestations: () => Promise<ControlAttestations>;
+	};
 }
 
 /** A route that reads: its contract, the records that fill its null fields, and what answers it. */
@@ -79,12 +90,21 @@ export function reading<S extends z.ZodObject>(
 		const { signal } = c.req.raw;
 		setMaxListeners(MAX_QUERIES, signal);
 		const asker = deps.queries.of(key.project, signal);
+		const { compliance } = deps;
 		const asking: Asking = {
 			asker,
 			reach: deps.reach,
 			criticalComponents: deps.criticalComponents ?? [],
 			rules: deps.rules ?? DEFAULT_RULES,
 			now: (deps.now ?? Date.now)(),
+			...(compliance === undefined
+				? {}
+				: {
+						compliance: {
+							instance: compliance.instance,
+							attestations: () => compliance.attestations(key.project),
+						},
+					}),
 		};
 		const body = await answer(asking, query).catch((error: unknown) => {
 			throw error instanceof RetentionError ? notKept(error, query) : error;

@@ -6,6 +6,8 @@ import type { Settings } from "../config.ts";
 import type { RequireRole } from "../http/auth.ts";
 import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
+import { COMPLIANCE_DOCS } from "../query/compliance/docs.ts";
+import { attestationsOf, complianceRoutes } from "../query/compliance/routes.ts";
 import { QUERY_DOCS, queryRoutes } from "../query/index.ts";
 import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
 import { reachOf } from "../query/measures/scope.ts";
@@ -32,8 +34,10 @@ import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { exportsOf, retentionOf } from "../storage.ts";
+import { complianceFiles } from "../workers/compliance/files.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { SyntheticRemote } from "../workers/synthetics/remote.ts";
+import { instanceOf } from "./instance.ts";
 
 export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...QUERY_DOCS,
@@ -50,6 +54,7 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...REPORT_DOCS,
 	...EXPORT_DOCS,
 	...DESTINATION_DOCS,
+	...COMPLIANCE_DOCS,
 ];
 
 export interface QueryRoleOptions {
@@ -84,7 +89,10 @@ export function addQueryRole(
 		onError: (err) => logger.error({ err }, "a stream failed"),
 	});
 	app.route("/", live.routes(requireRole));
-	const deps = { queries, reach: reachOf(retentionOf(settings)), requireRole };
+	const instance = instanceOf(settings, clickhouse);
+	const { signer } = options.box;
+	const attestations = (project: string) => attestationsOf(clickhouse, signer).all(project);
+	const deps = { compliance: { instance, attestations }, queries, reach: reachOf(retentionOf(settings)), requireRole };
 	app.route("/", queryRoutes(deps));
 	const definitions = { ...deps, client: clickhouse, audit: options.audit, box: options.box };
 	app.route("/", issueRoutes(definitions));
@@ -102,5 +110,6 @@ export function addQueryRole(
 	app.route("/", exportRoutes({ ...definitions, exports: exportsOf(settings) }));
 	app.route("/", destinationRoutes(definitions));
 	app.route("/", dataRequestRoutes(definitions));
+	app.route("/", complianceRoutes({ ...definitions, signer, instance, render: complianceFiles(signer) }));
 	return { live };
 }

@@ -59,6 +59,16 @@ ORDER BY verified_ms DESC LIMIT 1 BY verified_ms LIMIT ${params.add("UInt32", li
 	};
 }
 
+/** When a chain was walked for the first time, milliseconds since the epoch; null for never. */
+export function firstVerification(): Question<number | null> {
+	return {
+		name: "first_verification",
+		params: new Params(),
+		sql: `SELECT count() AS n, toUnixTimestamp64Milli(min(verified_at)) AS first ${from("audit_verifications")}`,
+		read: ([row]) => (Number(row?.n ?? 0) === 0 ? null : Number(row!.first)),
+	};
+}
+
 export interface CallsAudited {
 	/** Requests that changed something. */
 	readonly calls: number;

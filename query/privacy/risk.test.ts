@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { CONTROLS, PROFILES, verdict } from "./controls.ts";
 import { type AttackEvaluation, advantageOf, gainOf, membershipBound, overallRisk, riskOf } from "./risk.ts";
 
 const NOTHING = { attack: "a", advantage: null, tpr: null, fpr: null, accuracy: null, baseline_accuracy: null };
@@ -44,16 +43,4 @@ test("the overall risk is that at least one attack learns something; attacks tha
 	expect(overallRisk([evaluation({})])).toBeNull();
 	const three = [0.07, 0.03, 0.12].map((advantage) => evaluation({ advantage }));
 	expect(overallRisk([...three, evaluation({})])).toBeCloseTo(0.206152, 9);
-});
-
-test("a profile is satisfied only when all of its controls passed", () => {
-	expect(verdict(["pass", "pass"])).toBe(true);
-	expect(verdict(["pass", "not_tested"])).toBeNull();
-	expect(verdict(["fail", "not_tested"])).toBe(false);
-	expect(verdict([])).toBeNull();
-});
-
-test("every profile has controls, each with an id of its own", () => {
-	for (const profile of PROFILES) expect(CONTROLS.some((control) => control.profile === profile)).toBe(true);
-	expect(new Set(CONTROLS.map(({ control_id }) => control_id)).size).toBe(CONTROLS.length);
 });

@@ -176,7 +176,9 @@ export const federatedPrivacyAnswer = z.object({
 				profile: z.enum(["gdpr", "hipaa", "sox"]),
 				title: z.string(),
 				kind: z.enum(["automated", "manual"]),
-				status: z.enum(["pass", "fail", "not_tested"]),
+				status: z
+					.enum(["pass", "fail", "not_tested", "manual"])
+					.describe("manual: a person has to attest it, and nobody has, or the attestation has expired."),
 			}),
 		),
 	}),

@@ -5,6 +5,7 @@ export * from "./analytics.ts";
 export * from "./audit.ts";
 export * from "./business.ts";
 export * from "./common.ts";
+export * from "./compliance.ts";
 export * from "./conventions.ts";
 export * from "./data-requests.ts";
 export * from "./databases.ts";

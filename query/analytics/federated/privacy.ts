@@ -1,5 +1,8 @@
 import type { z } from "zod";
 import { type FederatedPrivacyAnswer, federatedPrivacyAnswer, federatedQuery } from "../../../schema/wire/index.ts";
+import { assess } from "../../compliance/assess.ts";
+import { CONTROLS, verdict } from "../../compliance/controls.ts";
+import { auditTrailComplete } from "../../compliance/trail.ts";
 import {
 	attacks,
 	latestNoise,
@@ -15,7 +18,6 @@ import type { Scope } from "../../measures/scope.ts";
 import { type Signals, signals } from "../../measures/signals.ts";
 import { type NeededRecords, type Needs, withMeta } from "../../meta.ts";
 import { type Spent, samplingRate, spent } from "../../privacy/accountant.ts";
-import { CONTROLS, type ControlStatus, type Profile, verdict } from "../../privacy/controls.ts";
 import {
 	type AttackEvaluation,
 	advantageOf,
@@ -76,12 +78,13 @@ export const federatedPrivacyRead = read({
 });
 
 async function federatedPrivacy(
-	{ asker, now, reach }: Asking,
+	asking: Asking,
 	query: z.infer<typeof federatedQuery>,
 ): Promise<FederatedPrivacyAnswer> {
+	const { asker, now, reach } = asking;
 	const window = resolveWindow(query, { timeframes: ["30d"], defaultTimeframe: "30d", now });
 	const scope: Scope = { start: window.start, end: window.end, now, reach };
-	const [sent, [config, released], noise, secure, data, evaluations] = await Promise.all([
+	const [sent, [config, released], noise, secure, data, evaluations, complete] = await Promise.all([
 		asker.ask(signals(window.as_of)),
 		asker.ask(privacyConfig(scope)).then(async (found) => {
 			return [found, found === undefined ? [] : await asker.ask(releases(scope, found.since))] as const;
@@ -90,11 +93,22 @@ async function federatedPrivacy(
 		asker.ask(secureAggregation(scope, window.as_of)),
 		asker.ask(minimization(scope)),
 		asker.ask(attacks(scope)),
+		auditTrailComplete(asker, window),
 	]);
 	const budget = budgetOf(config, released, sent);
 	const epsilon_spent = "epsilon" in budget ? budget.epsilon : null;
-	const statuses = (profile: Profile): ControlStatus[] =>
-		CONTROLS.filter((control) => control.profile === profile).map(() => "not_tested");
+	const controls = await profileControls(asking, { sent, start: window.start, end: window.end });
+	const satisfied = (profile: string) =>
+		verdict(controls.filter((control) => control.profile === profile).map(({ status }) => status));
+	const compliance = {
+		gdpr_compliant: satisfied("gdpr"),
+		hipaa_compliant: satisfied("hipaa"),
+		sox_compliant: satisfied("sox"),
+		audit_trail_complete: complete,
+		controls,
+	};
+	const unknown = (name: keyof typeof compliance, needs: string) =>
+		compliance[name] === null ? [{ field: `compliance.${name}`, needs }] : [];
 	return withMeta(
 		{
 			privacy_metrics: {
@@ -125,35 +139,60 @@ async function federatedPrivacy(
 					feature_selection_rate: ratio(data.selection),
 				},
 			},
-			compliance: {
-				gdpr_compliant: verdict(statuses("gdpr")),
-				hipaa_compliant: verdict(statuses("hipaa")),
-				sox_compliant: verdict(statuses("sox")),
-				audit_trail_complete: null,
-				controls: CONTROLS.map((control) => ({ ...control, status: "not_tested" as const })),
-			},
+			compliance,
 			risk_assessment: riskAssessment(evaluations, epsilon_spent, config?.target_delta ?? null),
 		},
 		{
 			window,
 			data_through: sent.dataThrough("event"),
 			missing: [
-				...["gdpr_compliant", "hipaa_compliant", "sox_compliant"].map((name) => ({
-					field: `compliance.${name}`,
-					needs: "evidence of every one of its compliance.controls",
-				})),
-				{ field: "compliance.audit_trail_complete", needs: "a verification of the audit log within 24 hours" },
+				...(["gdpr_compliant", "hipaa_compliant", "sox_compliant"] as const).flatMap((name) =>
+					unknown(name, "evidence of every one of its compliance.controls"),
+				),
+				...unknown("audit_trail_complete", "a verification of the audit log within 24 hours"),
 			],
 			methods: {
 				[`${DP}.epsilon_spent`]: methodOf(released, config),
 				[`${DP}.noise_level`]: "noise_multiplier x clipping_norm / sample_size of the latest release",
 				"compliance.gdpr_compliant":
-					"true when all controls passed, false when one failed, null when one was not tested",
-				"compliance.audit_trail_complete": "not verified: the audit log has no daily anchors yet",
+					"true when all controls passed, false when one failed, null when one was not tested or not attested",
+				"compliance.audit_trail_complete":
+					"true when the chain verifies without a gap, every day with entries has an anchor, and every request of the window that changed something has its entry",
 				"risk_assessment.overall_risk_score": "1 - product of (1 - advantage) of the evaluated attacks",
 			},
 		},
 		{ needs: NEEDS, sent },
+	);
+}
+
+const STANDARDS_HERE = ["GDPR", "HIPAA", "SOX"] as const;
+
+/** The controls that compliance reports have, over the window of the question. */
+async function profileControls(
+	{ asker, compliance }: Asking,
+	window: { readonly sent: Signals; readonly start: number; readonly end: number },
+): Promise<FederatedPrivacyAnswer["compliance"]["controls"]> {
+	const results =
+		compliance === undefined
+			? CONTROLS.map((control) => ({
+					...control,
+					kind: control.check === null ? ("manual" as const) : ("automated" as const),
+					status: "not_tested" as const,
+				}))
+			: (
+					await assess(
+						{ asker, instance: compliance.instance, ...window },
+						STANDARDS_HERE,
+						await compliance.attestations(),
+					)
+				).results;
+	return STANDARDS_HERE.flatMap((standard) =>
+		results
+			.filter((result) => result.standard === standard)
+			.map(({ control_id, title, kind, status }) => ({
+				...{ control_id, title, kind, status },
+				profile: standard.toLowerCase() as Lowercase<typeof standard>,
+			})),
 	);
 }
 

@@ -1,0 +1,190 @@
+/** Checks of how the system is run: alerts, retention, backups, long work. */
+import { Temporal } from "temporal-polyfill";
+import { alertProgress } from "../measures/alerting/records.ts";
+import { answeredFirings, definitionBodies, jobRecords, rowsBefore } from "../measures/compliance.ts";
+import { type Assessing, DAY_MS, type Finding, iso, notTested, testedAll } from "./finding.ts";
+
+const ANSWER_MS = DAY_MS;
+const STUCK_MS = DAY_MS;
+/** Rules are evaluated every minute; so much may an outage take. */
+const LATE_MS = 15 * 60_000;
+/** ClickHouse drops what is over when it merges, and whole days at a time. */
+const RETENTION_SLACK_DAYS = 2;
+const MAX_RECORDS = 100_000;
+/** How far back a restore is a proof. */
+const RESTORE_DAYS = 365;
+/** Kinds of job that do what people have a right to. */
+const SUBJECT_JOBS = ["erasure", "subject_access"];
+/** Verifications of the log have a control of their own, and one more each hour would hide all others. */
+const ROUTINE_JOBS = ["audit_verify"];
+
+/** Whatever fired was acknowledged or over within a day. What fires for less than that is not due yet. */
+export async function alertsAnswered({ asker, start, end }: Assessing): Promise<Finding> {
+	const firings = await asker.ask(answeredFirings({ start, end }, MAX_RECORDS));
+	const answer = (firing: (typeof firings)[number]) =>
+		Math.min(firing.acknowledged_at ?? Number.POSITIVE_INFINITY, firing.resolved_at ?? Number.POSITIVE_INFINITY);
+	const due = firings.filter((firing) => answer(firing) < end || firing.fired_at + ANSWER_MS <= end);
+	return testedAll({
+		...{ what: "alerts that fired", population: firings.length, tested: due.length },
+		exceptions: due
+			.filter((firing) => answer(firing) > firing.fired_at + ANSWER_MS)
+			.map(({ alert_id, firing_id, fired_at }) => `${iso(fired_at)}: ${alert_id}, ${firing_id}`),
+		evidence: [
+			{
+				kind: "firings",
+				title: "Alerts that fired, and when they were acknowledged or over",
+				content: firings.map((firing) => ({
+					...firing,
+					...{ fired_at: iso(firing.fired_at), resolved_at: iso(firing.resolved_at) },
+					acknowledged_at: iso(firing.acknowledged_at),
+				})),
+			},
+		],
+	});
+}
+
+/** Enabled rules are evaluated in time, without an error. */
+export async function monitoringActive({ asker, end }: Assessing): Promise<Finding> {
+	const [rules, progress] = await Promise.all([
+		asker.ask(definitionBodies("alert", end - LATE_MS)),
+		asker.ask(alertProgress()),
+	]);
+	const enabled = rules.filter(({ body }) => (body as { enabled?: boolean }).enabled !== false);
+	const standing = enabled.map(({ id, body }) => {
+		const seen = progress.get(id);
+		const { name } = body as { name: string };
+		return { alert_id: id, name, evaluated_at: iso(seen?.evaluated_at ?? null), error: seen?.error || null };
+	});
+	return testedAll({
+		...{ what: "enabled alerts", population: enabled.length, tested: enabled.length },
+		exceptions: standing.flatMap(({ alert_id, evaluated_at, error }) => {
+			if (error !== null) return [`${alert_id}: ${error}`];
+			const late = evaluated_at === null || Date.parse(evaluated_at) < end - LATE_MS;
+			return late ? [`${alert_id}: was last evaluated ${evaluated_at ?? "never"}`] : [];
+		}),
+		evidence: [{ kind: "alert_rules", title: "Enabled alerts, and how far they are evaluated", content: standing }],
+	});
+}
+
+/** No raw table has rows that are older than its retention. */
+export async function retentionEnforced({ asker, instance, end, sent }: Assessing): Promise<Finding> {
+	const { metrics_days, logs_days, events_days } = instance.retention;
+	const tables = (
+		[
+			["metric", "points", metrics_days],
+			["event", "events", events_days],
+			["log", "logs", logs_days],
+			["error", "errors", logs_days],
+			["profile", "profiles", logs_days],
+		] as const
+	).filter(([signal]) => sent.firstOf(signal) !== null);
+	if (tables.length === 0) return notTested("there are no records that could be too old");
+	const limitOf = (days: number) => end - (days + RETENTION_SLACK_DAYS) * DAY_MS;
+	const limits = Object.fromEntries(tables.map(([, table, days]) => [table, Math.max(0, limitOf(days))]));
+	const old = await asker.ask(rowsBefore(limits));
+	return testedAll({
+		...{ what: "raw tables with records", population: tables.length, tested: tables.length },
+		exceptions: old.map(
+			({ table, rows, oldest }) => `${table}: ${rows} rows are too old, the oldest of ${iso(oldest)}`,
+		),
+		evidence: [
+			{
+				kind: "retention",
+				title: "Raw tables, the days that they are kept, and rows that are older",
+				content: tables.map(([signal, table, days]) => {
+					const found = old.find((one) => one.table === table);
+					return {
+						...{ signal, table, retention_days: days, no_rows_before: iso(limits[table]!) },
+						...{ rows_before: found?.rows ?? 0, oldest_of_them: iso(found?.oldest ?? null) },
+					};
+				}),
+			},
+		],
+	});
+}
+
+/** Backups of the window worked, and one was restored within a year. */
+export async function backupsRestored({ instance, start, end }: Assessing): Promise<Finding> {
+	const runs = await instance.backups({ start: Math.min(start, end - RESTORE_DAYS * DAY_MS), end });
+	const backups = runs.filter(({ kind, at }) => kind === "backup" && at >= start);
+	const restores = runs.filter(({ kind }) => kind === "restore");
+	if (backups.length === 0) return notTested("no backup was made in this time");
+	if (restores.length === 0) return notTested("no backup was ever restored to prove that it can be");
+	const looked = [...backups, ...restores].sort((a, b) => a.at - b.at);
+	const isMadeGood = ({ kind, at }: (typeof looked)[number]) =>
+		looked.some((other) => other.kind === kind && other.at > at && other.status === "completed");
+	const over = looked.filter(({ status }) => status !== "open");
+	return testedAll({
+		...{ what: "backups and restores", population: looked.length, tested: over.length },
+		exceptions: over
+			.filter((run) => run.status === "failed" && !isMadeGood(run))
+			.map(({ kind, id, at }) => `${iso(at)}: ${kind} ${id} failed, and none worked after it`),
+		evidence: [
+			{
+				kind: "backups",
+				title: "Backups of the server, and what was restored from one",
+				content: looked.map(({ at, ...run }) => ({ at: iso(at), ...run })),
+			},
+		],
+	});
+}
+
+/** Requests for erasure and access are closed within a calendar month. */
+export async function dataRequestsClosed({ asker, start, end }: Assessing): Promise<Finding> {
+	// One that was made before the window may have been due in it.
+	const asked = await asker.ask(jobRecords({ start: start - 62 * DAY_MS, end }, SUBJECT_JOBS, MAX_RECORDS));
+	const dated = asked
+		.map((job) => ({ ...job, due_at: monthAfter(job.created_at) }))
+		.filter(({ created_at, due_at, finished_at }) => created_at >= start || (finished_at ?? due_at) >= start);
+	const isClosed = ({ status }: (typeof dated)[number]) => status === "completed" || status === "cancelled";
+	const tested = dated.filter((job) => isClosed(job) || job.due_at <= end);
+	return testedAll({
+		...{ what: "requests of data subjects", population: dated.length, tested: tested.length },
+		exceptions: tested
+			.filter((job) => !isClosed(job) || job.finished_at! > job.due_at)
+			.map(({ kind, job_id, due_at }) => `${kind} ${job_id}: was due ${iso(due_at)}`),
+		evidence: [
+			{
+				kind: "data_requests",
+				title: "Requests for erasure and access",
+				content: dated.map(({ created_at, finished_at, due_at, ...job }) => ({
+					...job,
+					...{ created_at: iso(created_at), due_at: iso(due_at), finished_at: iso(finished_at) },
+				})),
+			},
+		],
+	});
+}
+
+function monthAfter(ms: number): number {
+	const asked = Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO("UTC");
+	return asked.add({ months: 1 }).epochMilliseconds;
+}
+
+/** Long work ends; what failed was done again. */
+export async function jobsFinished({ asker, start, end }: Assessing): Promise<Finding> {
+	const all = await asker.ask(jobRecords({ start, end }, undefined, MAX_RECORDS));
+	const jobs = all.filter(({ kind }) => !ROUTINE_JOBS.includes(kind));
+	const due = jobs.filter(({ status, created_at }) => status !== "open" || created_at + STUCK_MS <= end);
+	const isMadeGood = ({ kind, of, created_at }: (typeof jobs)[number]) =>
+		jobs.some(
+			(other) =>
+				other.kind === kind && other.of === of && other.created_at > created_at && other.status === "completed",
+		);
+	return testedAll({
+		...{ what: "jobs", population: jobs.length, tested: due.length },
+		exceptions: due
+			.filter((job) => job.status === "open" || (job.status === "failed" && !isMadeGood(job)))
+			.map(({ kind, job_id, status, error }) => `${kind} ${job_id}: ${status === "open" ? "did not end" : error}`),
+		evidence: [
+			{
+				kind: "jobs",
+				title: "Long work that was asked for",
+				content: jobs.map(({ created_at, finished_at, ...job }) => ({
+					...job,
+					...{ created_at: iso(created_at), finished_at: iso(finished_at) },
+				})),
+			},
+		],
+	});
+}
