@@ -19,6 +19,8 @@ export interface AnsweredRequest {
 	readonly project: string | undefined;
 	/** When a known key was not let in. */
 	readonly denial: Denial | undefined;
+	/** It could have changed something, and found that there was nothing to change. */
+	readonly unchanged?: boolean;
 }
 
 export interface AppOptions {
@@ -82,6 +84,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 			duration_s: clock() - started,
 			requestId,
 			project: key?.project,
+			unchanged: c.get("unchanged") ?? false,
 			denial: c.get("denial") ?? (c.res.status === 403 && key ? deniedPart(key) : undefined),
 		});
 	});

@@ -40,8 +40,14 @@ export class ChangingCalls {
 	}
 
 	/** To be told of every answered request. */
-	note({ method, route, status, project, requestId: request_id }: AnsweredRequest): void {
-		if (project === undefined || route === undefined || status >= 300 || !this.#routes.has(`${method} ${route}`))
+	note({ method, route, status, project, unchanged, requestId: request_id }: AnsweredRequest): void {
+		if (
+			unchanged ||
+			project === undefined ||
+			route === undefined ||
+			status >= 300 ||
+			!this.#routes.has(`${method} ${route}`)
+		)
 			return;
 		if (this.#waiting.length >= MAX_WAITING) return;
 		const answered_at = clickHouseTime(new Date(this.#now()));

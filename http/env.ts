@@ -31,6 +31,8 @@ export interface AppEnv {
 		key: Principal;
 		/** Set where a known key was not let in. */
 		denial: Denial | undefined;
+		/** Set where a request that could have changed something found that there was nothing to change. */
+		unchanged: true | undefined;
 		/** Whether the key would still be let in; of streams, which outlive the moment in which they were asked for. */
 		recheck: () => Promise<boolean>;
 	};

@@ -92,7 +92,11 @@ export function testedAll({
 	what,
 }: Tested): Finding {
 	const counts = { population, tested, exceptions: found };
-	const of = { ...counts, exception_sample: exceptions.slice(0, MAX_SAMPLE), evidence: evidence.map(listed) };
+	const of = {
+		...counts,
+		exception_sample: exceptions.slice(0, MAX_SAMPLE),
+		evidence: evidence.filter(({ content }) => content.length > 0).map(listed),
+	};
 	if (found > 0) return { status: "fail", reason: `${found} of ${tested} ${what} are not as they should be`, ...of };
 	if (tested === 0) return { status: "not_tested", reason: `there were no ${what} to look at`, ...of };
 	return { status: "pass", reason: `all ${tested} ${what} that were looked at are as they should be`, ...of };

@@ -196,7 +196,10 @@ export function complianceRoutes(deps: ComplianceDeps): Hono<AppEnv> {
 			const { project, key_id } = c.get("key");
 			const report_id = reportId(c.req.header("idempotency-key"), project);
 			const before = await stored(reports.get(project, report_id));
-			if (before) return c.json(await answer(before), 201);
+			if (before) {
+				c.set("unchanged", true);
+				return c.json(await answer(before), 201);
+			}
 			const { start, end, as_of, timezone, timeframe } = resolvePeriod(body, now());
 			const asker = queries.of(project, c.req.raw.signal);
 			const sent = await asker.ask(signals(end));
