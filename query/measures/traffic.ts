@@ -1,7 +1,17 @@
 /** Requests, errors and response times, in milliseconds. */
 import type { LivePart } from "../../schema/live/frames.ts";
-import { between, bucketOf, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketchRows, unbiased } from "../plan/scan.ts";
-import { from, Params, type Question } from "../sql.ts";
+import {
+	between,
+	bucketOf,
+	bucketOfPiece,
+	SKETCH,
+	SKETCH_ERROR,
+	seriesRows,
+	sketchable,
+	sketchRows,
+	unbiased,
+} from "../plan/scan.ts";
+import { from, Params, type Question, type Row } from "../sql.ts";
 import { type Among, amongSql, type Grouped, tagOf } from "./among.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { named, seriesWhere } from "./series.ts";
@@ -163,6 +173,64 @@ export function latencyQuantiles(scope: Scope, { names, raw }: LatencySource): Q
 		read: (found) => new Map(found.map((row) => [row.t as number, quantilesOf(row.q as number[], scale)])),
 	};
 }
+
+/**
+ * Both of all requests in a bucket: {@link traffic} and {@link latencyQuantiles} of sketches, as one question that reads the raw
+ * points at the ends of the window once.
+ * @param name the only one of `HTTP_NAMES` that has points in the window, and all of them distributions
+ */
+export function trafficAndLatency(scope: Scope, name: string): Question<TrafficAndLatency> {
+	const params = new Params();
+	const plan = planOf(scope);
+	const tiers = { ...plan, pieces: plan.pieces.filter(({ source }) => source !== "raw") };
+	const failed = seriesWhere(params, HTTP_NAMES, FAILED);
+	const where = httpSeries(params, scope.component);
+	const factor = name === HTTP_ALIAS ? 1 : 1_000;
+	const ofTier = seriesRows(params, { plan: tiers, buckets: scope.buckets, where, columns: ["n", "sum", "max"] });
+	const sketches = sketchRows(params, {
+		...{ plan: tiers, buckets: scope.buckets, component: scope.component },
+		where: named(params, [name]),
+	});
+	const parts = plan.pieces
+		.filter(({ source }) => source === "raw")
+		.map(
+			(piece) => `SELECT ${bucketOfPiece(params, scope.buckets, piece)} AS t, count() AS n, countIf(${failed}) AS bad,
+	sum(value) AS sum, max(value) AS max, quantilesDDState${SKETCH}(${sketchable("value")}) AS state
+${from("points", `${where} AND ${between(params, "ts", piece.from, piece.to)}`)} GROUP BY t`,
+		);
+	if (tiers.pieces.length > 0) {
+		parts.push(
+			`SELECT t, sum(n) AS n, sumIf(one.n, ${failed}) AS bad, sum(one.sum) AS sum, max(one.max) AS max, ${NO_SKETCH} AS state
+FROM ${ofTier} AS one GROUP BY t`,
+			`SELECT t, toUInt64(0) AS n, toUInt64(0) AS bad, 0. AS sum, -inf AS max, state FROM ${sketches}`,
+		);
+	}
+	return {
+		name: "traffic_and_latency",
+		params,
+		sql: `SELECT t, sum(one.n) AS requests, sum(one.bad) AS failed, sum(one.sum) AS total, max(one.max) AS longest,
+	quantilesDDMerge${SKETCH}(state) AS q
+FROM (${parts.join("\nUNION ALL\n")}) AS one GROUP BY t`,
+		read: (found) => {
+			const rows = found.filter(({ requests }) => Number(requests) > 0);
+			const trafficIn = (row: Row): Traffic => ({
+				...{ requests: row.requests as number, failed: row.failed as number },
+				...{ latency_sum_ms: factor * (row.total as number), latency_max_ms: factor * (row.longest as number) },
+			});
+			return {
+				traffic: new Map(rows.map((row) => [row.t as number, trafficIn(row)])),
+				latency: new Map(rows.map((row) => [row.t as number, quantilesOf(row.q as number[], factor)])),
+			};
+		},
+	};
+}
+
+export interface TrafficAndLatency {
+	readonly traffic: Map<number, Traffic>;
+	readonly latency: Map<number, LatencyQuantiles>;
+}
+
+const NO_SKETCH = `arrayReduce('quantilesDDState${SKETCH}', emptyArrayFloat64())`;
 
 /** Of a sketch's answer. */
 function quantilesOf(answer: readonly number[], scale: number): LatencyQuantiles {

@@ -10,7 +10,7 @@ import { bucketsOver } from "../time/buckets.ts";
 import { AGGREGATIONS, type Aggregation, customMetric } from "./custom.ts";
 import { CPU, moved, NETWORK_IO, utilization } from "./hosts.ts";
 import { reachOf, type Scope } from "./scope.ts";
-import { HTTP, latencyQuantiles, totalOf, traffic } from "./traffic.ts";
+import { HTTP, latencyQuantiles, totalOf, traffic, trafficAndLatency } from "./traffic.ts";
 
 const ZONES = ["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"];
 /** Both changes of the clock lie inside: Lord Howe's on the 3rd of October (UTC), New York's on the 1st of November. */
@@ -172,6 +172,13 @@ test("percentiles are within 1 % of the exact ones, whichever tiers they come fr
 				(s) => s.name === HTTP && (component === undefined || s.tags?.component === component),
 			);
 			const found = await asker.ask(latencyQuantiles(scope, { names: [HTTP], raw: false }));
+			const both = await asker.ask(trafficAndLatency(scope, HTTP));
+			expect(both.latency).toEqual(found);
+			const counts = (all: Awaited<typeof both>["traffic"]) =>
+				[...all].map(([t, { requests, failed, latency_max_ms }]) => [t, requests, failed, latency_max_ms]).sort();
+			const alone = await asker.ask(traffic(scope));
+			expect(counts(both.traffic)).toEqual(counts(alone));
+			for (const [t, { latency_sum_ms }] of alone) near(both.traffic.get(t)!.latency_sum_ms, latency_sum_ms);
 			expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
 			for (const [t, points] of expected) {
 				const { p50, p90, p95, p99 } = found.get(t)!;

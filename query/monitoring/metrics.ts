@@ -9,10 +9,10 @@ import {
 	metricsQuery,
 } from "../../schema/wire/index.ts";
 import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
+import { trafficAndLatencyOf } from "../common/latency.ts";
 import { OF_USERS } from "../common/usage.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
 import { CPU, CPU_TIME, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
-import { kindsOfRequests, latencyOf } from "../measures/latency.ts";
 import { planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
 import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
@@ -61,14 +61,16 @@ async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Pro
 	const { asker } = asking;
 	const grid = resolveGrid(query, { timeframes: METRICS_TIMEFRAMES, defaultTimeframe: "24h", now: asking.now });
 	const scope: Scope = { ...grid, component: query.component, now: asking.now, reach: asking.reach };
+	const named = listOf(query.metrics);
+	const wantsPercentiles = named.length === 0 || named.some((name) => name.startsWith("response_time_p"));
+	const asked = asker.ask(signals(grid.as_of));
 	// These need not know what was ever sent: they run meanwhile.
-	const wantsPercentiles = /^$|response_time_p/.test(query.metrics ?? "");
-	const asked = {
-		requests: asker.ask(traffic(scope)),
-		kinds: wantsPercentiles ? kindsOfRequests(asker) : Promise.resolve(new Map<string, string[]>()),
-	};
-	const sent = await asker.ask(signals(grid.as_of));
-	const { builtIn, custom } = requestedMetrics(listOf(query.metrics), sent);
+	const aboutRequests = wantsPercentiles
+		? trafficAndLatencyOf(asker, scope, asked)
+		: asker.ask(traffic(scope)).then((found) => ({ traffic: found, latency: undefined }));
+	aboutRequests.catch(() => undefined);
+	const sent = await asked;
+	const { builtIn, custom } = requestedMetrics(named, sent);
 	const groupBy = listOf(query.group_by);
 	if (groupBy.length > 0 && custom.length === 0) {
 		throw badParameter({
@@ -80,11 +82,8 @@ async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Pro
 	}
 	const wants = (...names: BuiltInMetric[]) => names.some((name) => builtIn.has(name));
 	const none = Promise.resolve(undefined);
-	const [requests, latency, hosts, network, users, availability, customs] = await Promise.all([
-		asked.requests,
-		wants("response_time_p95", "response_time_p99")
-			? asked.kinds.then((kinds) => latencyOf(asker, scope, sent, kinds))
-			: none,
+	const [{ traffic: requests, latency }, hosts, network, users, availability, customs] = await Promise.all([
+		aboutRequests,
 		wants("cpu_utilization", "memory_utilization") ? asker.ask(utilization(scope)) : none,
 		wants("network_throughput_mbps") ? asker.ask(moved(scope, NETWORK_IO)) : none,
 		wants("active_users") ? asker.ask(activeUsers({ ...scope, as_of: grid.as_of })) : none,

@@ -22,7 +22,7 @@ export function seriesRows(params: Params, scan: SeriesScan): string {
 		const raw = piece.source === "raw";
 		const columns = scan.columns.map((column) => (raw ? RAW_COLUMN[column] : column));
 		return (
-			`SELECT name, series_id, ${bucketOf(params, scan.buckets, raw ? "ts" : "bucket")} AS t, ${columns.join(", ")} ` +
+			`SELECT name, series_id, ${bucketOfPiece(params, scan.buckets, piece)} AS t, ${columns.join(", ")} ` +
 			from(piece.source === "raw" ? "points" : piece.source.rollup, `(${scan.where}) AND ${within(params, piece)}`)
 		);
 	});
@@ -81,8 +81,7 @@ export function sketchRows(params: Params, scan: SketchScan): string {
 	const component = scan.component === undefined ? "" : ` AND component = ${params.add("String", scan.component)}`;
 	const isTotal = component === "" && !by.includes("component");
 	const parts = scan.plan.pieces.map((piece) => {
-		const raw = piece.source === "raw";
-		const columns = [`${bucketOf(params, scan.buckets, raw ? "ts" : "bucket")} AS t`, ...by];
+		const columns = [`${bucketOfPiece(params, scan.buckets, piece)} AS t`, ...by];
 		const where = `(${scan.where})${component} AND ${within(params, piece)}`;
 		// States of a tier go up as they are: merging them here first would be done twice.
 		if (piece.source !== "raw") {
@@ -122,6 +121,20 @@ function windowsWith(params: Params, { first, step, count, length }: Trailing, s
 	const earliest = `if(${at} < ${origin}, 0, ${nth(at)} + 1)`;
 	const latest = `least(${last}, ${nth(`${at} + ${params.add("Int64", length)}`)})`;
 	return `toUInt32(${origin} + arrayJoin(range(${earliest}, ${latest} + 1)) * ${stride})`;
+}
+
+/** {@link bucketOf} the rows of a piece, without arithmetic where it lies in one bucket or its rows are the buckets. */
+export function bucketOfPiece(params: Params, buckets: Buckets | undefined, piece: Piece): string {
+	const column = piece.source === "raw" ? "ts" : "bucket";
+	if (!buckets || buckets.trailing) return bucketOf(params, buckets, column);
+	const [from, last] = [Math.floor(piece.from / 1_000), Math.ceil(piece.to / 1_000) - 1];
+	const begins = buckets.runs.findIndex(({ end }, i) => from < end || i === buckets.runs.length - 1);
+	const { start, end, step } = buckets.runs[begins]!;
+	const isInRun = from >= start && (last < end || begins === buckets.runs.length - 1);
+	const place = (at: number) => Math.floor((at - start) / step);
+	if (isInRun && place(from) === place(last)) return params.add("UInt32", start + step * place(from));
+	const isBucket = piece.source !== "raw" && step === piece.source.step_seconds && start % step === 0;
+	return isInRun && isBucket ? "toUnixTimestamp(bucket)" : bucketOf(params, buckets, column);
 }
 
 /** Start of the bucket that a time falls in, as epoch seconds; no zone is needed, the runs have it. */
