@@ -1,6 +1,8 @@
 /** Synthetic tests in the whole program: made by the API, run by the worker, found in results, health and availability. */
-import { rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Redis } from "ioredis";
+import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
 	runTestAnswer,
@@ -8,14 +10,28 @@ import {
 	syntheticTestAnswer,
 	syntheticTestsAnswer,
 } from "../schema/wire/index.ts";
+import { type EmbeddedRedis, startRedis } from "../workers/redis.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
-import { httpServer, type TestServer } from "./support/loopback.ts";
+import { httpServer, type TestServer, tcpServer } from "./support/loopback.ts";
 
 const PATH = "/v1/monitoring/synthetic-tests";
+const dataDir = temporaryFolder();
+let redis: EmbeddedRedis;
 let server: Server;
+/** Of the same location as the server's own, in a process of its own. */
+let worker: Server;
 let target: TestServer;
+/** Counts who comes. */
+let probed: TestServer;
+let kept: string;
 let hits: string[];
 let broken = false;
+
+const env = () => ({
+	...{ TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off", TIDEMARK_OUTBOUND_ALLOW: "127.0.0.1" },
+	...{ TIDEMARK_SECRET_KEY: "one-key-for-both-of-them", REDIS_URL: redis.url },
+});
+const start = () => startServer({ env: env(), dataDir });
 
 beforeAll(async () => {
 	hits = [];
@@ -24,11 +40,19 @@ beforeAll(async () => {
 		response.writeHead(broken ? 503 : 200, { "content-type": "application/json" });
 		response.end(JSON.stringify({ status: broken ? "broken" : "ok" }));
 	});
-	server = await startServer({ env: { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_OUTBOUND_ALLOW: "127.0.0.1" } });
-});
+	probed = await tcpServer((socket) => socket.end());
+	redis = await startRedis({ dataDir: temporaryFolder(), logger: pino({ level: "silent" }) });
+	server = await start();
+	const { url, user, password, database } = JSON.parse(readFileSync(join(dataDir, "engine.json"), "utf8"));
+	const clickhouse = new URL(url);
+	Object.assign(clickhouse, { username: user, password, pathname: `/${database ?? "tidemark"}` });
+	worker = await startServer({ args: ["worker"], env: { ...env(), CLICKHOUSE_URL: clickhouse.href } });
+	const body = { name: "kept", type: "tcp", host: "127.0.0.1", port: probed.port, frequency_seconds: 10 };
+	kept = (await json(PATH, { body })).body.test_id;
+}, 90_000);
 afterAll(async () => {
-	await server?.stop();
-	await target?.stop();
+	await Promise.all([server?.stop(), worker?.stop()]);
+	await Promise.all([target?.stop(), probed?.stop(), redis?.stop()]);
 });
 
 async function json(path: string, init?: Parameters<Server["request"]>[1]) {
@@ -58,10 +82,8 @@ test("a test runs by itself, and its runs are records that results, health and a
 		headers: { Authorization: "********" },
 		warnings: [],
 	});
-	const [{ body: atRest }] = (await server.query<{ body: string }>(
-		"SELECT body FROM definitions WHERE kind = 'synthetic_test'",
-	)) as [{ body: string }];
-	expect(atRest).not.toContain("hush");
+	const atRest = await server.query("SELECT body FROM definitions WHERE kind = 'synthetic_test'");
+	expect(JSON.stringify(atRest)).not.toContain("hush");
 	const results = await until(
 		async () => {
 			const { body } = await json(`${PATH}/${created.test_id}/results?timeframe=1h`);
@@ -97,7 +119,7 @@ test("a test runs by itself, and its runs are records that results, health and a
 	expect(health.uptime_percentage).not.toBeNull();
 
 	const listed = syntheticTestsAnswer.parse((await json(PATH)).body);
-	expect(listed.synthetic_tests.map(({ test_id }) => test_id)).toEqual([created.test_id]);
+	expect(listed.synthetic_tests.map(({ test_id }) => test_id)).toEqual([kept, created.test_id]);
 	expect((await json(`${PATH}/${created.test_id}`, { method: "DELETE" })).status).toBe(204);
 	expect((await json(`${PATH}/${created.test_id}`)).status).toBe(404);
 }, 90_000);
@@ -151,38 +173,39 @@ test("a location without a worker is told of, and asking it to run is a 503 that
 	await json(`${PATH}/${made.body.test_id}`, { method: "DELETE" });
 }, 60_000);
 
-test("a restart and an empty Redis keep the schedule; two runs of one instant are one record", async () => {
-	const dataDir = temporaryFolder();
-	const env = { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_OUTBOUND_ALLOW: "127.0.0.1" };
-	let program = await startServer({ env, dataDir });
-	const runs = async () =>
-		(
-			await program.query<{ n: number }>(
-				"SELECT count() AS n FROM events WHERE event = 'check.completed' AND strings['ok'] = 'true'",
-			)
-		)[0]!.n;
-	try {
-		const body = { name: "kept", type: "tcp", host: "127.0.0.1", port: target.port, frequency_seconds: 10 };
-		expect((await program.request(PATH, { body })).status).toBe(201);
-		await until(async () => (await runs()) >= 1, { deadline_ms: 30_000, what: "a run" });
-		await program.kill("SIGKILL");
-		program = await startServer({ env, dataDir });
-		const before = await runs();
-		await until(async () => (await runs()) > before, { deadline_ms: 40_000, what: "a run after the restart" });
-		await program.stop();
-		// What Redis keeps on disk is gone: it starts empty.
-		rmSync(join(dataDir, "redis"), { recursive: true, force: true });
-		program = await startServer({ env, dataDir });
-		const flushed = await runs();
-		await until(async () => (await runs()) > flushed, { deadline_ms: 40_000, what: "a run with an empty Redis" });
-		const gaps = await program.query<{ least: number }>(
-			`SELECT min(gap) AS least FROM (
-				SELECT dateDiff('ms', lagInFrame(ts) OVER (ORDER BY ts), ts) AS gap FROM events WHERE event = 'check.completed')
-			WHERE gap < 1000000`,
-		);
-		// The first run is soon after the test was made, the rest in intervals of ten seconds.
-		expect(gaps[0]!.least).toBeGreaterThan(3_000);
-	} finally {
-		await program.stop().catch(() => undefined);
-	}
+const runsOfKept = async () =>
+	(
+		await server.query<{ n: number }>(
+			"SELECT count() AS n FROM events WHERE event = 'check.completed' AND strings['check_id'] = {kept:String}",
+			{ kept },
+		)
+	)[0]!.n;
+
+test("of two workers at one location one runs what is due; killed, and with an empty Redis, the other goes on, and so does a restarted one", async () => {
+	await until(async () => (await runsOfKept()) >= 2, { deadline_ms: 40_000, what: "two runs" });
+	// Whoever runs it twice knocks twice.
+	await until(async () => (await runsOfKept()) === probed.connections, { what: "a run for every connection" });
+	const flush = async () => {
+		const client = new Redis(redis.url);
+		await client.flushall();
+		client.disconnect();
+	};
+	await worker.kill("SIGKILL");
+	await flush();
+	const before = await runsOfKept();
+	await until(async () => (await runsOfKept()) > before, { deadline_ms: 40_000, what: "a run of the other" });
+	await server.kill("SIGKILL");
+	await flush();
+	server = await start();
+	const restarted = await runsOfKept();
+	await until(async () => (await runsOfKept()) > restarted, { deadline_ms: 40_000, what: "a run after the restart" });
+	const gaps = await server.query<{ least: number }>(
+		`SELECT min(gap) AS least FROM (
+			SELECT dateDiff('ms', lagInFrame(ts) OVER (ORDER BY ts), ts) AS gap
+			FROM events WHERE event = 'check.completed' AND strings['check_id'] = {kept:String})
+		WHERE gap < 1000000`,
+		{ kept },
+	);
+	// The first run is soon after the test was made, the rest in intervals of ten seconds.
+	expect(gaps[0]!.least).toBeGreaterThan(3_000);
 }, 180_000);
