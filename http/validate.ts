@@ -8,13 +8,15 @@ const MAX_BODY_BYTES = 1_048_576;
 /**
  * The query parameters of a request by a schema. A parameter the route does not have, or one given twice, is refused: a
  * misspelt filter that is ignored answers another question than the one asked.
+ * @param also parameters that the route reads by itself, as often as they are given
  * @throws ApiError 400
  */
 export function parseQuery<S extends z.ZodObject>(c: Context, schema: S, also: readonly string[] = []): z.infer<S> {
 	const given = c.req.queries();
-	const known = [...Object.keys(schema.shape), ...also];
+	const known = Object.keys(schema.shape);
 	const input: Record<string, string> = {};
 	for (const [name, values] of Object.entries(given)) {
+		if (also.includes(name)) continue;
 		if (!known.includes(name)) {
 			throw badParameter({
 				message: `Unknown parameter ${name}`,

@@ -1,5 +1,5 @@
 import type { Meta } from "../schema/wire/index.ts";
-import type { Signal, Signals } from "./measures/signals.ts";
+import type { Signals } from "./measures/signals.ts";
 import type { Source } from "./plan/plan.ts";
 import { SKETCH_ERROR } from "./plan/scan.ts";
 
@@ -77,13 +77,7 @@ export function recordsOf(need: NeededRecords): Part {
 }
 
 function wasSent(sent: Signals, record: string): boolean {
-	// Names may have spaces: `split` with a limit would cut them.
-	const [, signal, name] = /^(\S+)(?: (.*))?$/s.exec(record) as unknown as [
-		string,
-		Signal["signal"],
-		string | undefined,
-	];
-	return name === undefined ? sent.names(signal).length > 0 : sent.get(signal, name) !== undefined;
+	return sent.of(record).length > 0;
 }
 
 /** Whether nothing is known there. A part that was not asked for is not in the answer, and not missed. */

@@ -40,7 +40,7 @@ export function framesOf(grid: Grid): Frame[] {
  */
 export function requestCount(
 	frame: Frame,
-	requests: ReadonlyMap<number, Traffic>,
+	requests: ReadonlyMap<number, Pick<Traffic, "requests">>,
 	sent: Signals,
 	hosts: ReadonlyMap<number, unknown> | undefined,
 ): number | null {

@@ -15,6 +15,14 @@ export interface Explained {
 	readonly elapsed_ms: number;
 }
 
+/** What came of a question. */
+export interface Ran {
+	readonly rows: Row[];
+	readonly explained: Explained;
+}
+
+export type Run = (question: Question<unknown>) => Promise<Ran>;
+
 export interface Limits {
 	readonly max_execution_seconds: number;
 	readonly max_memory_bytes: number;
@@ -67,9 +75,13 @@ export class Queries {
 		this.#secondLock = options.secondLock ?? true;
 	}
 
-	/** Questions of one request, all about one project; the signal ends those that still run. */
-	of(project: string, signal?: AbortSignal): Asker {
-		return new Asker((question) => this.#run(project, question, signal), this.#presumptions, project);
+	/**
+	 * Questions of one request, all about one project; the signal ends those that still run.
+	 * @param through what each goes through on its way to the database
+	 */
+	of(project: string, signal?: AbortSignal, through: (run: Run) => Run = (run) => run): Asker {
+		const run = through((question) => this.#run(project, question, signal));
+		return new Asker(run, this.#presumptions, project);
 	}
 
 	/**
@@ -107,11 +119,7 @@ export class Queries {
 		}
 	}
 
-	async #run(
-		project: string,
-		question: Question<unknown>,
-		signal: AbortSignal | undefined,
-	): Promise<{ rows: Row[]; explained: Explained }> {
+	async #run(project: string, question: Question<unknown>, signal: AbortSignal | undefined): Promise<Ran> {
 		assertScoped(question.sql);
 		if ("project" in question.params.values) throw new TypeError(`${question.name} sets the project itself`);
 		const started = performance.now();
@@ -165,15 +173,11 @@ export class Queries {
 /** Asks questions about one project and remembers what it ran. */
 export class Asker {
 	readonly explained: Explained[] = [];
-	readonly #run: (question: Question<unknown>) => Promise<{ rows: Row[]; explained: Explained }>;
+	readonly #run: Run;
 	readonly #presumptions: Presumptions;
 	readonly #project: string;
 
-	constructor(
-		run: (question: Question<unknown>) => Promise<{ rows: Row[]; explained: Explained }>,
-		presumptions: Presumptions,
-		project: string,
-	) {
+	constructor(run: Run, presumptions: Presumptions, project: string) {
 		this.#run = run;
 		this.#presumptions = presumptions;
 		this.#project = project;

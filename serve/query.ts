@@ -14,6 +14,8 @@ import { reachOf } from "../query/measures/scope.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
 import { AUDIT_DOCS, auditRoutes } from "../query/monitoring/audit-log.ts";
+import { DASHBOARD_DOCS } from "../query/monitoring/dashboards/docs.ts";
+import { dashboardRoutes } from "../query/monitoring/dashboards/routes.ts";
 import { DATA_REQUEST_DOCS } from "../query/monitoring/data-requests/docs.ts";
 import { dataRequestRoutes } from "../query/monitoring/data-requests/routes.ts";
 import { DESTINATION_DOCS, destinationRoutes } from "../query/monitoring/exports/destinations.ts";
@@ -37,6 +39,7 @@ import { exportsOf, retentionOf } from "../storage.ts";
 import { complianceFiles } from "../workers/compliance/files.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { SyntheticRemote } from "../workers/synthetics/remote.ts";
+import { watermark } from "../workers/watermark.ts";
 import { instanceOf } from "./instance.ts";
 
 export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
@@ -44,6 +47,7 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...LIVE_DOCS,
 	...ISSUE_DOCS,
 	...KPI_DOCS,
+	...DASHBOARD_DOCS,
 	...ALERT_DOCS,
 	...SYNTHETIC_DOCS,
 	...LOAD_TEST_DOCS,
@@ -97,6 +101,11 @@ export function addQueryRole(
 	const definitions = { ...deps, client: clickhouse, audit: options.audit, box: options.box };
 	app.route("/", issueRoutes(definitions));
 	app.route("/", kpiRoutes(definitions));
+	const started = Date.now();
+	// 0: too early to know.
+	const storedThrough = async () => (await watermark(redis, Date.now(), started)) || undefined;
+	const report = (err: unknown) => logger.error({ err }, "a widget failed");
+	app.route("/", dashboardRoutes({ ...definitions, storedThrough, report }));
 	app.route("/", loadTestRoutes(definitions));
 	const workers = new SyntheticRemote({ redis, redisUrl, logger });
 	stops.push(() => workers.close());

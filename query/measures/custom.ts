@@ -30,6 +30,17 @@ export function metricKinds(names: readonly string[]): Question<Map<string, read
 	};
 }
 
+/** The unit that a metric was sent with; undefined where none was. */
+export function metricUnit(name: string): Question<string | undefined> {
+	const params = new Params();
+	return {
+		name: "metric_unit",
+		params,
+		sql: `SELECT anyIf(unit, unit != '') AS unit ${from("series", named(params, [name]))}`,
+		read: ([row]) => (row?.unit as string) || undefined,
+	};
+}
+
 /** Increases are summed, everything else is averaged. */
 export function defaultAggregation(kinds: readonly string[]): Aggregation {
 	return kinds.some((kind) => kind === "counter" || kind === "cumulative") ? "sum" : "avg";

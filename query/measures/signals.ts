@@ -36,6 +36,15 @@ export class Signals {
 		return this.#byKey.get(`${signal} ${name}`);
 	}
 
+	/** What a record names: `metric NAME`, `event NAME`, or a kind alone for any of it. */
+	of(record: string): Signal[] {
+		// Names may have spaces: `split` with a limit would cut them.
+		const [, kind, name] = /^(\S+)(?: (.*))?$/s.exec(record) ?? [];
+		if (name === undefined) return [...this.#byKey.values()].filter(({ signal }) => signal === kind);
+		const found = this.get(kind as Signal["signal"], name);
+		return found ? [found] : [];
+	}
+
 	/** Whether any of these metrics was ever sent. */
 	hasMetric(...names: readonly string[]): boolean {
 		return names.some((name) => this.get("metric", name) !== undefined);

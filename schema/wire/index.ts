@@ -7,6 +7,8 @@ export * from "./business.ts";
 export * from "./common.ts";
 export * from "./compliance.ts";
 export * from "./conventions.ts";
+export * from "./dashboard-data.ts";
+export * from "./dashboards.ts";
 export * from "./data-requests.ts";
 export * from "./databases.ts";
 export * from "./errors.ts";

@@ -9,6 +9,7 @@ import type { Role } from "../../http/roles.ts";
 import { queryRoutes } from "../../query/index.ts";
 import { reachOf } from "../../query/measures/scope.ts";
 import { alertRoutes } from "../../query/monitoring/alerts/routes.ts";
+import { dashboardRoutes } from "../../query/monitoring/dashboards/routes.ts";
 import { issueRoutes } from "../../query/monitoring/issues/routes.ts";
 import { kpiRoutes } from "../../query/monitoring/kpis.ts";
 import { loadTestRoutes } from "../../query/monitoring/load-tests/routes.ts";
@@ -31,7 +32,14 @@ export interface Reads {
 		parameters?: Readonly<Record<string, string | number>>,
 		role?: Role,
 	): Promise<Answer>;
-	send(project: string, method: string, path: string, body?: unknown, role?: Role): Promise<Answer>;
+	send(
+		project: string,
+		method: string,
+		path: string,
+		body?: unknown,
+		role?: Role,
+		headers?: Readonly<Record<string, string>>,
+	): Promise<Answer>;
 }
 
 /** One lock only: what keeps projects apart in these tests is the predicate in the SQL. */
@@ -55,21 +63,22 @@ export async function startReads(
 	const audit = new AuditLog(client);
 	app.route("/", issueRoutes({ ...deps, client, audit }));
 	app.route("/", kpiRoutes({ ...deps, client, audit }));
+	app.route("/", dashboardRoutes({ ...deps, client, audit, report: (error) => console.error(error) }));
 	app.route("/", loadTestRoutes({ ...deps, client, audit }));
 	// No worker has spoken.
 	const workers = { locations: async () => new Set<string>(), run: () => Promise.reject(new Error("nobody")) };
 	const box = new SecretBox(["a key of the tests"]);
 	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, box, location: "local" }));
 	app.route("/", alertRoutes({ ...deps, client, audit, box }));
-	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
+	const send: Reads["send"] = async (project, method, path, body, role = "analytics_editor", headers = {}) => {
 		const response = await app.request(path, {
 			method,
-			headers: { "X-API-Key": secrets.get(`${project} ${role}`)!, "Content-Type": "application/json" },
+			headers: { "X-API-Key": secrets.get(`${project} ${role}`)!, "Content-Type": "application/json", ...headers },
 			...(body === undefined ? {} : { body: JSON.stringify(body) }),
 		});
 		const text = await response.text();
 		return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
-	}
+	};
 	return {
 		send,
 		get: (project, path, parameters = {}, role) => {

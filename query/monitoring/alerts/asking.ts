@@ -4,12 +4,13 @@ import { systemState } from "../../common/components.ts";
 import type { AlertAsking } from "../../measures/alerting/asking.ts";
 import { DEFAULT_RULES } from "../../measures/components.ts";
 import type { QueryDeps } from "../../route.ts";
+import type { Queries } from "../../run.ts";
 
 const DAY_MS = 86_400_000;
 
 /** What conditions of a project are asked with, by routes and by the evaluation alike. */
 export function alertAsking(
-	deps: QueryDeps & { readonly kpis: Definitions<Kpi> },
+	deps: Omit<QueryDeps, "queries"> & { readonly queries: Pick<Queries, "of">; readonly kpis: Definitions<Kpi> },
 	project: string,
 	signal?: AbortSignal,
 ): AlertAsking {

@@ -5,7 +5,7 @@ import type { AlertRule, Condition, Leaf } from "../../../schema/wire/index.ts";
 import { LogQueryError } from "../../logs/lexer.ts";
 import { parse } from "../../logs/parser.ts";
 import { MEASURES } from "../../measures/alerting/catalogue.ts";
-import { kpiIdOf } from "../../measures/alerting/values.ts";
+import { kpiIdOf, type Measured } from "../../measures/alerting/values.ts";
 import type { Signals } from "../../measures/signals.ts";
 import { nearMatches } from "../../near.ts";
 
@@ -34,53 +34,61 @@ function leavesWithPath(conditions: readonly Condition[], path: string): (readon
 }
 
 function checkLeaf(path: string, leaf: Leaf, rule: CheckedRule, known: Known): void {
-	const { metric } = leaf;
+	checkMeasured(
+		path,
+		leaf,
+		{ groupBy: rule.group_by, groupPath: "group_by", allow_unknown: rule.allow_unknown },
+		known,
+	);
+	if (leaf.type !== "anomaly_detection" || MEASURES.get(leaf.metric)?.atMost === undefined) return;
+	const usable = [...MEASURES].filter(([, { atMost }]) => atMost === undefined).map(([name]) => name);
+	const reason = `${leaf.metric} is known instant by instant: weeks of it are too many to learn from`;
+	throw badParameter({ parameter: `${path}.metric`, provided: leaf.metric, valid_options: usable, reason });
+}
+
+/** What surrounds something measured: what tells it apart, and whether its name must be known. */
+export interface Around {
+	readonly groupBy: readonly string[];
+	/** Where `groupBy` stands. */
+	readonly groupPath: string;
+	readonly allow_unknown: boolean;
+}
+
+/** Whether something that is measured has a name and can be asked what is asked of it. @throws ApiError 400 that names the member */
+export function checkMeasured(path: string, measured: Measured, around: Around, known: Known): void {
+	const { metric } = measured;
+	const at = (member: string) => (path === "" ? member : `${path}.${member}`);
 	if (metric === "logs") {
-		checkLogQuery(`${path}.query`, leaf.query ?? "");
-		checkAggregation(path, leaf, COUNTS);
+		checkLogQuery(at("query"), measured.query ?? "");
+		checkAggregation(at("aggregation"), measured, COUNTS);
 		return;
 	}
 	if (metric === "events") {
 		const names = [...known.sent.names("event"), ...CONVENTIONS.event];
-		if (!rule.allow_unknown) checkName(`${path}.event`, "event", leaf.event!, names, names);
-		checkAggregation(path, leaf, COUNTS);
+		if (!around.allow_unknown) checkName(at("event"), "event", measured.event!, names, names);
+		checkAggregation(at("aggregation"), measured, COUNTS);
 		return;
 	}
 	const kpi = kpiIdOf(metric);
 	if (kpi !== undefined) {
-		if (!known.kpis.includes(kpi))
-			throw unknownName(
-				`${path}.metric`,
-				"KPI",
-				metric,
-				known.kpis.map((id) => `kpi:${id}`),
-			);
-		checkAggregation(path, leaf, []);
+		const ids = known.kpis.map((id) => `kpi:${id}`);
+		if (!known.kpis.includes(kpi)) throw unknownName(at("metric"), "KPI", metric, ids);
+		checkAggregation(at("aggregation"), measured, []);
 		return;
 	}
 	const measure = MEASURES.get(metric);
 	if (measure) {
-		checkAggregation(path, leaf, measure.aggregations);
-		if (leaf.type === "anomaly_detection" && measure.atMost !== undefined) {
-			const usable = [...MEASURES].filter(([, { atMost }]) => atMost === undefined).map(([name]) => name);
-			const reason = `${metric} is known instant by instant: weeks of it are too many to learn from`;
-			throw badParameter({ parameter: `${path}.metric`, provided: metric, valid_options: usable, reason });
-		}
+		checkAggregation(at("aggregation"), measured, measure.aggregations);
 		if (measure.members !== "any") {
-			checkMembers("group_by", rule.group_by, metric, measure.members);
-			checkMembers(`${path}.filter`, Object.keys(leaf.filter ?? {}), metric, measure.members);
+			checkMembers(around.groupPath, around.groupBy, metric, measure.members);
+			checkMembers(at("filter"), Object.keys(measured.filter ?? {}), metric, measure.members);
 		}
 		return;
 	}
 	const sent = known.sent.names("metric");
-	if (rule.allow_unknown) return;
-	checkName(
-		`${path}.metric`,
-		"metric",
-		metric,
-		[...sent, ...CONVENTIONS.metric],
-		[...MEASURES.keys(), "logs", "events", ...sent],
-	);
+	if (around.allow_unknown) return;
+	const near = [...MEASURES.keys(), "logs", "events", ...sent];
+	checkName(at("metric"), "metric", metric, [...sent, ...CONVENTIONS.metric], near);
 }
 
 /** Records with a meaning may come any time. */
@@ -107,9 +115,9 @@ function checkLogQuery(parameter: string, query: string): void {
 	}
 }
 
-function checkAggregation(path: string, { aggregation }: Leaf, valid_options: readonly string[]): void {
+function checkAggregation(parameter: string, { aggregation }: Measured, valid_options: readonly string[]): void {
 	if (aggregation === undefined || valid_options.includes(aggregation)) return;
-	throw badParameter({ parameter: `${path}.aggregation`, provided: aggregation, valid_options });
+	throw badParameter({ parameter, provided: aggregation, valid_options });
 }
 
 function checkMembers(
