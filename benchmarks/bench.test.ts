@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { renderBodies } from "./bodies.ts";
 import { figuresOf } from "./figures.ts";
+import { type Part, resultFile } from "./options.ts";
 import { Peer } from "./peers.ts";
 import { until } from "./processes.ts";
 import type { Report } from "./report.ts";
@@ -26,6 +27,12 @@ beforeAll(() => {
 	report = JSON.parse(readFileSync(out, "utf8"));
 }, 360_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("what is measured alone has a file of its own; loads and everything together are the latest", () => {
+	expect(
+		[["alerts"], ["live"], ["metrics"], ["alerts", "metrics"]].map((parts) => resultFile(new Set(parts as Part[]))),
+	).toEqual(["alerts.json", "live.json", "latest.json", "latest.json"]);
+});
 
 test("every row that was sent is stored, in every load", () => {
 	expect(report.loads.map(({ workload }) => workload)).toEqual(["metrics", "logs", "events"]);

@@ -8,7 +8,7 @@ import { figuresOf } from "./figures.ts";
 import { runLive } from "./live.ts";
 import { type LoadOptions, type LoadRun, runLoad } from "./load.ts";
 import { machine } from "./machine.ts";
-import { type Options, parseOptions } from "./options.ts";
+import { type Options, parseOptions, resultFile } from "./options.ts";
 import { endChildren } from "./processes.ts";
 import { printHotSpots } from "./profile.ts";
 import { runQueries } from "./query.ts";
@@ -27,7 +27,7 @@ const folder = mkdtempSync(join(options.folder ?? tmpdir(), "tidemark-bench-"));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void cutShort());
 try {
 	const measured = await measure(options);
-	const path = options.out ?? join(packageRoot(), "benchmarks/results/latest.json");
+	const path = options.out ?? join(packageRoot(), "benchmarks/results", resultFile(options.parts));
 	mkdirSync(dirname(path), { recursive: true });
 	writeFileSync(path, `${JSON.stringify(measured, null, 2)}\n`);
 	process.stdout.write(`\n${printed(measured)}`);

@@ -57,7 +57,10 @@ export function parseOptions(argv: readonly string[]): Options {
 		.option("--profile", "profile the ingest process and print its hottest functions")
 		.option("--settle <s>", "wait at most so long for background merges between repetitions", whole, 5)
 		.option("--folder <path>", "where the temporary data goes (default: the system's temporary folder)")
-		.option("--out <file>", "where the JSON goes (default: benchmarks/results/latest.json)")
+		.option(
+			"--out <file>",
+			"where the JSON goes (default: in benchmarks/results, latest.json, or the name of the only part where that is no load)",
+		)
 		.parse(argv);
 	const given = command.opts<{
 		quick?: true;
@@ -97,6 +100,13 @@ export function parseOptions(argv: readonly string[]): Options {
 		rowsPerRequest: (workload) => given.requestRows ?? (workload === "series" ? 10_000 : 1_000),
 	};
 }
+
+/** Of one part beside the loads a file of its own, so that the parts can be measured at different times. */
+export function resultFile(parts: Options["parts"]): string {
+	const [only, ...others] = parts;
+	return others.length === 0 && only !== undefined && ALONE.has(only) ? `${only}.json` : "latest.json";
+}
+const ALONE: ReadonlySet<Part> = new Set<Part>(["reads", "live", "alerts"]);
 
 function whole(text: string): number {
 	if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number is expected");
