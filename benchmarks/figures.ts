@@ -1,5 +1,6 @@
 /** The figures to reach, each as a ratio of two measurements of one run, and whether they were. */
 import type { AlertsResult } from "./alerts.ts";
+import type { ExportResult } from "./export.ts";
 import type { LiveResult } from "./live.ts";
 import type { LoadResult, PeerResult } from "./load.ts";
 import type { QueryResult } from "./query.ts";
@@ -21,9 +22,10 @@ export interface Measured {
 	readonly reads?: ReadsResult | undefined;
 	readonly live?: LiveResult | undefined;
 	readonly alerts?: AlertsResult | undefined;
+	readonly exports?: ExportResult | undefined;
 }
 
-export function figuresOf({ loads, query, reads, live, alerts }: Measured): Figure[] {
+export function figuresOf({ loads, query, reads, live, alerts, exports }: Measured): Figure[] {
 	const load = (workload: Workload) => loads.find((result) => result.workload === workload);
 	const peer = (workload: Workload, name: string): PeerResult | undefined =>
 		load(workload)?.peers.find((result) => result.name === name);
@@ -61,6 +63,7 @@ export function figuresOf({ loads, query, reads, live, alerts }: Measured): Figu
 		atMost("slowest reading route, ms", 1_000, reads && Math.max(...reads.reads.map(({ ms }) => ms.median))),
 		// A rule waits ten seconds for records that are on their way.
 		atMost("s from the end of a minute until 1,000 rules of it are evaluated", 45, alerts?.lag_s.max),
+		atMost("memory of a worker that exports 10 million rows, MB", 300, exports?.peak_mb),
 		atMost("CPU with 1,000 viewers of a stream ÷ with one", 2, live?.viewers_ratio.median),
 		atMost("CPU a point with a viewer of everything ÷ with none", 1.25, live?.watched_ratio.median),
 	];

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../schema/paths.ts";
 import { runAlerts } from "./alerts.ts";
+import { runExports } from "./export.ts";
 import { figuresOf } from "./figures.ts";
 import { runLive } from "./live.ts";
 import { type LoadOptions, type LoadRun, runLoad } from "./load.ts";
@@ -43,7 +44,7 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 	const server = await Server.start(folder, profileDir);
 	const runs: LoadRun[] = [];
 	const small = { repeats: quick ? 3 : 15, folder, seed, report };
-	let measured: Pick<Report, "machine" | "query" | "reads" | "live" | "alerts" | "sketches">;
+	let measured: Pick<Report, "machine" | "query" | "reads" | "live" | "alerts" | "exports" | "sketches">;
 	try {
 		for (const workload of workloads) runs.push(await runLoad(server, loadOptions(workload)));
 		measured = {
@@ -55,6 +56,7 @@ async function measure({ loads: workloads, parts, profile, quick, seed }: Option
 				? await runLive(server, { ...small, repeats: options.repeats, ...options.live })
 				: undefined,
 			alerts: parts.has("alerts") ? await runAlerts(server, { seed, report, ...options.alerts }) : undefined,
+			exports: parts.has("export") ? await runExports({ folder, report, rows: options.exportPoints }) : undefined,
 			sketches: parts.has("sketch") ? await runSketches(server, { ...small, points: options.sketchPoints }) : undefined,
 		};
 	} finally {

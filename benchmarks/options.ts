@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { WORKLOADS, type Workload } from "./workload.ts";
 
-const PARTS = [...WORKLOADS, "query", "reads", "live", "alerts", "sketch", "peers"] as const;
+const PARTS = [...WORKLOADS, "query", "reads", "live", "alerts", "export", "sketch", "peers"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -22,6 +22,7 @@ export interface Options {
 	/** Share of the full volume that reading routes are timed on. */
 	readonly readShare: number;
 	readonly sketchPoints: number;
+	readonly exportPoints: number;
 	/** Rules, and minutes that their evaluation is watched for. */
 	readonly alerts: { readonly rules: number; readonly minutes: number };
 	readonly live: { readonly viewers: number; readonly seconds: number; readonly points: number };
@@ -94,6 +95,7 @@ export function parseOptions(argv: readonly string[]): Options {
 		live: quick
 			? { viewers: 50, seconds: 2, points: given.rows ?? 50_000 }
 			: { viewers: 1_000, seconds: 10, points: given.rows ?? 2_000_000 },
+		exportPoints: given.rows ?? (quick ? 200_000 : 10_000_000),
 		sketchPoints: given.rows ?? (quick ? 200_000 : 3_000_000),
 		...{ folder: given.folder, out: given.out },
 		rows: (workload) => given.rows ?? (quick ? QUICK_ROWS : ROWS)[workload],

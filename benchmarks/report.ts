@@ -1,6 +1,7 @@
 /** The printed form of what was measured. */
 
 import type { AlertsResult } from "./alerts.ts";
+import type { ExportResult } from "./export.ts";
 import type { Figure } from "./figures.ts";
 import type { LiveResult } from "./live.ts";
 import type { LoadResult } from "./load.ts";
@@ -17,13 +18,14 @@ export interface Report {
 	readonly reads?: ReadsResult | undefined;
 	readonly live?: LiveResult | undefined;
 	readonly alerts?: AlertsResult | undefined;
+	readonly exports?: ExportResult | undefined;
 	readonly sketches?: readonly SketchResult[] | undefined;
 	readonly figures: readonly Figure[];
 }
 
 type Cell = string | number;
 
-export function printed({ machine, loads, query, reads, live, alerts, sketches, figures }: Report): string {
+export function printed({ machine, loads, query, reads, live, alerts, exports, sketches, figures }: Report): string {
 	const parts = [
 		`${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB; ${machine.system}; Node ${machine.node}; ClickHouse ${machine.clickhouse}`,
 	];
@@ -76,6 +78,7 @@ export function printed({ machine, loads, query, reads, live, alerts, sketches, 
 	if (reads) parts.push(readsTable(reads));
 	if (live) parts.push(liveTable(live));
 	if (alerts) parts.push(alertsTable(alerts));
+	if (exports) parts.push(exportTable(exports));
 	if (sketches) parts.push(sketchTable(sketches));
 	parts.push(
 		table(
@@ -121,6 +124,25 @@ function loadTable(loads: readonly LoadResult[]): string {
 
 function row(what: string, { median, min, max }: Spread, digits: number): string[] {
 	return [what, median.toFixed(digits), min.toFixed(digits), max.toFixed(digits)];
+}
+
+function exportTable({ rows, runs }: ExportResult): string {
+	return table(
+		[
+			`export of ${rows / 1e6} million points`,
+			"s",
+			"rows/s",
+			"files MB",
+			"worker CPU s",
+			"engine CPU s",
+			"worker peak MB",
+		],
+		runs.map((run) => [
+			`${run.format} ${run.compression}`,
+			...[run.seconds.toFixed(1), Math.round(run.rows_per_s).toLocaleString("en"), run.file_mb.toFixed(0)],
+			...[run.worker_cpu_s.toFixed(1), run.engine_cpu_s.toFixed(1), run.peak_mb.toFixed(0)],
+		]),
+	);
 }
 
 function alertsTable({ rules_per_minute, minutes, lag_s, cpu_ms, cpu_ms_per_rule }: AlertsResult): string {

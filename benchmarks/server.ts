@@ -36,7 +36,11 @@ export class Server {
 	}
 
 	/** @param profileDir when set, V8 profiles of the ingest process are written there when it stops */
-	static async start(folder: string, profileDir?: string): Promise<Server> {
+	static async start(
+		folder: string,
+		profileDir?: string,
+		settings: Readonly<Record<string, string>> = {},
+	): Promise<Server> {
 		const dataDir = join(folder, "tidemark");
 		mkdirSync(dataDir, { recursive: true });
 		const port = await freePort();
@@ -45,7 +49,7 @@ export class Server {
 		const options = {
 			// Not the checkout: a `.env` there is not the benchmark's.
 			cwd: folder,
-			env: serverEnv(port, dataDir),
+			env: { ...serverEnv(port, dataDir), ...settings },
 			stdio: ["ignore", "pipe", "pipe"] satisfies StdioOptions,
 		};
 		const child = tracked(spawn(process.execPath, [...flags, entry, "start"], options));
