@@ -16,7 +16,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/scripts ./scripts
-RUN ln -s /app/scripts/tidemark.mjs /usr/local/bin/tidemark && mkdir /data && chown node:node /data
+RUN ln -s /app/scripts/tidemark.mjs /usr/local/bin/tidemark && mkdir /data /exports && chown node:node /data /exports
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 TIDEMARK_DATA=/data
 USER node
 VOLUME /data

@@ -1,4 +1,4 @@
-/** The rows of an export, as SQL: which columns, in which order. Stable, and documented in docs/exports.md. */
+/** The rows of an export, as SQL: which columns, in which order. Stable: people build on them, and README tells them. */
 
 import type { ExportInput, ExportSlice } from "../../../schema/export-job.ts";
 import { tierOf } from "../../../schema/granularity.ts";
