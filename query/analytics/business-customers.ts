@@ -52,10 +52,13 @@ async function businessCustomers(
 ): Promise<BusinessCustomersAnswer> {
 	const { asker, now } = asking;
 	const window = resolveWindow(query, { timeframes: ["30d"], defaultTimeframe: "30d", now });
-	const sent = await asker.ask(signals(window.as_of));
-	const money = moneyOf(window, query.currency, sendsRates(sent));
-	const [all, used, ratings, escalated, failed, tickets] = await Promise.all([
-		asker.ask(customers(money, window)),
+	const asked = asker.ask(signals(window.as_of));
+	const [sent, { money, all }, used, ratings, escalated, failed, tickets] = await Promise.all([
+		asked,
+		asker.presuming("rated", asked.then(sendsRates), async (rated) => {
+			const money = moneyOf(window, query.currency, rated);
+			return { money, all: await asker.ask(customers(money, window)) };
+		}),
 		asker.ask(activity(window.end, window.timezone)),
 		asker.ask(accountRatings(window)),
 		asker.ask(openEscalations(window.end)),

@@ -51,21 +51,25 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 	});
 	const wanted = metricsOf(query.metrics);
 	const { as_of, timezone, end } = window;
-	const [sent, { sessions, unlinked }] = await Promise.all([
-		asker.ask(signals(as_of)),
-		asker.ask(identification(as_of)),
-	]);
 	const before = precedingSpan(window);
-	const scope = { ...window, previous: before, previousWhole: before, unlinked };
-	const options = { scope, timezone, days: calendarDays(window, timezone), sessions };
 	const segment = query.cohort.replace("_users", "") as Segment | "all";
-	const members = segment === "all" ? everybody : segmentMembers(options, segment);
 	const recent = [1, 7, 30].map((days) => ({ start: end - days * DAY_MS, end }));
 	const none = Promise.resolve(undefined);
-	const [all, rates, features] = await Promise.all([
-		asker.ask(segmentTotals(options, recent)),
-		wanted.has("retention") ? retentionRates(asker, { as_of, unlinked, timezone, mode: "calendar", members }) : none,
-		wanted.has("feature_adoption") ? asker.ask(featureAdoption(scope, members)) : none,
+	const identified = asker.ask(identification(as_of));
+	const answered = asker.presuming("identification", identified, async ({ sessions, unlinked }) => {
+		const scope = { ...window, previous: before, previousWhole: before, unlinked };
+		const options = { scope, timezone, days: calendarDays(window, timezone), sessions };
+		const members = segment === "all" ? everybody : segmentMembers(options, segment);
+		return Promise.all([
+			asker.ask(segmentTotals(options, recent)),
+			wanted.has("retention") ? retentionRates(asker, { as_of, unlinked, timezone, mode: "calendar", members }) : none,
+			wanted.has("feature_adoption") ? asker.ask(featureAdoption(scope, members)) : none,
+		]);
+	});
+	const [sent, { sessions }, [all, rates, features]] = await Promise.all([
+		asker.ask(signals(as_of)),
+		identified,
+		answered,
 	]);
 	const users = togetherOf(all.filter((one) => segment === "all" || one.segment === segment));
 	const known = (n: number | undefined) => (all.length > 0 ? (n ?? 0) : null);

@@ -55,11 +55,17 @@ async function revenue(asking: Asking, query: z.infer<typeof revenueQuery>): Pro
 	const { asker, now } = asking;
 	const window = resolveWindow(query, { timeframes: BUSINESS_TIMEFRAMES, defaultTimeframe: "30d", now });
 	const month = { start: window.end - TIMEFRAME_SECONDS["30d"] * 1_000, end: window.end };
-	const sent = await asker.ask(signals(window.as_of));
-	const money = moneyOf(window, query.currency, isRated(sent));
-	const [subscribed, flowed, users] = await Promise.all([
-		asker.ask(subscriptions(money, [window, month])),
-		asker.ask(flows(money, [window])),
+	const asked = asker.ask(signals(window.as_of));
+	const [sent, { money, subscribed, flowed }, users] = await Promise.all([
+		asked,
+		asker.presuming("rated", asked.then(isRated), async (rated) => {
+			const money = moneyOf(window, query.currency, rated);
+			const [subscribed, flowed] = await Promise.all([
+				asker.ask(subscriptions(money, [window, month])),
+				asker.ask(flows(money, [window])),
+			]);
+			return { money, subscribed, flowed };
+		}),
 		asker.ask(distinctUsers(window)),
 	]);
 	const [inWindow, inMonth] = [subscribed.spans[0]!, subscribed.spans[1]!];
