@@ -41,12 +41,14 @@ import type {
 	NewKpi,
 	NewLoadTest,
 	NewNotifications,
+	NewRetention,
 	NewSilence,
 	NewSyntheticTest,
 	NotificationsAnswer,
 	PerformanceAnswer,
 	ProfilingAnswer,
 	ResourcesAnswer,
+	RetentionAnswer,
 	RevenueAnswer,
 	RunTestAnswer,
 	SilenceAnswer,
@@ -397,6 +399,16 @@ export class Monitoring extends Telemetry {
 	/** `DELETE /v1/monitoring/destinations/{name}`. */
 	deleteDestination(name: string, call: CallOptions = {}): Promise<void> {
 		return this.#transport.delete(destinationPath(name), call.signal);
+	}
+
+	/** `GET /v1/monitoring/retention`: how long records are kept, and what was deleted last. */
+	getRetention(call: CallOptions = {}): Promise<RetentionAnswer> {
+		return this.#transport.get(`${BASE}/retention`, {}, call.signal);
+	}
+
+	/** `PUT /v1/monitoring/retention`: for less time than the server keeps them; what is not named is kept as long as that. */
+	setRetention(retention: NewRetention, call: CallOptions = {}): Promise<RetentionAnswer> {
+		return this.#transport.put(`${BASE}/retention`, retention, call.signal);
 	}
 
 	/** `POST /v1/monitoring/synthetic-tests`: an http, tcp or dns test that workers run, or a heartbeat that must come. */

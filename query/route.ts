@@ -11,15 +11,18 @@ import type { Instance } from "./compliance/finding.ts";
 import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
 import type { Needs } from "./meta.ts";
 import type { Reach } from "./plan/plan.ts";
-import { RetentionError } from "./plan/plan.ts";
+import { assertEventsKept, RetentionError } from "./plan/plan.ts";
 import type { Asker, Queries } from "./run.ts";
 
 /** More listeners of one request would be a leak worth a warning: an answer asks some ten questions, one a custom metric. */
 const MAX_QUERIES = 500;
+const DAY_MS = 86_400_000;
 
 export interface QueryDeps {
 	readonly queries: Queries;
 	readonly reach: Reach;
+	/** Of a project that keeps less. */
+	readonly reachOf?: ((project: string) => Reach | undefined) | undefined;
 	/** Parts that make the whole unhealthy when they are down; none means all that have checks. */
 	readonly criticalComponents?: readonly string[];
 	readonly rules?: ComponentRules;
@@ -68,11 +71,32 @@ export interface AskableRead<S extends z.ZodObject, A extends object> extends Re
 
 /** Ties the type of `ask`'s query to the schema that parses it. */
 export function read<S extends z.ZodObject, A extends object>({ ask, ...route }: ReadOptions<S, A>): AskableRead<S, A> {
+	const isOfEvents = JSON.stringify(route.needs ?? {}).includes('"event ');
+	const kept = async (asking: Asking, query: z.infer<S>): Promise<A> => {
+		const body = await ask(asking, query);
+		const { meta } = body as { meta?: { window?: { start: string } } };
+		if (isOfEvents && meta?.window) assertEventsKept(Date.parse(meta.window.start), asking);
+		return body;
+	};
 	return {
 		...route,
-		handler: (deps) => reading(deps, route.query, ask),
-		answerTo: (asking, query) => ask(asking, route.query.parse(query)),
+		handler: (deps) => reading(deps, route.query, kept),
+		answerTo: (asking, query) => kept(asking, route.query.parse(query)),
 	};
+}
+
+/** What questions about a project are asked with, by routes and by what asks the same without one. */
+export function askingOf(deps: QueryDeps, project: string, signal: AbortSignal): Asking {
+	const asker = deps.queries.of(project, signal);
+	const now = (deps.now ?? Date.now)();
+	const reach = deps.reachOf?.(project) ?? deps.reach;
+	if (reach.whole_days !== undefined) asker.keptFrom = now - reach.whole_days * DAY_MS;
+	const { criticalComponents = [], rules = DEFAULT_RULES, compliance } = deps;
+	const controls = compliance && {
+		instance: compliance.instance,
+		attestations: () => compliance.attestations(project),
+	};
+	return { asker, reach, criticalComponents, rules, now, ...(controls ? { compliance: controls } : {}) };
 }
 
 /** A handler that parses the query by `schema`, asks about the key's project and answers what `answer` makes of it. */
@@ -89,27 +113,11 @@ export function reading<S extends z.ZodObject>(
 		// A client that goes away takes its queries with it; each of them listens.
 		const { signal } = c.req.raw;
 		setMaxListeners(MAX_QUERIES, signal);
-		const asker = deps.queries.of(key.project, signal);
-		const { compliance } = deps;
-		const asking: Asking = {
-			asker,
-			reach: deps.reach,
-			criticalComponents: deps.criticalComponents ?? [],
-			rules: deps.rules ?? DEFAULT_RULES,
-			now: (deps.now ?? Date.now)(),
-			...(compliance === undefined
-				? {}
-				: {
-						compliance: {
-							instance: compliance.instance,
-							attestations: () => compliance.attestations(key.project),
-						},
-					}),
-		};
+		const asking = askingOf(deps, key.project, signal);
 		const body = await answer(asking, query).catch((error: unknown) => {
 			throw error instanceof RetentionError ? notKept(error, query) : error;
 		});
-		return c.json(explain ? { ...body, explain: { queries: asker.explained } } : body);
+		return c.json(explain ? { ...body, explain: { queries: asking.asker.explained } } : body);
 	};
 }
 

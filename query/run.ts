@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { type ClickHouse, ClickHouseError, SettingsMap } from "../schema/clickhouse.ts";
 import { DefinitionError } from "../schema/definitions.ts";
+import { Signals } from "./measures/signals.ts";
 import { assertScoped, type Question, type Row, TENANT_TABLES } from "./sql.ts";
 
 /** What `?explain=true` shows of one query. */
@@ -173,6 +174,8 @@ export class Queries {
 /** Asks questions about one project and remembers what it ran. */
 export class Asker {
 	readonly explained: Explained[] = [];
+	/** Since when nothing is gone that the project sent, milliseconds since the epoch, where that is later than the server says. */
+	keptFrom: number | undefined;
 	readonly #run: Run;
 	readonly #presumptions: Presumptions;
 	readonly #project: string;
@@ -211,7 +214,8 @@ export class Asker {
 	async #answerTo<T>(question: Question<T>): Promise<T> {
 		const { rows, explained } = await this.#run(question);
 		this.explained.push(explained);
-		return question.read(rows);
+		const value = question.read(rows);
+		return value instanceof Signals && this.keptFrom !== undefined ? (value.from(this.keptFrom) as T) : value;
 	}
 }
 

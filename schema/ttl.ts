@@ -4,6 +4,23 @@ import { type RenderOptions, render } from "./render.ts";
 const CREATE = /CREATE TABLE IF NOT EXISTS (\{\{(?:local|everywhere):\w+\}\})/;
 const TTL = /^TTL (.*\{\{days:\w+\}\}.*)$/m;
 
+/** A table whose rows age: each is kept until `from` plus days, by the name of a retention. */
+export interface AgingTable {
+	readonly table: string;
+	/** SQL of an instant. */
+	readonly from: string;
+	readonly days: string;
+}
+
+/** @param templates of all migrations */
+export function agingTables(templates: readonly string[]): AgingTable[] {
+	return templates.flatMap((template) => {
+		const table = /CREATE TABLE IF NOT EXISTS \{\{(?:local|everywhere):(\w+)\}\}/.exec(template)?.[1];
+		const [, from, days] = /^TTL (.*) \+ toIntervalDay\(\{\{days:(\w+)\}\}\)$/m.exec(template) ?? [];
+		return table && from && days ? [{ table, from, days }] : [];
+	});
+}
+
 /**
  * Brings the tables to the retention of the settings, which may have changed since they were made.
  * @param templates of all migrations

@@ -10,7 +10,6 @@ import { COMPLIANCE_DOCS } from "../query/compliance/docs.ts";
 import { attestationsOf, complianceRoutes } from "../query/compliance/routes.ts";
 import { QUERY_DOCS, queryRoutes } from "../query/index.ts";
 import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
-import { reachOf } from "../query/measures/scope.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
 import { AUDIT_DOCS, auditRoutes } from "../query/monitoring/audit-log.ts";
@@ -26,6 +25,7 @@ import { LOAD_TEST_DOCS, loadTestRoutes } from "../query/monitoring/load-tests/r
 import { acknowledgeRoutes } from "../query/monitoring/notifications/acknowledge.ts";
 import { CHANNEL_DOCS, channelRoutes } from "../query/monitoring/notifications/channels.ts";
 import { SILENCE_DOCS, silenceRoutes } from "../query/monitoring/notifications/silences.ts";
+import { RETENTION_DOCS, retentionRoutes } from "../query/monitoring/retention.ts";
 import { SYNTHETIC_DOCS } from "../query/monitoring/synthetics/docs.ts";
 import { syntheticRoutes } from "../query/monitoring/synthetics/routes.ts";
 import { REPORT_DOCS } from "../query/reports/docs.ts";
@@ -35,12 +35,14 @@ import type { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
-import { exportsOf, retentionOf } from "../storage.ts";
+import { exportsOf } from "../storage.ts";
 import { complianceFiles } from "../workers/compliance/files.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";
 import { SyntheticRemote } from "../workers/synthetics/remote.ts";
 import { watermark } from "../workers/watermark.ts";
 import { instanceOf } from "./instance.ts";
+
+import { retentionReach } from "./retention.ts";
 
 export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...QUERY_DOCS,
@@ -56,6 +58,7 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...AUDIT_DOCS,
 	...DATA_REQUEST_DOCS,
 	...REPORT_DOCS,
+	...RETENTION_DOCS,
 	...EXPORT_DOCS,
 	...DESTINATION_DOCS,
 	...COMPLIANCE_DOCS,
@@ -96,7 +99,8 @@ export function addQueryRole(
 	const instance = instanceOf(settings, clickhouse);
 	const { signer } = options.box;
 	const attestations = (project: string) => attestationsOf(clickhouse, signer).all(project);
-	const deps = { compliance: { instance, attestations }, queries, reach: reachOf(retentionOf(settings)), requireRole };
+	const { reach, reachOf, retention, book } = retentionReach(settings, clickhouse, stops);
+	const deps = { compliance: { instance, attestations }, queries, reach, reachOf, requireRole };
 	app.route("/", queryRoutes(deps));
 	const definitions = { ...deps, client: clickhouse, audit: options.audit, box: options.box };
 	app.route("/", issueRoutes(definitions));
@@ -120,5 +124,6 @@ export function addQueryRole(
 	app.route("/", destinationRoutes(definitions));
 	app.route("/", dataRequestRoutes(definitions));
 	app.route("/", complianceRoutes({ ...definitions, signer, instance, render: complianceFiles(signer) }));
+	app.route("/", retentionRoutes({ ...definitions, retention, book }));
 	return { live };
 }

@@ -4,7 +4,6 @@ import type { Logger } from "pino";
 import type { Settings } from "../config.ts";
 import type { Ingest } from "../ingest/index.ts";
 import { lastBeats } from "../query/measures/heartbeats.ts";
-import { reachOf } from "../query/measures/scope.ts";
 import { alertAsking } from "../query/monitoring/alerts/asking.ts";
 import { reportComposer } from "../query/reports/compose.ts";
 import { Queries } from "../query/run.ts";
@@ -15,7 +14,7 @@ import type { LiveBus } from "../schema/live/bus.ts";
 import { resealAll } from "../schema/reseal.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
-import { exportsOf, placeOf, retentionOf } from "../storage.ts";
+import { exportsOf, placeOf } from "../storage.ts";
 import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
 import { auditVerifyJob, scheduleVerifications } from "../workers/compliance/verification.ts";
 import { dataRightsJobs } from "../workers/data-rights/jobs.ts";
@@ -29,7 +28,10 @@ import { renderReport } from "../workers/reports/render/render.ts";
 import { reportJobs, startReports } from "../workers/reports/reports.ts";
 import { startHeartbeats } from "../workers/synthetics/heartbeats.ts";
 import { startSynthetics } from "../workers/synthetics/synthetics.ts";
+import { retentionJob } from "../workers/upkeep/retention.ts";
+import { startUpkeep } from "../workers/upkeep/upkeep.ts";
 import { watermark } from "../workers/watermark.ts";
+import { retentionReach } from "./retention.ts";
 
 export interface WorkerRoleOptions {
 	readonly settings: Settings;
@@ -71,11 +73,12 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const notifying = startNotifying({ notifier, redis, redisUrl, logger });
 	stops.push(() => notifying.close());
 	const kpis = new Definitions(clickhouse, "kpi", kpiBody);
+	const { reach, reachOf, retention, book } = retentionReach(settings, clickhouse, stops);
 	const alerts = startAlerts({
 		...{ clickhouse, redis, redisUrl, bus, logger },
 		onHistory: () => notifying.sweepNow(),
 		// The evaluation asks what the routes ask, about any project.
-		asking: (project) => alertAsking({ queries, reach: reachOf(retentionOf(settings)), kpis }, project),
+		asking: (project) => alertAsking({ queries, reach, reachOf, kpis }, project),
 	});
 	stops.push(() => alerts.close());
 	const synthetics = startSynthetics({
@@ -94,6 +97,8 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const began = Date.now();
 	const storedThrough = () => watermark(redis, Date.now(), began);
 	const audit = new AuditLog(clickhouse);
+	const place = placeOf(settings, clickhouse);
+	stops.push(startUpkeep({ book, clickhouse, logger }));
 	const exporting = exportJob({
 		...{ outbound, folder: exports.folder, access: destinationAccess(clickhouse, box) },
 		watermark: storedThrough,
@@ -107,15 +112,16 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const reporting = reportJobs({
 		...{ clickhouse, box, outbound, publicUrl: options.publicUrl, now: Date.now, render: renderReport },
 		...{ smtpUrl: settings.smtpUrl, mailFrom: settings.mailFrom, retention_ms: settings.reportsRetentionMs },
-		compose: reportComposer({ queries, reach: reachOf(retentionOf(settings)), client: clickhouse }),
+		compose: reportComposer({ queries, reach, reachOf, client: clickhouse }),
 	});
 	const jobs = startJobs({
 		...{ clickhouse, redisUrl, logger },
 		jobs: [
 			exporting,
 			auditVerifyJob({ clickhouse, signer: box.signer, logger, ownMetric: options.ownMetric }),
-			...dataRightsJobs({ ...placeOf(settings, clickhouse), box, audit, storedThrough }),
 			...reporting,
+			...dataRightsJobs({ ...place, box, audit, storedThrough }),
+			retentionJob({ ...place, retention, audit }),
 		],
 		onAttempt({ kind, outcome, duration_ms }) {
 			const tags = { kind, outcome };

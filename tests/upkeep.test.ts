@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { dataRequestAnswer, dataRequestsAnswer } from "../schema/wire/index.ts";
+import { dataRequestAnswer, dataRequestsAnswer, retentionAnswer } from "../schema/wire/index.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
 
 const PATH = "/v1/monitoring/data-requests";
@@ -113,4 +113,46 @@ test("only an admin asks, about the project of the key", async () => {
 	expect({ total, n: data_requests.length }).toEqual({ total: 1, n: 1 });
 	expect((await json(`${PATH}/dr_none`)).status).toBe(404);
 	expect((await json(`${PATH}/${data_requests[0]!.request_id}/download`)).status).toBe(404);
+});
+
+test("a project keeps less than the server, never more, and answers reach no further", async () => {
+	const path = "/v1/monitoring/retention";
+	const before = retentionAnswer.parse((await json(path)).body);
+	expect(before).toMatchObject({
+		own: { logs_days: null },
+		server: { logs_days: 90, events_days: 400, rollups_days: 1_826 },
+	});
+	const longer = await json(path, { method: "PUT", body: { logs_days: 91 } });
+	expect(longer).toMatchObject({ status: 400, body: { details: { parameter: "logs_days", provided: 91 } } });
+	const upsideDown = await json(path, { method: "PUT", body: { rollups_days: 10 } });
+	expect(upsideDown).toMatchObject({ status: 400, body: { details: { parameter: "rollups_days" } } });
+	const reads = (start: number) => {
+		const from = new Date(Date.now() - start * 86_400_000).toISOString();
+		return Promise.all(
+			["errors/analysis?", "behavior?", "databases?"].map(
+				async (route) => (await server.request(`/v1/monitoring/${route}start=${from}`)).status,
+			),
+		);
+	};
+	await json("/v1/ingest/errors?wait=true", {
+		body: { error_message: "m", error_type: "E", timestamp: new Date(Date.now() - 80 * 86_400_000).toISOString() },
+	});
+	expect(await reads(50)).toEqual([200, 200, 200]);
+	const set = await json(path, {
+		method: "PUT",
+		body: { metrics_days: 40, rollups_days: 40, logs_days: 40, events_days: 40 },
+	});
+	expect(set.status, JSON.stringify(set.body)).toBe(200);
+	expect(retentionAnswer.parse(set.body).effective).toEqual({
+		metrics_days: 40,
+		rollups_days: 40,
+		logs_days: 40,
+		events_days: 40,
+	});
+	expect(await reads(50)).toEqual([400, 400, 400]);
+	expect(await reads(30)).toEqual([200, 200, 200]);
+	const refused = await json(path, { method: "PUT", body: {}, headers: { Authorization: `Bearer ${viewer}` } });
+	expect(refused.status).toBe(403);
+	await json(path, { method: "PUT", body: {} });
+	expect(await reads(50)).toEqual([200, 200, 200]);
 });

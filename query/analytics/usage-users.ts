@@ -87,7 +87,7 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 	const known = (n: number) => (hasUsers ? n : null);
 	const signsUp = sent.hasEvent(SIGN_UP_EVENT);
 	const total = signsUp ? users.existing : users.seen;
-	const firstRecord = sent.firstRecord();
+	const firstRecord = sent.comparableFrom();
 	const isCovered = firstRecord !== null && firstRecord <= period.previousWhole.start;
 	const firstEvent = sent.firstOf("event");
 	const history_days = firstEvent === null ? 0 : (as_of - firstEvent) / 86_400_000;

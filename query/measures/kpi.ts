@@ -50,7 +50,7 @@ export async function kpiStanding(asker: Asks, scope: Scope, sent: Signals, kpi:
 		ifKept(sumOf(asker, sent, windowBefore, numerator)),
 		ifKept(sumOf(asker, sent, windowBefore, denominator)),
 	]);
-	const first = sent.firstRecord();
+	const first = sent.comparableFrom();
 	const value = quotient(above, below);
 	const previous = first !== null && first <= before.start ? quotient(aboveBefore, belowBefore) : null;
 	return {

@@ -60,12 +60,21 @@ export function secondsOf(scope: Scope): (t: number) => number {
 	return (t) => seconds.get(t) ?? 0;
 }
 
-/** How far back each source reaches under these settings. */
-export function reachOf(retention: Retention): Reach {
-	const days = retentionDays(retention);
+/** How far back each source reaches under these settings. @param own days by name that a project wants less of */
+export function reachOf(retention: Retention, own?: Readonly<Record<string, number>>): Reach {
+	const server = retentionDays(retention);
+	const days = { ...server, ...own };
 	return {
-		raw_days: retention.metrics_days,
-		logs_days: retention.logs_days,
+		raw_days: days.metrics!,
+		logs_days: days.logs!,
 		tier_days: (tier) => days[tier.rollup]!,
+		events_days: own?.events,
+		whole_days: own && wholeDays(own),
 	};
+}
+
+/** Raw points that are gone are in their tiers still. */
+function wholeDays({ metrics: _, ...own }: Readonly<Record<string, number>>): number | undefined {
+	const days = Object.values(own);
+	return days.length === 0 ? undefined : Math.min(...days);
 }

@@ -26,10 +26,18 @@ HAVING first_seen < ${params.add("Int64", as_of)}`,
 export class Signals {
 	readonly #byKey: ReadonlyMap<string, Signal>;
 	readonly #as_of: number;
+	readonly #keptFrom: number | undefined;
 
-	constructor(all: readonly Signal[], as_of: number) {
+	/** @param keptFrom since when everything is there that the project sent */
+	constructor(all: readonly Signal[], as_of: number, keptFrom?: number) {
+		this.#keptFrom = keptFrom;
 		this.#byKey = new Map(all.map((signal) => [`${signal.signal} ${signal.name}`, signal]));
 		this.#as_of = as_of;
+	}
+
+	/** The same of a project whose older records are gone. */
+	from(keptFrom: number): Signals {
+		return new Signals([...this.#byKey.values()], this.#as_of, keptFrom);
 	}
 
 	get(signal: Signal["signal"], name: string): Signal | undefined {
@@ -62,6 +70,12 @@ export class Signals {
 	firstRecord(): number | null {
 		const times = [...this.#byKey.values()].map((signal) => signal.first_seen);
 		return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
+	}
+
+	/** Since when there are records, and none is gone: what is compared must not reach behind that. Milliseconds since the epoch. */
+	comparableFrom(): number | null {
+		const first = this.firstRecord();
+		return first === null ? null : Math.max(first, this.#keptFrom ?? first);
 	}
 
 	/** Event time of the first record of a kind, milliseconds since the epoch. */

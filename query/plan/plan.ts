@@ -25,6 +25,10 @@ export interface Reach {
 	/** Logs, errors and profiles, which have no tiers. */
 	readonly logs_days: number;
 	readonly tier_days: (tier: Tier) => number;
+	/** Events, of a project that keeps them for less time than the server. */
+	readonly events_days?: number | undefined;
+	/** Since when nothing that the project ever sent is gone, where it wants less than the server keeps. */
+	readonly whole_days?: number | undefined;
 }
 
 export interface PlanRequest {
@@ -110,6 +114,16 @@ export function assertLogsKept(what: string, start: number, clock: Clock): void 
 	const oldest = logsKeptFrom(clock);
 	if (start >= oldest) return;
 	throw new RetentionError(`${what} are kept for ${clock.reach.logs_days} days`, oldest);
+}
+
+/**
+ * @param start of a window that is asked of events
+ * @throws RetentionError
+ */
+export function assertEventsKept(start: number, { now, reach }: Clock): void {
+	if (reach.events_days === undefined) return;
+	const oldest = now - reach.events_days * 86_400_000;
+	if (start < oldest) throw new RetentionError(`Events are kept for ${reach.events_days} days`, oldest);
 }
 
 function daysOf(source: Source, { reach }: Clock): number {

@@ -4,9 +4,8 @@ import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { type Definition, Definitions } from "../../schema/definitions.ts";
 import type { ReportDocument } from "../../schema/report-document.ts";
 import { type CustomReportData, type Kpi, kpiBody, type Meta, type StoredReport } from "../../schema/wire/index.ts";
-import { DEFAULT_RULES } from "../measures/components.ts";
 import { kpiValue } from "../monitoring/kpi-value.ts";
-import type { Asking, QueryDeps } from "../route.ts";
+import { type Asking, askingOf, type QueryDeps } from "../route.ts";
 import { customReport } from "./custom.ts";
 import type { Section } from "./custom-document.ts";
 import { templateReport, type WindowParameters } from "./templates.ts";
@@ -29,11 +28,7 @@ export function reportComposer(deps: QueryDeps & { readonly client: ClickHouse }
 	const kpis = new Definitions(deps.client, "kpi", kpiBody, deps.now);
 	return async ({ project, body }, as_of, signal) => {
 		setMaxListeners(MAX_QUERIES, signal);
-		const now = (deps.now ?? Date.now)();
-		const asking: Asking = {
-			...{ asker: deps.queries.of(project, signal), reach: deps.reach, now },
-			...{ criticalComponents: deps.criticalComponents ?? [], rules: deps.rules ?? DEFAULT_RULES },
-		};
+		const asking = askingOf(deps, project, signal);
 		const { content } = body;
 		const { data, meta, document } =
 			content.type === "custom"
@@ -42,7 +37,7 @@ export function reportComposer(deps: QueryDeps & { readonly client: ClickHouse }
 						kpiSection(asking, kpis, project, content.kpis, window),
 					);
 		const described = body.description === "" ? {} : { subtitle: body.description };
-		const head = { title: body.name, ...described, project, generated_at: new Date(now).toISOString() };
+		const head = { title: body.name, ...described, project, generated_at: new Date(asking.now).toISOString() };
 		return { data, meta, document: { ...head, ...document } };
 	};
 }

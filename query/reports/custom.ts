@@ -55,7 +55,7 @@ export async function customReport(
 			kinds.every((kind) => family.kinds.includes(kind)),
 		),
 	]);
-	const comparable = (sent.firstRecord() ?? Number.POSITIVE_INFINITY) <= previous.start;
+	const comparable = (sent.comparableFrom() ?? Number.POSITIVE_INFINITY) <= previous.start;
 	const observed = metrics.map(({ name, metric }): Observed => {
 		const value = wholeOf(whole, metric, sent);
 		const series = (found: Found, { starts }: Buckets) => starts.map((t) => valueAt(found, metric, t));

@@ -128,6 +128,14 @@ function ofOwnEvents(terms: Terms, { project, inTime }: RuleScope): string {
 	return `(ts, id) IN (SELECT ts, id FROM events WHERE ${project} AND ${inTime} AND (${ownEvents(terms)}))`;
 }
 
+/** They have no row id: what the event says is compared. */
+function ownJudgements(terms: Terms, { project, inTime }: RuleScope): string {
+	const text = "strings[if(event = 'feedback.submitted', 'rating', 'value')]";
+	return `(event, ts, model, target_type, target_id, text) IN (
+		SELECT event, ts, strings['model'], strings['target_type'], strings['target_id'], ${text} FROM events
+		WHERE ${project} AND ${inTime} AND event IN ('feedback.submitted', 'gen_ai.evaluation.result') AND (${ownEvents(terms)}))`;
+}
+
 const person = ({ persons }: Terms) => `has(${persons}, person)`;
 
 /** Rows of the person for which no event is left: whoever sends on after the request keeps those of then. */
@@ -175,6 +183,18 @@ export const SUBJECT_RULES: readonly SubjectRule[] = [
 		timed: true,
 		rows: (terms, scope) =>
 			`event_id != '' AND (${either(ofOwnEvents(terms, scope), word("event_id", terms), word("model", terms))})`,
+	},
+	{ table: "judgements", fate: DELETE, rows: ownJudgements },
+	{
+		table: "judgements",
+		rows: (terms) => either(named("evaluator", terms), word("target_id", terms), word("text", terms)),
+		fate: {
+			act: "redact",
+			set: (terms) =>
+				Object.fromEntries(
+					["evaluator", "target_id", "text"].map((column) => [column, `if(${named(column, terms)}, '', ${column})`]),
+				),
+		},
 	},
 	{ table: "event_ids", fate: DELETE, rows: (terms) => word("event_id", terms) },
 	{ table: "events", fate: DELETE, timed: true, rows: ownEvents, exportBy: "event, ts, id" },

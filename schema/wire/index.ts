@@ -28,6 +28,7 @@ export * from "./notifications.ts";
 export * from "./performance.ts";
 export * from "./profiling.ts";
 export * from "./reports.ts";
+export * from "./retention.ts";
 export * from "./rules.ts";
 export * from "./silences.ts";
 export * from "./synthetic-assertions.ts";

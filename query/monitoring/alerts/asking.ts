@@ -16,7 +16,8 @@ export function alertAsking(
 ): AlertAsking {
 	const asker = deps.queries.of(project, signal);
 	const now = (deps.now ?? Date.now)();
-	const { reach, criticalComponents = [], rules = DEFAULT_RULES } = deps;
+	const { criticalComponents = [], rules = DEFAULT_RULES } = deps;
+	const reach = deps.reachOf?.(project) ?? deps.reach;
 	return {
 		ask: (question) => asker.ask(question),
 		...{ now, reach },
