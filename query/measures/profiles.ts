@@ -175,6 +175,23 @@ GROUP BY is_root, span, above ORDER BY is_root DESC, total DESC, span, above LIM
 	};
 }
 
+/**
+ * How likely it is that wall times differ as much as those of two windows do if both came from one distribution: the two-sided
+ * Mann-Whitney U test, with the normal approximation and its correction for continuity. Times of runs have long tails, so means and
+ * their t-test would follow single runs. 1 where all runs took the same time. Both windows must have runs.
+ */
+export function wallDifference(window: Window, compared: Window, operation: string): Question<number> {
+	const params = new Params();
+	return {
+		name: "profile_difference",
+		params,
+		sql: `SELECT if(uniqExact(wall) < 2, 1., mannWhitneyUTest('two-sided', 1)(wall, earlier).2) AS p_value
+FROM (SELECT toFloat64(wall_ns) AS wall, 0 AS earlier ${runs(params, window, operation)}
+	UNION ALL SELECT toFloat64(wall_ns) AS wall, 1 AS earlier ${runs(params, compared, operation)})`,
+		read: ([row]) => row!.p_value as number,
+	};
+}
+
 const FOREVER = "toUInt64(18446744073709551615)";
 
 function runs(params: Params, { start, end }: Window, operation: string, also = "1"): string {

@@ -18,7 +18,7 @@ let database: TestDatabase;
 let reads: Reads;
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	const projects = ["random", "twin", "empty", "plain", "shapes"];
+	const projects = ["random", "twin", "empty", "plain", "shapes", "compared"];
 	reads = await startReads(database.client, { projects, now: NOW });
 });
 afterAll(() => database?.stop());
@@ -267,4 +267,109 @@ test("an operation must be named", async () => {
 		body: { details: { parameter: "operation", provided: null, valid_options: ["bare one"] } },
 	});
 	expect((await reads.get("plain", PATH, { operation: "x", timeframe: "2h" })).status).toBe(400);
+});
+
+describe("two windows beside each other", () => {
+	const at = (hours: number) => NOW - hours * HOUR;
+	const [FROM, BEFORE] = [at(24), at(48)];
+	/** Forty runs in each window; a run spends a fixed part in "parse", and later ones one in "render" too. */
+	const runs = (start: number, took: (run: number) => number, render: number): TestProfile[] =>
+		Array.from({ length: 40 }, (_, run) => ({
+			ts: start + run * 60_000,
+			operation: "checkout",
+			wall_ns: took(run) * MS,
+			success: run % 4 > 0,
+			spans: [
+				{ name: "parse", parent: "checkout", start_ns: 0, end_ns: 5 * MS },
+				...(render > 0 ? [{ name: "render", parent: "checkout", start_ns: 6 * MS, end_ns: (6 + render) * MS }] : []),
+			],
+		}));
+	const before = (run: number) => 50 + (run % 10);
+	const after = (run: number) => 61 + (run % 12);
+	beforeAll(async () => {
+		const all = [...runs(FROM, after, 9), ...runs(BEFORE, before, 0)];
+		// What is far slower outside of both windows counts nowhere.
+		const outside = [at(50), NOW].map((ts) => ({ ts, operation: "checkout", wall_ns: 1e12, success: true }));
+		await insertProfiles(database.client, "compared", [...all.reverse(), ...outside]);
+		const rare = [at(1), at(30)].map((ts) => ({ ts, operation: "rare", wall_ns: MS, success: true }));
+		const same = [...Array(20).keys()].flatMap((run) =>
+			[at(2) + run, at(26) + run].map((ts) => ({ ts, operation: "same", wall_ns: MS, success: true })),
+		);
+		await insertProfiles(database.client, "compared", [...rare, ...same], { firstId: 1000 });
+	});
+	const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+	const forty = [...Array(40).keys()];
+
+	test("the other window has its own numbers, and the change is from there to here", async () => {
+		const { comparison } = await ask("compared", "checkout", { compare: "previous" });
+		const [from, to] = [mean(forty.map(before)), mean(forty.map(after))];
+		expect(comparison).toMatchObject({
+			start: new Date(BEFORE).toISOString(),
+			end: new Date(FROM).toISOString(),
+			calls: 40,
+			success_rate: 0.75,
+			cpu_ms: null,
+		});
+		expect(comparison!.wall_ms!.avg).toBe(milliseconds(from));
+		expect(comparison!.change_percentage.wall_ms!.avg).toBe(Number(((to / from - 1) * 100).toFixed(1)));
+		expect(comparison!.change_percentage.cpu_ms).toBeNull();
+		expect(comparison!.verdict).toBe("slower");
+		// All 1,600 pairs are won by one side: 40 runs each.
+		const z = (800 - 0.5) / Math.sqrt((40 * 40 * 81) / 12);
+		expect(z).toBeGreaterThan(7);
+		expect(comparison!.p_value).toBeLessThan(1e-10);
+		const changed = Object.fromEntries(comparison!.spans.map(({ name, change_ms }) => [name, change_ms]));
+		expect(changed).toEqual({ render: 9, checkout: milliseconds(to - from - 9), parse: 0 });
+	});
+
+	test("named windows are compared as well, the other way round too", async () => {
+		const iso = (instant: number) => new Date(instant).toISOString();
+		const asked = { start: iso(BEFORE), end: iso(FROM), compare_start: iso(FROM), as_of: iso(NOW) };
+		const { comparison } = await ask("compared", "checkout", asked);
+		expect(comparison).toMatchObject({ start: iso(FROM), end: iso(NOW), calls: 40, verdict: "faster" });
+	});
+
+	test("few runs have no verdict, equal ones no difference, and who did not ask has no comparison", async () => {
+		const rare = await ask("compared", "rare", { compare: "previous" });
+		expect(rare.comparison).toMatchObject({ calls: 1, p_value: null, verdict: null });
+		const same = await ask("compared", "same", { compare: "previous" });
+		expect(same.comparison).toMatchObject({ calls: 20, p_value: 1, verdict: "no_difference" });
+		expect(await ask("compared", "same")).not.toHaveProperty("comparison");
+	});
+
+	test("of an operation that never ran, everything is missing", async () => {
+		const answer = await ask("empty", "checkout", { compare: "previous" });
+		expect(answer.comparison).toMatchObject({
+			calls: null,
+			success_rate: null,
+			wall_ms: null,
+			p_value: null,
+			spans: [],
+		});
+		const missing = answer.meta.missing.map(({ field }) => field);
+		const nulls = [
+			"calls",
+			"success_rate",
+			"wall_ms",
+			"cpu_ms",
+			"alloc_bytes",
+			"p_value",
+			"verdict",
+			"spans",
+			"change_percentage.wall_ms",
+		];
+		expect(missing).toEqual(expect.arrayContaining(nulls.map((field) => `comparison.${field}`)));
+	});
+
+	test.each([
+		[{ compare: "next" }, "compare"],
+		[{ compare_end: "2026-11-18T00:00:00Z" }, "compare_end"],
+		[{ compare: "previous", compare_start: "2026-11-10T00:00:00Z" }, "compare"],
+		[{ compare_start: "2026-11-18T00:00:00Z" }, "compare_start"],
+		[{ compare_start: "2026-11-17T00:00:00Z", compare_end: "2026-11-18T00:00:00Z" }, "compare_start"],
+	])("windows that cannot be compared are refused: %j", async (parameters, parameter) => {
+		const { status, body } = await reads.get("compared", PATH, { operation: "checkout", ...parameters });
+		expect(status).toBe(400);
+		expect(JSON.stringify(body)).toContain(`"${parameter}"`);
+	});
 });

@@ -6,19 +6,18 @@ import {
 	profilingAnswer,
 	profilingQuery,
 } from "../../schema/wire/index.ts";
-import { flame, type Run, type RunSummary, runSummary, type Spread, slowestRuns } from "../measures/profiles.ts";
+import { type Run, type RunSummary, runSummary, slowestRuns } from "../measures/profiles.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, recordsOf, withMeta } from "../meta.ts";
 import { assertLogsKept } from "../plan/plan.ts";
 import { lowSample } from "../points.ts";
-import { milliseconds, ratio, whole } from "../rounding.ts";
+import { ratio, whole } from "../rounding.ts";
 import { type Asking, read } from "../route.ts";
 import { resolveWindow } from "../time/window.ts";
+import { compare, comparedWindow, comparisonNeeds } from "./profile-comparison.ts";
+import { flameOf, inMilliseconds, sampleOf, spreadOf } from "./profile-parts.ts";
 
 const SLOWEST = 10;
-/** Of more spans than these, the self times follow from a sample of the runs. */
-const MAX_SPANS = 250_000;
-const NS_PER_MS = 1e6;
 const PROFILE: Needs = {
 	...{ calls: "profile", success_rate: "profile", wall_ms: "profile", slowest: "profile", flame: "profile" },
 	cpu_ms: { any: ["profile"], with: "cpu_ns" },
@@ -55,8 +54,12 @@ async function profiling(asking: Asking, query: z.infer<typeof profilingQuery>):
 		asker.ask(runSummary(window, operation)),
 		asker.ask(slowestRuns(window, operation, SLOWEST)),
 	]);
-	const oneOf = Math.max(1, Math.ceil(runs.spans / MAX_SPANS));
-	const nodes = runs.calls === 0 ? [] : await asker.ask(flame(window, operation, oneOf));
+	const oneOf = sampleOf(runs);
+	const nodes = await flameOf(asking, window, operation, runs);
+	const compared = comparedWindow(query, window, now);
+	if (compared) assertLogsKept("Profiles", Math.max(compared.start, first ?? compared.start), { now, reach });
+	const comparison =
+		compared && (await compare(asking, { operation, known: first !== undefined, window, compared, runs, nodes }));
 	const answer = {
 		operation,
 		timeframe: window.timeframe,
@@ -70,14 +73,22 @@ async function profiling(asking: Asking, query: z.infer<typeof profilingQuery>):
 		flame: nodes.map(({ name, parent, self_ns, total_ns, calls }) => ({
 			...{ name, parent, self_ms: inMilliseconds(self_ns), total_ms: inMilliseconds(total_ns), calls },
 		})),
+		...(comparison && { comparison }),
 		...lowSample(samplesOf(runs)),
 	};
 	const methods = {
 		wall_ms: "exact quantiles of all runs",
 		"flame[].self_ms": oneOf === 1 ? "all runs" : `share of total_ms in one of ${oneOf} runs`,
+		...(comparison && { "comparison.p_value": "two-sided Mann-Whitney U test of wall_ms" }),
 	};
 	const parts = { window, data_through: sent.dataThrough("profile"), methods, source: "raw" } as const;
-	return withMeta(answer, parts, { needs: needsOf(operation, first !== undefined && runs.calls === 0), sent });
+	return withMeta(answer, parts, {
+		needs: {
+			...needsOf(operation, first !== undefined && runs.calls === 0),
+			...(comparison && comparisonNeeds(operation)),
+		},
+		sent,
+	});
 }
 
 /** Runs of this operation are what it needs. Where it was only not run in the window, nobody knows what its runs lack. */
@@ -89,17 +100,6 @@ function needsOf(operation: string, idle: boolean): Needs {
 			return [field, attribute === undefined || idle ? record : { any: [record], with: attribute }];
 		}),
 	);
-}
-
-const inMilliseconds = (ns: number) => milliseconds(ns / NS_PER_MS)!;
-
-function spreadOf(spread: Spread | null, rounded: (value: number) => number): ProfilingAnswer["wall_ms"] {
-	if (!spread) return null;
-	const { n, sum, max, p50, p95, p99 } = spread;
-	return {
-		...{ avg: rounded(sum / n), p50: rounded(p50), p95: rounded(p95), p99: rounded(p99) },
-		...{ max: rounded(max), total: rounded(sum) },
-	};
 }
 
 function samplesOf({ wall, cpu, alloc }: RunSummary) {
