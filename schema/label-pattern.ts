@@ -16,7 +16,8 @@ export function patternTrouble(expression: string): string | undefined {
 		compiled(expression);
 		return undefined;
 	} catch (error) {
-		return (error as Error).message;
+		// The flag is ours.
+		return (error as Error).message.replace("(?s)", "");
 	}
 }
 
