@@ -6,14 +6,6 @@ import { renderInChild, type SandboxOptions } from "./sandbox.ts";
 export const REPORT_FORMATS = ["json", "csv", "html", "pdf"] as const;
 export type ReportFormat = (typeof REPORT_FORMATS)[number];
 
-/** What a file of a format is called by mail and HTTP. */
-export const CONTENT_TYPES: Record<ReportFormat, string> = {
-	json: "application/json",
-	csv: "text/csv; charset=utf-8; header=present",
-	html: "text/html; charset=utf-8",
-	pdf: "application/pdf",
-};
-
 /**
  * The report as a file of the format; the same report is always the same bytes. JSON and CSV hold all of it as it is.
  * HTML and PDF are drawn in a process of their own, which has no rights but to read files, and are bounded: of very long
