@@ -1,15 +1,23 @@
 // `client.monitoring`: the methods of the monitoring API, in camelCase; options and answers keep the API's spelling.
 import type {
+	AccessReviewAnswer,
+	AccessReviewsAnswer,
 	Acknowledge,
 	AcknowledgeAnswer,
 	AlertAnswer,
 	AlertHistoryAnswer,
 	AlertPatch,
 	AlertsAnswer,
+	AuditLogAnswer,
 	Backtest,
 	BacktestAnswer,
 	BehaviorAnswer,
 	BusinessAnswer,
+	ComplianceKeysAnswer,
+	ComplianceReportAnswer,
+	ComplianceReportsAnswer,
+	ControlAttestationAnswer,
+	ControlsAnswer,
 	CreatedAlertAnswer,
 	DatabasesAnswer,
 	DataRequestAnswer,
@@ -35,12 +43,15 @@ import type {
 	LogsAnswer,
 	MetricsAnswer,
 	NetworkAnswer,
+	NewAccessReview,
 	NewAlert,
+	NewControlAttestation,
 	NewDataRequest,
 	NewDestination,
 	NewKpi,
 	NewLoadTest,
 	NewNotifications,
+	NewReportAttestation,
 	NewRetention,
 	NewSilence,
 	NewSyntheticTest,
@@ -63,8 +74,12 @@ import type {
 import type {
 	AlertHistoryOptions,
 	AlertsOptions,
+	AuditLogOptions,
 	BusinessOptions,
 	CallOptions,
+	ComplianceControlsOptions,
+	ComplianceReportOptions,
+	ComplianceReportsOptions,
 	DatabaseOptions,
 	DataRequestsOptions,
 	DownloadOptions,
@@ -482,6 +497,80 @@ export class Monitoring extends Telemetry {
 		return this.#transport.get(`${BASE}/load-tests/${encodeURIComponent(id)}`, { ...options }, call.signal);
 	}
 
+	/**
+	 * `POST /v1/monitoring/compliance/reports`: what was found of each control of a standard, with its evidence. With
+	 * `attestation_required` it is a draft until a compliance officer signs it.
+	 */
+	complianceReport(options: ComplianceReportOptions, call: CallOptions = {}): Promise<ComplianceReportAnswer> {
+		return this.#transport.post(`${COMPLIANCE}/reports`, JSON.stringify(options), json(call));
+	}
+
+	/** `GET /v1/monitoring/compliance/reports`. */
+	listComplianceReports(
+		options: ComplianceReportsOptions = {},
+		call: CallOptions = {},
+	): Promise<ComplianceReportsAnswer> {
+		return this.#transport.get(`${COMPLIANCE}/reports`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/compliance/reports/{id}`. */
+	getComplianceReport(report_id: string, call: CallOptions = {}): Promise<ComplianceReportAnswer> {
+		return this.#transport.get(compliancePath(report_id), {}, call.signal);
+	}
+
+	/** `POST /v1/monitoring/compliance/reports/{id}/attest`: signs a report. The key must be a compliance officer's. */
+	attestComplianceReport(
+		report_id: string,
+		attestation: NewReportAttestation = {},
+		call: CallOptions = {},
+	): Promise<ComplianceReportAnswer> {
+		return this.#transport.post(`${compliancePath(report_id)}/attest`, JSON.stringify(attestation), json(call));
+	}
+
+	/** `GET /v1/monitoring/compliance/reports/{id}/pdf`, or `/bundle`: the report with its evidence, signed, as a tar. */
+	downloadComplianceReport(
+		report_id: string,
+		as: "pdf" | "bundle" = "bundle",
+		call: CallOptions = {},
+	): Promise<FileAnswer> {
+		return this.#transport.file(`${compliancePath(report_id)}/${as}`, {}, call.signal);
+	}
+
+	/** `GET /v1/monitoring/compliance/controls`. */
+	complianceControls(options: ComplianceControlsOptions = {}, call: CallOptions = {}): Promise<ControlsAnswer> {
+		return this.#transport.get(`${COMPLIANCE}/controls`, { ...options }, call.signal);
+	}
+
+	/** `POST /v1/monitoring/compliance/controls/{id}/attest`: attests a manual control until a day. */
+	attestControl(
+		control_id: string,
+		attestation: NewControlAttestation,
+		call: CallOptions = {},
+	): Promise<ControlAttestationAnswer> {
+		const path = `${COMPLIANCE}/controls/${encodeURIComponent(control_id)}/attest`;
+		return this.#transport.post(path, JSON.stringify(attestation), json(call));
+	}
+
+	/** `GET /v1/monitoring/compliance/access-reviews`: the keys that a review decides on, and the reviews so far. */
+	accessReviews(call: CallOptions = {}): Promise<AccessReviewsAnswer> {
+		return this.#transport.get(`${COMPLIANCE}/access-reviews`, {}, call.signal);
+	}
+
+	/** `POST /v1/monitoring/compliance/access-reviews`. */
+	reviewAccess(review: NewAccessReview, call: CallOptions = {}): Promise<AccessReviewAnswer> {
+		return this.#transport.post(`${COMPLIANCE}/access-reviews`, JSON.stringify(review), json(call));
+	}
+
+	/** `GET /v1/monitoring/compliance/keys`: what bundles are signed with. */
+	complianceKeys(call: CallOptions = {}): Promise<ComplianceKeysAnswer> {
+		return this.#transport.get(`${COMPLIANCE}/keys`, {}, call.signal);
+	}
+
+	/** `GET /v1/monitoring/audit-log`: who changed what, and who was not let in. For admins and compliance officers. */
+	auditLog(options: AuditLogOptions = {}, call: CallOptions = {}): Promise<AuditLogAnswer> {
+		return this.#transport.get(`${BASE}/audit-log`, { ...options }, call.signal);
+	}
+
 	/** `GET /v1/monitoring/revenue`. */
 	revenueMetrics(options: RevenueOptions = {}, call: CallOptions = {}): Promise<RevenueAnswer> {
 		return this.#transport.get(`${BASE}/revenue`, { ...options }, call.signal);
@@ -530,6 +619,12 @@ const ALERTS = `${BASE}/alerts`;
 const CHANNELS = `${BASE}/notification-channels`;
 const SILENCES = `${BASE}/silences`;
 const DATA_REQUESTS = `${BASE}/data-requests`;
+
+const COMPLIANCE = `${BASE}/compliance`;
+
+function compliancePath(report_id: string): string {
+	return `${COMPLIANCE}/reports/${encodeURIComponent(report_id)}`;
+}
 
 function alertPath(alert_id: string): string {
 	return `${ALERTS}/${encodeURIComponent(alert_id)}`;

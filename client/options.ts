@@ -5,10 +5,13 @@ import type {
 	AiPerformanceQuery,
 	AlertHistoryQuery,
 	AlertsQuery,
+	AuditLogQuery,
 	BehaviorQuery,
 	BusinessCustomersQuery,
 	BusinessQuery,
 	BusinessRevenueQuery,
+	ComplianceReportsQuery,
+	ControlsQuery,
 	DatabasesQuery,
 	DataRequestsQuery,
 	DownloadQuery,
@@ -27,6 +30,7 @@ import type {
 	LogsQuery,
 	MetricsQuery,
 	NetworkQuery,
+	NewComplianceReport,
 	NewExport,
 	PerformanceQuery,
 	ProfilingQuery,
@@ -78,6 +82,12 @@ export type ExportsOptions = Options<ExportsQuery>;
 export type DownloadOptions = Options<DownloadQuery>;
 /** A body, whose lists are lists; Dates for instants, as everywhere. */
 export type ExportOptions = Omit<NewExport, Instants> & { [Name in "start" | "end" | "as_of"]?: Time | undefined };
+export type ComplianceReportOptions = Omit<NewComplianceReport, Instants> & {
+	[Name in "start" | "end" | "as_of"]?: Time | undefined;
+};
+export type ComplianceReportsOptions = Options<ComplianceReportsQuery>;
+export type ComplianceControlsOptions = Options<ControlsQuery>;
+export type AuditLogOptions = Options<AuditLogQuery>;
 export type ErrorAnalysisOptions = Options<ErrorAnalysisQuery>;
 export type IssuesOptions = Options<IssuesQuery>;
 export type IssueOptions = Options<IssueQuery>;

@@ -57,8 +57,16 @@ const silence = () => ({
 });
 const kpi = { name: "k", calculation: { numerator: "a", denominator: "b" }, target_value: 1 };
 
+const LOAD = { test_id: "l", duration_minutes: 1 };
+const EXPORT = { data: ["events"], timeframe: "24h" };
+const DESTINATION = { bucket: "bucket", access_key_id: "a", secret_access_key: "s" };
+const REPORT = { name: "r", template: "usage_summary" };
+
 /** A call of every route that changes something: what it needs is made, then it is called. A new route needs a line here. */
-const CALLS: Record<string, () => Promise<{ readonly path: string; readonly body?: object }>> = {
+const CALLS: Record<
+	string,
+	() => Promise<{ readonly path: string; readonly body?: object; readonly as?: { readonly api_key: string } }>
+> = {
 	"POST /v1/keys": async () => ({ path: "/v1/keys", body: { name: "n", roles: ["ingest"] } }),
 	"POST /v1/keys/{id}/rotate": async () => ({
 		path: `/v1/keys/${(await keyOf(["ingest"])).key_id}/rotate`,
@@ -85,10 +93,51 @@ const CALLS: Record<string, () => Promise<{ readonly path: string; readonly body
 	},
 	[`POST ${M}/alerts/{id}/test`]: async () => ({ path: `${M}/alerts/${await makeAlert()}/test`, body: {} }),
 	[`POST ${M}/synthetic-tests`]: async () => ({ path: `${M}/synthetic-tests`, body: testBody() }),
+	[`PATCH ${M}/synthetic-tests/{id}`]: async () => ({
+		path: `${M}/synthetic-tests/${await makeTest()}`,
+		body: { name: "other" },
+	}),
+	[`DELETE ${M}/load-tests/{id}`]: async () => ({ path: await made(`${M}/load-tests`, LOAD, "load_test_id") }),
 	[`DELETE ${M}/synthetic-tests/{id}`]: async () => ({ path: `${M}/synthetic-tests/${await makeTest()}` }),
 	[`POST ${M}/synthetic-tests/{id}/run`]: async () => ({ path: `${M}/synthetic-tests/${await makeTest()}/run` }),
-	[`POST ${M}/load-tests`]: async () => ({ path: `${M}/load-tests`, body: { test_id: "l", duration_minutes: 1 } }),
+	[`POST ${M}/load-tests`]: async () => ({ path: `${M}/load-tests`, body: LOAD }),
 	[`PUT ${M}/notification-channels`]: async () => ({ path: `${M}/notification-channels`, body: { channels: [] } }),
+	[`POST ${M}/exports`]: async () => ({ path: `${M}/exports`, body: EXPORT }),
+	[`POST ${M}/exports/{id}/cancel`]: async () => ({
+		path: `${await made(`${M}/exports`, EXPORT, "export_id")}/cancel`,
+	}),
+	[`PUT ${M}/destinations/{name}`]: async () => ({ path: `${M}/destinations/d`, body: DESTINATION }),
+	[`DELETE ${M}/destinations/{name}`]: async () => {
+		await json(`${M}/destinations/e`, DESTINATION, "PUT");
+		return { path: `${M}/destinations/e` };
+	},
+	[`POST ${M}/data-requests`]: async () => ({
+		path: `${M}/data-requests`,
+		body: { type: "export", user_id: "nobody" },
+	}),
+	[`POST ${M}/reports`]: async () => ({ path: `${M}/reports`, body: REPORT }),
+	[`DELETE ${M}/reports/{id}`]: async () => ({ path: await made(`${M}/reports`, REPORT, "report_id") }),
+	[`POST ${M}/reports/{id}/run`]: async () => ({ path: `${await made(`${M}/reports`, REPORT, "report_id")}/run` }),
+	"POST /analytics/reports/custom": async () => ({
+		path: "/analytics/reports/custom",
+		body: { name: "r", metrics: ["usage.ai_requests"] },
+	}),
+	[`POST ${M}/compliance/reports`]: async () => ({ path: `${M}/compliance/reports`, body: { standard: "SOX" } }),
+	[`POST ${M}/compliance/reports/{id}/attest`]: async () => {
+		const path = await made(`${M}/compliance/reports`, { standard: "SOX" }, "report_id");
+		return { path: `${path}/attest`, body: {}, as: await keyOf(["compliance_officer"]) };
+	},
+	[`POST ${M}/compliance/controls/{id}/attest`]: async () => ({
+		path: `${M}/compliance/controls/sox.change_approval/attest`,
+		body: { statement: "s", valid_until: new Date(Date.now() + 1e9).toISOString() },
+		as: await keyOf(["compliance_officer"]),
+	}),
+	[`POST ${M}/compliance/access-reviews`]: async () => {
+		const as = await keyOf(["compliance_officer"]);
+		const { active_keys } = await json(`${M}/compliance/access-reviews`);
+		const decisions = active_keys.map(({ key_id }: Body) => ({ key_id, decision: "keep" }));
+		return { path: `${M}/compliance/access-reviews`, body: { statement: "s", decisions }, as };
+	},
 	[`POST ${M}/silences`]: async () => ({ path: `${M}/silences`, body: silence() }),
 	[`DELETE ${M}/silences/{id}`]: async () => ({ path: await made(`${M}/silences`, silence(), "silence_id") }),
 };
@@ -115,10 +164,14 @@ test("every route of the server is among those that are looked at here", async (
 
 describe("a change has its row, with who, what and which request", () => {
 	test.each(CHANGING)("%s", async (route) => {
-		const { path, body } = await CALLS[route]!();
+		const { path, body, as } = await CALLS[route]!();
 		const [method] = route.split(" ") as [string];
 		const id = `audit-${CHANGING.indexOf(route)}`;
-		const response = await server.request(path, { method, ...(body ? { body } : {}), headers: { "X-Request-Id": id } });
+		const response = await server.request(path, {
+			method,
+			...(body ? { body } : {}),
+			headers: { "X-Request-Id": id, ...(as && { Authorization: `Bearer ${as.api_key}` }) },
+		});
 		expect(response.status, `${route}: ${await response.text()}`).toBeLessThan(300);
 		const rows = await server.query<Record<string, string>>(
 			"SELECT actor, action, target FROM audit_log WHERE project = 'default' AND request_id = {id:String}",

@@ -53,6 +53,7 @@ export type ControlResult = z.infer<typeof controlResult>;
 const evidenceFile = evidenceRef.extend({ content: z.unknown() });
 
 export const controlsQuery = z.strictObject({ standard: z.enum(STANDARDS).optional() });
+export type ControlsQuery = z.input<typeof controlsQuery>;
 export const controlsAnswer = z.object({
 	version: z.string().describe("Of the tables of controls."),
 	controls: z.array(
@@ -193,6 +194,7 @@ export const complianceReportsQuery = z.strictObject({
 	limit: z.coerce.number().int().min(1).max(1_000).default(100),
 	cursor: z.string().max(200).optional(),
 });
+export type ComplianceReportsQuery = z.input<typeof complianceReportsQuery>;
 export const complianceReportsAnswer = z.object({
 	reports: z.array(complianceReportAnswer.omit({ controls: true, evidence: true })).describe("Newest first."),
 	total: z.int(),
