@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { destination, pino } from "pino";
 import { adminCommands } from "./admin.ts";
 import { auditingCommands } from "./auditing.ts";
+import { backupCommands } from "./backup.ts";
 import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, type Role, type Settings, settingsTable } from "./config.ts";
 import { demoCommand } from "./demo.ts";
@@ -47,6 +48,7 @@ for (const command of clientCommands(() => serverOfClients(loadSettings(process.
 for (const commands of [adminCommands, auditingCommands]) {
 	for (const command of commands(() => loadSettings(process.env, process.cwd()))) program.addCommand(command);
 }
+for (const command of backupCommands(() => loadSettings(process.env, process.cwd()))) program.addCommand(command);
 program.addCommand(demoCommand(() => loadSettings(process.env, process.cwd()), serverOfClients));
 
 program.parseAsync().catch(fail);
