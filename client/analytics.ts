@@ -4,9 +4,12 @@ import type {
 	AiPerformanceAnswer,
 	BusinessCustomersAnswer,
 	BusinessRevenueAnswer,
+	CustomReportAnswer,
+	CustomReportCreated,
 	FederatedParticipantsAnswer,
 	FederatedPrivacyAnswer,
 	FederatedTrainingAnswer,
+	NewCustomReport,
 	SystemHealthAnswer,
 	SystemLogsAnswer,
 	SystemPerformanceAnswer,
@@ -39,6 +42,7 @@ export class Analytics {
 	readonly ai: AiAnalytics;
 	readonly business: BusinessAnalytics;
 	readonly federated: FederatedAnalytics;
+	readonly reports: ReportAnalytics;
 
 	readonly #transport: Transport;
 	readonly #WebSocket: WebSocketClass | undefined;
@@ -51,6 +55,7 @@ export class Analytics {
 		this.ai = new AiAnalytics(transport);
 		this.business = new BusinessAnalytics(transport);
 		this.federated = new FederatedAnalytics(transport);
+		this.reports = new ReportAnalytics(transport);
 	}
 
 	/**
@@ -164,5 +169,24 @@ class FederatedAnalytics {
 	/** `GET /analytics/federated/privacy`. */
 	privacy(options: FederatedOptions = {}, call: CallOptions = {}): Promise<FederatedPrivacyAnswer> {
 		return this.#transport.get("/analytics/federated/privacy", { ...options }, call.signal);
+	}
+}
+
+class ReportAnalytics {
+	readonly #transport: Transport;
+
+	constructor(transport: Transport) {
+		this.#transport = transport;
+	}
+
+	/** `POST /analytics/reports/custom`: at once, or by its schedule. */
+	custom(report: NewCustomReport, call: CallOptions = {}): Promise<CustomReportCreated> {
+		const options = { contentType: "application/json", signal: call.signal };
+		return this.#transport.post("/analytics/reports/custom", JSON.stringify(report), options);
+	}
+
+	/** `GET /analytics/reports/{report_id}`: its status, and the data of its newest finished run. */
+	get(report_id: string, call: CallOptions = {}): Promise<CustomReportAnswer> {
+		return this.#transport.get(`/analytics/reports/${encodeURIComponent(report_id)}`, {}, call.signal);
 	}
 }

@@ -53,11 +53,16 @@ import type {
 	NewNotifications,
 	NewReportAttestation,
 	NewRetention,
+	NewReport,
 	NewSilence,
 	NewSyntheticTest,
 	NotificationsAnswer,
 	PerformanceAnswer,
 	ProfilingAnswer,
+	ReportAnswer,
+	ReportRunAnswer,
+	ReportRunsAnswer,
+	ReportsAnswer,
 	ResourcesAnswer,
 	RetentionAnswer,
 	RevenueAnswer,
@@ -100,6 +105,8 @@ import type {
 	PerformanceOptions,
 	ProfilingOptions,
 	QueryLogsOptions,
+	ReportRunsOptions,
+	ReportsOptions,
 	ResourceOptions,
 	RevenueOptions,
 	SilencesOptions,
@@ -225,6 +232,40 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/profiling`: what `profile` recorded of an operation. */
 	getProfilingData(options: ProfilingOptions, call: CallOptions = {}): Promise<ProfilingAnswer> {
 		return this.#transport.get(`${BASE}/profiling`, { ...options }, call.signal);
+	}
+
+	/** `POST /v1/monitoring/reports`: a report by a template, due by cron or by frequency, day and time. */
+	scheduleReport(report: NewReport, call: CallOptions = {}): Promise<ReportAnswer> {
+		const options = { contentType: "application/json", signal: call.signal };
+		return this.#transport.post(`${BASE}/reports`, JSON.stringify(report), options);
+	}
+
+	/** `GET /v1/monitoring/reports`. */
+	listReports(options: ReportsOptions = {}, call: CallOptions = {}): Promise<ReportsAnswer> {
+		return this.#transport.get(`${BASE}/reports`, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/reports/{id}`. */
+	getReport(report_id: string, call: CallOptions = {}): Promise<ReportAnswer> {
+		return this.#transport.get(reportPath(report_id), {}, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/reports/{id}`. */
+	deleteReport(report_id: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(reportPath(report_id), call.signal);
+	}
+
+	/** `POST /v1/monitoring/reports/{id}/run`: now, whatever its schedule says. */
+	runReport(report_id: string, call: CallOptions = {}): Promise<ReportRunAnswer> {
+		return this.#transport.post(`${reportPath(report_id)}/run`, "", {
+			contentType: "application/json",
+			signal: call.signal,
+		});
+	}
+
+	/** `GET /v1/monitoring/reports/{id}/runs`: the newest first. */
+	reportRuns(report_id: string, options: ReportRunsOptions = {}, call: CallOptions = {}): Promise<ReportRunsAnswer> {
+		return this.#transport.get(`${reportPath(report_id)}/runs`, { ...options }, call.signal);
 	}
 
 	/** `POST /v1/monitoring/kpis`. */
@@ -632,4 +673,8 @@ function alertPath(alert_id: string): string {
 
 function json(call: CallOptions) {
 	return { contentType: "application/json", signal: call.signal };
+}
+
+function reportPath(report_id: string): string {
+	return `${BASE}/reports/${encodeURIComponent(report_id)}`;
 }

@@ -34,6 +34,8 @@ import type {
 	NewExport,
 	PerformanceQuery,
 	ProfilingQuery,
+	ReportRunsQuery,
+	ReportsQuery,
 	ResourcesQuery,
 	RevenueQuery,
 	RunTestQuery,
@@ -97,6 +99,8 @@ export type AlertHistoryOptions = Options<AlertHistoryQuery>;
 export type DataRequestsOptions = Options<DataRequestsQuery>;
 export type SilencesOptions = Options<SilencesQuery>;
 export type KpisOptions = Options<KpisQuery>;
+export type ReportsOptions = Options<ReportsQuery>;
+export type ReportRunsOptions = Options<ReportRunsQuery>;
 export type SyntheticTestsOptions = Options<SyntheticTestsQuery>;
 export type SyntheticResultsOptions = Options<SyntheticResultsQuery>;
 export type SyntheticRunOptions = Options<RunTestQuery>;

@@ -79,7 +79,7 @@ export function runAnswerOf(
 		created_at: job.created_at.toISOString(),
 		started_at: job.started_at?.toISOString() ?? null,
 		finished_at: job.finished_at?.toISOString() ?? null,
-		files: isReady ? files : [],
+		files: isReady && state.kept_until > around.now ? files : [],
 		deliveries: isReady ? deliveriesOf(report, job.job_id, deliveries) : [],
 	};
 }

@@ -29,6 +29,8 @@ export const runState = z.object({
 	files: z.array(storedFile).default([]),
 	data_through: z.string().nullable().default(null),
 	generated_at: z.string().nullable().default(null),
+	/** Until when the files are there, milliseconds since the epoch. */
+	kept_until: z.number().default(0),
 });
 export type RunState = z.infer<typeof runState>;
 

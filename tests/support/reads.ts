@@ -14,6 +14,7 @@ import { issueRoutes } from "../../query/monitoring/issues/routes.ts";
 import { kpiRoutes } from "../../query/monitoring/kpis.ts";
 import { loadTestRoutes } from "../../query/monitoring/load-tests/routes.ts";
 import { syntheticRoutes } from "../../query/monitoring/synthetics/routes.ts";
+import { reportRoutes } from "../../query/reports/routes.ts";
 import { Queries } from "../../query/run.ts";
 import { AuditLog } from "../../schema/audit.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
@@ -40,7 +41,13 @@ export interface Reads {
 		role?: Role,
 		headers?: Readonly<Record<string, string>>,
 	): Promise<Answer>;
+	send(project: string, method: string, path: string, body?: unknown, role?: Role): Promise<Answer>;
+	/** Asks without a key. */
+	open(path: string): Promise<Response>;
 }
+
+/** Signs and seals what these routes give out. */
+export const READS_BOX = new SecretBox(["a key of the tests"]);
 
 /** One lock only: what keeps projects apart in these tests is the predicate in the SQL. */
 export async function startReads(
@@ -67,10 +74,12 @@ export async function startReads(
 	app.route("/", loadTestRoutes({ ...deps, client, audit }));
 	// No worker has spoken.
 	const workers = { locations: async () => new Set<string>(), run: () => Promise.reject(new Error("nobody")) };
-	const box = new SecretBox(["a key of the tests"]);
+	const box = READS_BOX;
 	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, box, location: "local" }));
 	app.route("/", alertRoutes({ ...deps, client, audit, box }));
 	const send: Reads["send"] = async (project, method, path, body, role = "analytics_editor", headers = {}) => {
+	app.route("/", reportRoutes({ ...deps, client, audit, box, publicUrl: () => "" }));
+	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
 		const response = await app.request(path, {
 			method,
 			headers: { "X-API-Key": secrets.get(`${project} ${role}`)!, "Content-Type": "application/json", ...headers },
@@ -81,6 +90,7 @@ export async function startReads(
 	};
 	return {
 		send,
+		open: async (path) => app.request(path),
 		get: (project, path, parameters = {}, role) => {
 			const query = new URLSearchParams(
 				Object.entries(parameters).map(([name, value]): [string, string] => [name, String(value)]),

@@ -84,7 +84,10 @@ export function deliveryJob(options: DeliverOptions): JobKind {
 			const note = (outcome: DeliveryOutcome, more: Partial<DeliveryAttempt> = {}) =>
 				deliveries.put({ ...open, ...more, outcome });
 			await note("started");
-			const letter = await letterOf(project, job_id, input, options);
+			const letter = await letterOf(project, job_id, input, options).catch(async (error: unknown) => {
+				if (error instanceof PermanentJobError) await note("failed", { detail: error.message });
+				throw error;
+			});
 			const { outcome, status_code, detail } = await send(project, letter, input, options, () => note("sending"));
 			await note(outcome, { status_code, detail, duration_ms: options.now() - started_at });
 			if (outcome === "failed") throw new PermanentJobError(detail);

@@ -74,9 +74,11 @@ export function reportJob(options: RunOptions): JobKind {
 				await write("data", Buffer.from(JSON.stringify({ data, meta, document })));
 				for (const format of body.formats) await write(format, await render(document, format, { signal }));
 				const generated_at = new Date(now()).toISOString();
-				const whole = runState.parse({ attempt, files: made, data_through: meta.data_through, generated_at });
-				await checkpoint(whole);
-				return whole;
+				const kept_until = expires_at.getTime();
+				const whole = { attempt, files: made, data_through: meta.data_through, generated_at, kept_until };
+				const state = runState.parse(whole);
+				await checkpoint(state);
+				return state;
 			}
 		},
 	});

@@ -1,0 +1,580 @@
+// Reports from what is asked for to what is delivered: real routes, engine, Redis, mail server and webhook, under a clock of the test.
+import { createHmac, randomBytes } from "node:crypto";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { reachOf } from "../../query/measures/scope.ts";
+import { reportComposer } from "../../query/reports/compose.ts";
+import { Queries } from "../../query/run.ts";
+import { Definitions } from "../../schema/definitions.ts";
+import { JobStore } from "../../schema/jobs.ts";
+import { reportDocument } from "../../schema/report-document.ts";
+import { Deliveries } from "../../schema/reports/deliveries.ts";
+import { exportPath } from "../../schema/reports/links.ts";
+import { deliveryId, RUN_KIND } from "../../schema/reports/runs.ts";
+import {
+	customReportAnswer,
+	NOTIFICATIONS_ID,
+	NOTIFICATIONS_KIND,
+	REPORT_KIND,
+	REPORT_TEMPLATES,
+	type ReportRunAnswer,
+	reportAnswer,
+	reportRunsAnswer,
+	storedNotifications,
+	storedReport,
+} from "../../schema/wire/index.ts";
+import { type RunningJobs, startJobs } from "../../workers/jobs/runner.ts";
+import { openOutbound } from "../../workers/outbound/outbound.ts";
+import { type EmbeddedRedis, startRedis } from "../../workers/redis.ts";
+import { DueReports } from "../../workers/reports/due.ts";
+import { renderReport } from "../../workers/reports/render/render.ts";
+import { reportJobs } from "../../workers/reports/reports.ts";
+import { until } from "../server.ts";
+import { NO_EXPIRY, startDatabase, type TestDatabase } from "../support/database.ts";
+import { httpServer, type TestServer } from "../support/loopback.ts";
+import { type Mailbox, mailServer } from "../support/mailbox.ts";
+import { randomFrom } from "../support/random.ts";
+import { type Answer, READS_BOX, type Reads, startReads } from "../support/reads.ts";
+import { insertEvents, insertSeries, type TestEvent } from "../support/records.ts";
+
+const NOW = Date.parse("2026-03-10T10:00:00Z");
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const logger = pino({ level: "silent" });
+const folder = mkdtempSync(join(tmpdir(), "tidemark-reports-"));
+const SECRET = `whsec_${randomBytes(24).toString("base64")}`;
+
+interface Call {
+	readonly ts: number;
+	readonly model: string;
+	readonly account_id: string;
+	readonly latency_ms: number;
+	readonly error_type: string;
+}
+
+const random = randomFrom(6);
+const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!;
+const PLANS: Readonly<Record<string, string>> = { acme: "enterprise", bolt: "professional", core: "starter" };
+/** Over 25 days, clocks of New York going forward within; in no order. */
+const calls: Call[] = Array.from({ length: 900 }, () => ({
+	ts: NOW - Math.floor(random() * 25 * DAY),
+	model: pick(["llama3.2:latest", "mistral/7b 'x'", ""]),
+	account_id: pick(["acme", "bolt", "core", ""]),
+	latency_ms: 100 + Math.floor(random() * 2_000),
+	error_type: pick(["", "", "", "", "timeout", "cancelled", "overload"]),
+}));
+
+let database: TestDatabase;
+let embedded: EmbeddedRedis;
+let reads: Reads;
+let mailbox: Mailbox;
+let hook: TestServer;
+let jobs: RunningJobs;
+const received: { path: string; headers: Record<string, unknown>; body: string }[] = [];
+let refusals = 0;
+/** Drawing takes a process and seconds, and has tests of its own: one here is drawn, others hold the same as text. */
+let draws = false;
+const render: typeof renderReport = (document, format, options) =>
+	renderReport(document, format === "pdf" && !draws ? "csv" : format, options);
+const began = Date.now();
+let ahead = 0;
+const now = () => NOW + (Date.now() - began) + ahead;
+
+beforeAll(async () => {
+	[database, embedded, mailbox] = await Promise.all([
+		startDatabase(NO_EXPIRY),
+		startRedis({ dataDir: folder, logger }),
+		mailServer(),
+	]);
+	hook = await httpServer((request, response) => {
+		let body = "";
+		request.setEncoding("utf8").on("data", (text: string) => {
+			body += text;
+		});
+		request.on("end", () => {
+			response.statusCode = refusals-- > 0 ? 503 : 204;
+			if (response.statusCode === 204) received.push({ path: request.url!, headers: request.headers, body });
+			response.end();
+		});
+	});
+	const { client } = database;
+	const events: TestEvent[] = calls.map(({ ts, model, account_id, latency_ms, error_type }, i) => ({
+		...{ event: "model_inference_completed", ts, account_id, user_id: `u${i % 37}`, session_id: `s${i % 90}` },
+		properties: {
+			...(model && { model }),
+			latency_ms,
+			...(error_type && { error_type }),
+			input_tokens: 5,
+			output_tokens: i,
+		},
+	}));
+	const plans = Object.entries(PLANS).map(([account_id, plan], i) => ({
+		...{ event: "subscription.started", ts: NOW - 60 * DAY, account_id },
+		properties: { subscription_id: `s${i}`, plan, amount: 100, currency: "USD", interval: "month" },
+	}));
+	await insertEvents(client, "ours", [...events, ...plans]);
+	await insertEvents(
+		client,
+		"theirs",
+		events.slice(0, 90).map((event) => ({ ...event, account_id: "acme" })),
+	);
+	const points = Array.from({ length: 2_000 }, () => [NOW - Math.floor(random() * 25 * DAY), 0.01 + random()] as const);
+	await insertSeries(client, "ours", [
+		{
+			...{ name: "http.server.request.duration", kind: "distribution", points: points.slice(0, 1_900) },
+			tags: { "http.response.status_code": "200", component: "api" },
+		},
+		{
+			...{ name: "http.server.request.duration", kind: "distribution", points: points.slice(1_900) },
+			tags: { "http.response.status_code": "503", component: "api" },
+		},
+		{
+			name: "system.cpu.utilization",
+			tags: { "host.name": "h1" },
+			points: points.map(([ts, value]): [number, number] => [ts, value / 2]),
+		},
+	]);
+	const channels = new Definitions(client, NOTIFICATIONS_KIND, storedNotifications);
+	await channels.put("ours", NOTIFICATIONS_ID, { channels: [], contacts: {}, secret: SECRET });
+	reads = await startReads(client, { projects: ["ours", "theirs", "empty"], now: NOW });
+	const queries = new Queries({ client, secondLock: false });
+	jobs = startJobs({
+		...{ clickhouse: client, redisUrl: embedded.url, logger, now, tick_ms: 100 },
+		jobs: reportJobs({
+			...{ clickhouse: client, box: READS_BOX, now, render, retention_ms: 10_000 * DAY },
+			...{ publicUrl: () => "https://tidemark.example.org", smtpUrl: mailbox.url, mailFrom: "tidemark@example.org" },
+			outbound: openOutbound({ allow: ["127.0.0.1"] }),
+			compose: reportComposer({ queries, reach: reachOf(NO_EXPIRY), client, now }),
+		}),
+		// The next attempt is not waited for.
+		onAttempt({ outcome }) {
+			if (outcome === "retry") ahead += HOUR;
+		},
+	});
+});
+afterAll(async () => {
+	await jobs.close();
+	await Promise.all([database.stop(), embedded.stop(), mailbox.stop(), hook.stop()]);
+	await rm(folder, { recursive: true, force: true });
+});
+
+const create = (body: object, path = "/v1/monitoring/reports") => reads.send("ours", "POST", path, body);
+
+async function finished(report_id: string, isOver = (run: ReportRunAnswer) => run.finished_at !== null) {
+	return until(
+		async () => {
+			const { body } = await reads.get("ours", `/v1/monitoring/reports/${report_id}/runs`);
+			const [run] = reportRunsAnswer.parse(body).runs;
+			return run && isOver(run) && run;
+		},
+		{ what: "the run to be over", deadline_ms: 60_000 },
+	);
+}
+
+const delivered = ({ deliveries }: ReportRunAnswer) =>
+	deliveries.length > 0 && deliveries.every(({ status }) => !["pending", "sending"].includes(status));
+
+/** Of the calls in `[start, end)`, in another way than the measures do. */
+function truth(start: number, end: number, wanted: (call: Call) => boolean) {
+	const inside = calls.filter((call) => call.ts >= start && call.ts < end && wanted(call));
+	const ended = inside.filter(({ error_type }) => error_type !== "cancelled");
+	const timed = ended.filter(({ error_type }) => error_type !== "timeout");
+	const good = inside.filter(({ error_type }) => error_type === "");
+	const mean = timed.reduce((sum, { latency_ms }) => sum + latency_ms, 0) / timed.length;
+	return {
+		requests: inside.length,
+		avg_response_time: timed.length === 0 ? null : Math.round(mean),
+		success_rate: ended.length === 0 ? null : Number((good.length / ended.length).toFixed(4)),
+	};
+}
+
+const DOCUMENT = {
+	name: "Weekly AI Performance Report",
+	description: "Weekly analysis of AI model performance",
+	metrics: ["ai.performance.response_time", "ai.performance.success_rate", "usage.ai_requests", "system.cpu_usage"],
+};
+const PLAN = { frequency: "weekly", day: "monday", time: "09:00", timezone: "UTC" };
+
+describe("a custom report", () => {
+	const [start, end] = [Date.parse("2026-03-03T00:00:00Z"), Date.parse("2026-03-10T00:00:00Z")];
+
+	test("counts what the records say, by day, model and segment, and what the routes say", async () => {
+		const filters = {
+			timeframe: "7d",
+			models: ["llama3.2:latest", "unknown"],
+			user_segments: ["enterprise", "professional"],
+		};
+		const { status, body } = await create(
+			{ ...DOCUMENT, filters, groupby: ["date", "model"] },
+			"/analytics/reports/custom",
+		);
+		expect([status, body.status, body.next_run]).toEqual([201, "queued", null]);
+		await finished(body.report_id);
+		const found = await reads.get("ours", `/analytics/reports/${body.report_id}`);
+		const answer = customReportAnswer.parse(found.body);
+		expect(answer).toMatchObject({
+			status: "completed",
+			name: DOCUMENT.name,
+			data_through: new Date(end).toISOString(),
+		});
+		const isWanted = ({ model, account_id }: Call) =>
+			["llama3.2:latest", ""].includes(model) && ["acme", "bolt"].includes(account_id);
+		const { requests: total_requests, ...rest } = truth(start, end, isWanted);
+		const resources = await reads.get("ours", "/v1/monitoring/resources", {
+			...{ start, end, as_of: end, components: "compute" },
+		});
+		expect(answer.data?.summary).toEqual({
+			...{ timeframe: "2026-03-03 to 2026-03-09", total_requests, ...rest },
+			cpu_usage: resources.body.cpu.avg_utilization,
+		});
+		const expected: object[] = [];
+		for (let day = start; day < end; day += DAY) {
+			for (const model of ["llama3.2:latest", ""]) {
+				const of = truth(day, day + DAY, (call) => isWanted(call) && call.model === model);
+				const date = new Date(day).toISOString().slice(0, 10);
+				if (of.requests > 0) expected.push({ date, model: model || "unknown", ...of });
+			}
+		}
+		expect(answer.data?.details).toEqual(expected);
+		expect(answer.meta?.methods["details.cpu_usage"]).toContain("only in the summary");
+		expect(answer.data?.insights).toEqual(answer.data?.insight_evidence.map(({ text }) => text));
+		expect(Object.keys(answer.export_urls)).toEqual(["json", "csv", "pdf"]);
+		const pdf = await reads.open(answer.export_urls.pdf!);
+		expect([pdf.status, pdf.headers.get("content-type")]).toEqual([200, "application/pdf"]);
+		expect(
+			Buffer.from(await pdf.arrayBuffer())
+				.subarray(0, 5)
+				.toString(),
+		).toBe("%PDF-");
+	});
+
+	test("by model is what the route of models answers for the same window", async () => {
+		const { body } = await create({ ...DOCUMENT, groupby: ["model"] }, "/analytics/reports/custom");
+		await finished(body.report_id);
+		const { data } = customReportAnswer.parse((await reads.get("ours", `/analytics/reports/${body.report_id}`)).body);
+		const route = await reads.get("ours", "/analytics/ai/performance", { start, end, as_of: end });
+		const of = route.body.models as {
+			name: string;
+			requests: number;
+			avg_response_time: number;
+			success_rate: number;
+		}[];
+		const byName = of.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+		expect(data?.details.map(({ model, requests }) => [model, requests])).toEqual(
+			byName.map(({ name, requests }) => [name, requests]),
+		);
+		for (const [i, { avg_response_time, success_rate }] of byName.entries()) {
+			expect(data?.details[i]?.avg_response_time).toBe(avg_response_time);
+			expect(data?.details[i]?.success_rate).toBeCloseTo(success_rate, 3);
+		}
+	});
+
+	test("of a project that sends nothing is null and says what to send", async () => {
+		const { body } = await reads.send("empty", "POST", "/analytics/reports/custom", { ...DOCUMENT, groupby: ["date"] });
+		const answer = await until(async () => {
+			const found = (await reads.get("empty", `/analytics/reports/${body.report_id}`)).body;
+			return found.status === "completed" && customReportAnswer.parse(found);
+		});
+		expect(answer.data).toMatchObject({
+			summary: { total_requests: null, avg_response_time: null, success_rate: null, cpu_usage: null },
+			...{ details: [], insights: [] },
+		});
+		expect(answer.meta?.missing.map(({ field }) => field)).toEqual([
+			...["data.summary.avg_response_time", "data.summary.success_rate", "data.summary.total_requests"],
+			...["data.summary.cpu_usage", "data.details"],
+		]);
+	});
+
+	test.each<[object, string, RegExp | undefined]>([
+		[{ metrics: ["ai.performance.respons_time"] }, "metrics.0", /ai\.performance\.response_time/],
+		[{ schedule: { ...PLAN, day: "someday" } }, "schedule", undefined],
+		[{ schedule: { ...PLAN, timezone: "Mars/Base" } }, "schedule.timezone", undefined],
+		[{ filters: { timeframe: "2w" } }, "filters.timeframe", /7d/],
+		[{ groupby: ["moon"] }, "groupby.0", /model/],
+		[{ delivery: { format: "docx" } }, "delivery.format", /pdf/],
+	])("with %j is refused by its parameter", async (wrong, parameter, options) => {
+		const { status, body } = await create({ ...DOCUMENT, ...wrong }, "/analytics/reports/custom");
+		expect([status, body.details.parameter]).toEqual([400, parameter]);
+		if (options) expect(JSON.stringify(body.details.valid_options)).toMatch(options);
+	});
+});
+
+describe("a scheduled report", () => {
+	test("says when it is next due, and refuses what is never due or every second", async () => {
+		const weekly = await create({
+			name: "Weekly",
+			template: "performance_summary",
+			schedule: "0 9 * * 1",
+			format: "pdf",
+		});
+		expect(reportAnswer.parse(weekly.body)).toMatchObject({
+			...{
+				status: "scheduled",
+				next_run: "2026-03-16T09:00:00.000Z",
+				timeframe: "7d",
+				formats: ["pdf"],
+				last_run: null,
+			},
+		});
+		const custom = await create({ ...DOCUMENT, schedule: PLAN }, "/analytics/reports/custom");
+		expect(custom.body).toMatchObject({ status: "scheduled", next_run: "2026-03-16T09:00:00.000Z" });
+		for (const schedule of ["0 0 30 2 *", "* * * * * *", "soon"]) {
+			const { status, body } = await create({ name: "n", template: "usage_summary", schedule });
+			expect([status, body.details.parameter]).toEqual([400, "schedule"]);
+		}
+		const all = await reads.get("ours", "/v1/monitoring/reports");
+		expect(all.body.reports.map(({ report_id }: { report_id: string }) => report_id)).toContain(weekly.body.report_id);
+		const gone = await reads.send("ours", "DELETE", `/v1/monitoring/reports/${weekly.body.report_id}`);
+		const after = await reads.get("ours", `/v1/monitoring/reports/${weekly.body.report_id}`);
+		expect([gone.status, after.status]).toEqual([204, 404]);
+	});
+
+	test("that was missed is made up for once, by the newest instant, whoever looks and however often", async () => {
+		const { body } = await create({ name: "Hourly", template: "ai_summary", schedule: "30 * * * *", format: "json" });
+		const { client } = database;
+		const store = new JobStore(client, now);
+		const looker = () =>
+			new DueReports({ reports: new Definitions(client, REPORT_KIND, storedReport), jobs: store, logger });
+		const [one, two] = [looker(), looker()];
+		const at = NOW + 5 * HOUR;
+		const asked = [await one.look(at), await two.look(at), await one.look(at + 1), await looker().look(at + 60_000)];
+		const runs = (await store.list("ours", { kind: RUN_KIND, of: body.report_id })).map(({ input }) => input);
+		expect(asked.flat()).toHaveLength(1);
+		expect(runs).toMatchObject([{ scheduled_for: Date.parse("2026-03-10T14:30:00Z"), missed: 4 }]);
+		expect(await one.look(at + HOUR)).toHaveLength(1);
+		const [newest] = await store.list("ours", { kind: RUN_KIND, of: body.report_id, limit: 1 });
+		expect(newest?.input).toMatchObject({ scheduled_for: Date.parse("2026-03-10T15:30:00Z"), missed: 0 });
+		const first = await until(async () => {
+			const answer = await reads.get("ours", `/v1/monitoring/reports/${body.report_id}/runs`);
+			return reportRunsAnswer.parse(answer.body).runs.find(({ reason, finished_at }) => reason && finished_at);
+		});
+		expect(first).toMatchObject({
+			...{ status: "completed", reason: "stands for 4 earlier runs that nobody was there to make" },
+			period: { start: "2026-03-10T13:00:00.000Z", end: "2026-03-10T14:00:00.000Z", timezone: "UTC" },
+		});
+	});
+
+	test("whose definition is gone by then is skipped", async () => {
+		const { body } = await create({ name: "Gone", template: "usage_summary" });
+		const store = new JobStore(database.client, now);
+		await reads.send("ours", "DELETE", `/v1/monitoring/reports/${body.report_id}`);
+		const input = { report_id: body.report_id, trigger: "demand", scheduled_for: null, as_of: NOW, missed: 0 };
+		await store.create({ project: "ours", kind: RUN_KIND, job_id: "run_gone", of: body.report_id, input });
+		const job = await until(async () => {
+			const found = await store.get("ours", RUN_KIND, "run_gone");
+			return found?.finished_at ? found : undefined;
+		});
+		expect(job).toMatchObject({ status: "completed", state: { skipped: "the report was deleted before it ran" } });
+	});
+});
+
+test.each(["UTC", "America/New_York"])(
+	"templates tell what the routes answer for the same as_of, in %s",
+	async (timezone) => {
+		const figures: Record<string, Record<string, unknown>> = {};
+		const made = await Promise.all(
+			REPORT_TEMPLATES.map(async (template) => {
+				const { body } = await create({ name: template, template, timezone, timeframe: "7d", format: ["json", "csv"] });
+				await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
+				return { template, run: await finished(body.report_id) };
+			}),
+		);
+		for (const { template, run } of made) {
+			expect(run).toMatchObject({ status: "completed", reason: null });
+			const file = await reads.open(run.files.find(({ format }) => format === "json")!.url);
+			const document = reportDocument.parse(await file.json());
+			const items = document.sections.flatMap(({ blocks }) =>
+				blocks.flatMap((block) => (block.type === "figures" ? block.items : [])),
+			);
+			figures[template] = Object.fromEntries(items.map(({ label, value }) => [label, value]));
+			expect(document.period).toEqual(run.period);
+		}
+		const { period, as_of } = made[0]!.run;
+		// Clocks of New York went forward in between.
+		expect(period).toEqual({ start: "2026-03-03T05:00:00.000Z", end: "2026-03-10T04:00:00.000Z", timezone });
+		const live = (path: string): Promise<Answer> => reads.get("ours", path, { ...period, as_of });
+		const [metrics, usage, overview, business, revenue, errors] = await Promise.all(
+			[
+				"monitoring/metrics",
+				"monitoring/usage",
+				"",
+				"monitoring/business",
+				"monitoring/revenue",
+				"monitoring/errors/analysis",
+			].map((path) => live(path === "" ? "/analytics/usage/overview" : `/v1/${path}`)),
+		);
+		const { summary } = metrics!.body;
+		expect(summary.total_requests).toBeGreaterThan(100);
+		for (const template of ["performance_summary", "reliability_summary"]) {
+			expect(figures[template]).toMatchObject({
+				...{ Requests: summary.total_requests, "Mean response time": summary.avg_response_time },
+				...{
+					"Slowest response": summary.peak_response_time,
+					"Failed requests": summary.error_count,
+					Availability: null,
+				},
+			});
+		}
+		expect(figures.reliability_summary).toMatchObject({ Errors: errors!.body.total_errors });
+		expect(figures.usage_summary).toMatchObject({
+			"AI requests": overview!.body.totals.ai_requests,
+			Sessions: overview!.body.totals.total_sessions,
+			"API calls": usage!.body.total_api_calls,
+		});
+		expect(figures.business_summary).toMatchObject({
+			"Users in 30 days": business!.body.monthly_active_users.value,
+			"Recurring revenue a month": revenue!.body.mrr,
+			"Lifetime value": revenue!.body.ltv,
+		});
+		expect(revenue!.body.mrr).toBe(300);
+	},
+);
+
+describe("a report that is delivered", () => {
+	test("comes by mail with its files and by a signed webhook, once each, after as many refusals as it takes", async () => {
+		refusals = 2;
+		draws = true;
+		const { body } = await create({
+			...{ name: "Ёмкость 日本", template: "ai_summary", format: ["pdf", "json"] },
+			...{ recipients: ["a@example.org", "b@example.org"], webhook: `http://127.0.0.1:${hook.port}/hook?key=s3cret` },
+		});
+		expect(body.webhook).toBe(`http://127.0.0.1:${hook.port}`);
+		const stored = await database.client.query({
+			query: "SELECT body FROM definitions WHERE kind = 'report'",
+			format: "JSONEachRow",
+		});
+		expect(JSON.stringify(await stored.json())).not.toContain("s3cret");
+		await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
+		const run = await finished(body.report_id, delivered);
+		draws = false;
+		expect(run.deliveries).toMatchObject([
+			{ target: "a@example.org", type: "email", status: "sent", attempts: 1, last_error: null },
+			{ target: "b@example.org", type: "email", status: "sent", attempts: 1, last_error: null },
+			{
+				target: `http://127.0.0.1:${hook.port}`,
+				type: "webhook",
+				status: "sent",
+				attempts: 3,
+				last_error: "answered 503",
+			},
+		]);
+		const ours = mailbox.mails.filter(({ headers }) => headers["x-tidemark-run"] === run.run_id);
+		expect(ours.map(({ to }) => to[0]).sort()).toEqual(["a@example.org", "b@example.org"]);
+		expect(ours[0]!.raw.match(/Content-Type: application\/pdf/g)).toHaveLength(1);
+		expect(ours[0]!.raw).toContain("JVBERi0");
+		const [call, ...more] = received.filter(({ body: text }) => text.includes(run.run_id));
+		expect([call!.path, more]).toEqual(["/hook?key=s3cret", []]);
+		const { "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signature } = call!.headers;
+		const key = Buffer.from(SECRET.slice("whsec_".length), "base64");
+		expect(signature).toBe(`v1,${createHmac("sha256", key).update(`${id}.${at}.${call!.body}`).digest("base64")}`);
+		const { type, data } = JSON.parse(call!.body);
+		expect([type, data.name, data.report.title]).toEqual(["report.completed", "Ёмкость 日本", "Ёмкость 日本"]);
+		const linked = await reads.open(data.export_urls.pdf.replace("https://tidemark.example.org", ""));
+		expect(linked.status).toBe(200);
+	});
+
+	test("is not sent again when it was interrupted while it was sent, nor when it was refused for good", async () => {
+		const { body } = await create({
+			name: "Unsure",
+			template: "ai_summary",
+			format: "csv",
+			recipients: ["c@example.org"],
+		});
+		const run_id = "run_unsure";
+		const deliveries = new Deliveries(database.client);
+		await deliveries.put({
+			...{
+				project: "ours",
+				report_id: body.report_id,
+				run_id,
+				delivery_id: deliveryId(run_id, "email", "c@example.org"),
+			},
+			...{ attempt: 1, type: "email", target: "c@example.org", outcome: "sending", status_code: 0, detail: "" },
+			...{ duration_ms: 0, started_at: NOW },
+		});
+		const input = { report_id: body.report_id, trigger: "demand", scheduled_for: null, as_of: NOW, missed: 0 };
+		await new JobStore(database.client, now).create({
+			project: "ours",
+			kind: RUN_KIND,
+			job_id: run_id,
+			of: body.report_id,
+			input,
+		});
+		const unsure = await finished(body.report_id, delivered);
+		expect(unsure.deliveries).toMatchObject([{ status: "unsure", attempts: 1 }]);
+		mailbox.refuseWith(550);
+		const refused = await create({
+			name: "Refused",
+			template: "ai_summary",
+			format: "csv",
+			recipients: ["d@example.org"],
+		});
+		await reads.send("ours", "POST", `/v1/monitoring/reports/${refused.body.report_id}/run`);
+		const run = await finished(refused.body.report_id, delivered);
+		mailbox.refuseWith(undefined);
+		expect(run).toMatchObject({ status: "completed", deliveries: [{ status: "failed", attempts: 1 }] });
+		expect(run.deliveries[0]!.last_error).toContain("550");
+		expect(mailbox.mails.flatMap(({ to }) => to).filter((to) => /^[cd]@/.test(to))).toEqual([]);
+	});
+});
+
+test("a link opens its file only: not another, not changed, not after its time, not once the report is deleted", async () => {
+	const { body } = await create({ name: "Linked", template: "ai_summary", format: ["csv", "json"] });
+	await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
+	const { run_id, files } = await finished(body.report_id);
+	const url = files.find(({ format }) => format === "csv")!.url;
+	const statusOf = async (path: string) => (await reads.open(path)).status;
+	const claim = { project: "ours", report_id: body.report_id, run_id, format: "csv" as const };
+	expect(await statusOf(url)).toBe(200);
+	expect(await statusOf(url.replace(".csv?", ".json?"))).toBe(403);
+	expect(await statusOf(`${url}x`)).toBe(403);
+	expect(await statusOf(url.replace(/token=..../, "token=AAAA"))).toBe(403);
+	expect(await statusOf(url.split("?")[0]!)).toBe(400);
+	expect(await statusOf(exportPath({ ...claim, expires_at: NOW }, READS_BOX))).toBe(410);
+	expect(await statusOf(exportPath({ ...claim, project: "theirs", expires_at: NOW + 1 }, READS_BOX))).toBe(410);
+	await reads.send("ours", "DELETE", `/v1/monitoring/reports/${body.report_id}`);
+	expect(await statusOf(url)).toBe(410);
+});
+
+test("reports of another project are not found, and viewers define none", async () => {
+	const { body } = await create({ name: "Ours", template: "ai_summary" });
+	const path = `/v1/monitoring/reports/${body.report_id}`;
+	const foreign = await Promise.all([
+		...["", "/runs"].map((rest) => reads.get("theirs", `${path}${rest}`)),
+		reads.get("theirs", `/analytics/reports/${body.report_id}`),
+		reads.send("theirs", "POST", `${path}/run`),
+		reads.send("theirs", "DELETE", path),
+	]);
+	expect(foreign.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404]);
+	expect((await reads.get("theirs", "/v1/monitoring/reports")).body.total).toBe(0);
+	const viewer = await reads.send(
+		"ours",
+		"POST",
+		"/v1/monitoring/reports",
+		{ name: "n", template: "ai_summary" },
+		"analytics_viewer",
+	);
+	expect(viewer.status).toBe(403);
+});
+
+test("a Redis that forgets everything in the middle of a run forgets no run", async () => {
+	const { body } = await create({
+		name: "Flushed",
+		template: "usage_summary",
+		format: ["json", "pdf"],
+		recipients: ["e@example.org"],
+	});
+	const redis = new Redis(embedded.url);
+	await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
+	await finished(body.report_id, ({ status }) => status !== "queued");
+	await redis.flushall();
+	const run = await finished(body.report_id, delivered);
+	redis.disconnect();
+	expect(run).toMatchObject({ status: "completed", deliveries: [{ status: "sent", attempts: 1 }] });
+	expect(mailbox.mails.filter(({ to }) => to[0] === "e@example.org")).toHaveLength(1);
+});
