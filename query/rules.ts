@@ -13,6 +13,7 @@ import { SCORE_RULES } from "./measures/score.ts";
 import { SEGMENT_RULES } from "./measures/segments.ts";
 import { TREND_RULES } from "./measures/trends.ts";
 import { RISK_BANDS } from "./privacy/risk.ts";
+import { INSIGHT_RULES } from "./reports/insights.ts";
 
 /** Rises with every change of a threshold or a text, so that two answers can be compared. */
 export const RULES_VERSION = 1;
@@ -33,6 +34,7 @@ export function ruleTables(components: ComponentRules = DEFAULT_RULES): Readonly
 		sentiment_trend: SENTIMENT_RULES,
 		segments: SEGMENT_RULES,
 		onboarding: ONBOARDING_RULES,
+		report_insights: INSIGHT_RULES,
 		regions: COUNTRY_REGIONS,
 	};
 }

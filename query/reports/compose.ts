@@ -8,7 +8,8 @@ import { kpiValue } from "../monitoring/kpi-value.ts";
 import { type Asking, askingOf, type QueryDeps } from "../route.ts";
 import { customReport } from "./custom.ts";
 import type { Section } from "./custom-document.ts";
-import { templateReport, type WindowParameters } from "./templates.ts";
+import type { WindowParameters } from "./sections/blocks.ts";
+import { templateReport } from "./templates.ts";
 
 export interface ComposedReport {
 	/** Of a custom report; null of a template. */

@@ -246,11 +246,7 @@ describe("a custom report", () => {
 		expect(Object.keys(answer.export_urls)).toEqual(["json", "csv", "pdf"]);
 		const pdf = await reads.open(answer.export_urls.pdf!);
 		expect([pdf.status, pdf.headers.get("content-type")]).toEqual([200, "application/pdf"]);
-		expect(
-			Buffer.from(await pdf.arrayBuffer())
-				.subarray(0, 5)
-				.toString(),
-		).toBe("%PDF-");
+		expect(await pdf.text()).toContain(DOCUMENT.name);
 	});
 
 	test("by model is what the route of models answers for the same window", async () => {
@@ -373,67 +369,65 @@ describe("a scheduled report", () => {
 	});
 });
 
-test.each(["UTC", "America/New_York"])(
-	"templates tell what the routes answer for the same as_of, in %s",
-	async (timezone) => {
-		const figures: Record<string, Record<string, unknown>> = {};
-		const made = await Promise.all(
-			REPORT_TEMPLATES.map(async (template) => {
-				const { body } = await create({ name: template, template, timezone, timeframe: "7d", format: ["json", "csv"] });
-				await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
-				return { template, run: await finished(body.report_id) };
-			}),
+test("templates tell what the routes answer for the same as_of, over a change of the clocks", async () => {
+	const timezone = "America/New_York";
+	const figures: Record<string, Record<string, unknown>> = {};
+	const made = await Promise.all(
+		REPORT_TEMPLATES.map(async (template) => {
+			const { body } = await create({ name: template, template, timezone, timeframe: "7d", format: ["json", "csv"] });
+			await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
+			return { template, run: await finished(body.report_id) };
+		}),
+	);
+	for (const { template, run } of made) {
+		expect(run).toMatchObject({ status: "completed", reason: null });
+		const file = await reads.open(run.files.find(({ format }) => format === "json")!.url);
+		const document = reportDocument.parse(await file.json());
+		const items = document.sections.flatMap(({ blocks }) =>
+			blocks.flatMap((block) => (block.type === "figures" ? block.items : [])),
 		);
-		for (const { template, run } of made) {
-			expect(run).toMatchObject({ status: "completed", reason: null });
-			const file = await reads.open(run.files.find(({ format }) => format === "json")!.url);
-			const document = reportDocument.parse(await file.json());
-			const items = document.sections.flatMap(({ blocks }) =>
-				blocks.flatMap((block) => (block.type === "figures" ? block.items : [])),
-			);
-			figures[template] = Object.fromEntries(items.map(({ label, value }) => [label, value]));
-			expect(document.period).toEqual(run.period);
-		}
-		const { period, as_of } = made[0]!.run;
-		// Clocks of New York went forward in between.
-		expect(period).toEqual({ start: "2026-03-03T05:00:00.000Z", end: "2026-03-10T04:00:00.000Z", timezone });
-		const live = (path: string): Promise<Answer> => reads.get("ours", path, { ...period, as_of });
-		const [metrics, usage, overview, business, revenue, errors] = await Promise.all(
-			[
-				"monitoring/metrics",
-				"monitoring/usage",
-				"",
-				"monitoring/business",
-				"monitoring/revenue",
-				"monitoring/errors/analysis",
-			].map((path) => live(path === "" ? "/analytics/usage/overview" : `/v1/${path}`)),
-		);
-		const { summary } = metrics!.body;
-		expect(summary.total_requests).toBeGreaterThan(100);
-		for (const template of ["performance_summary", "reliability_summary"]) {
-			expect(figures[template]).toMatchObject({
-				...{ Requests: summary.total_requests, "Mean response time": summary.avg_response_time },
-				...{
-					"Slowest response": summary.peak_response_time,
-					"Failed requests": summary.error_count,
-					Availability: null,
-				},
-			});
-		}
-		expect(figures.reliability_summary).toMatchObject({ Errors: errors!.body.total_errors });
-		expect(figures.usage_summary).toMatchObject({
-			"AI requests": overview!.body.totals.ai_requests,
-			Sessions: overview!.body.totals.total_sessions,
-			"API calls": usage!.body.total_api_calls,
+		figures[template] = Object.fromEntries(items.map(({ label, value }) => [label, value]));
+		expect(document.period).toEqual(run.period);
+	}
+	const { period, as_of } = made[0]!.run;
+	// Clocks of New York went forward in between.
+	expect(period).toEqual({ start: "2026-03-03T05:00:00.000Z", end: "2026-03-10T04:00:00.000Z", timezone });
+	const live = (path: string): Promise<Answer> => reads.get("ours", path, { ...period, as_of });
+	const [metrics, usage, overview, business, revenue, errors] = await Promise.all(
+		[
+			"monitoring/metrics",
+			"monitoring/usage",
+			"",
+			"monitoring/business",
+			"monitoring/revenue",
+			"monitoring/errors/analysis",
+		].map((path) => live(path === "" ? "/analytics/usage/overview" : `/v1/${path}`)),
+	);
+	const { summary } = metrics!.body;
+	expect(summary.total_requests).toBeGreaterThan(100);
+	for (const template of ["performance_summary", "reliability_summary"]) {
+		expect(figures[template]).toMatchObject({
+			...{ Requests: summary.total_requests, "Mean response time": summary.avg_response_time },
+			...{
+				"Slowest response": summary.peak_response_time,
+				"Failed requests": summary.error_count,
+				Availability: null,
+			},
 		});
-		expect(figures.business_summary).toMatchObject({
-			"Users in 30 days": business!.body.monthly_active_users.value,
-			"Recurring revenue a month": revenue!.body.mrr,
-			"Lifetime value": revenue!.body.ltv,
-		});
-		expect(revenue!.body.mrr).toBe(300);
-	},
-);
+	}
+	expect(figures.reliability_summary).toMatchObject({ Errors: errors!.body.total_errors });
+	expect(figures.usage_summary).toMatchObject({
+		"AI requests": overview!.body.totals.ai_requests,
+		Sessions: overview!.body.totals.total_sessions,
+		"API calls": usage!.body.total_api_calls,
+	});
+	expect(figures.business_summary).toMatchObject({
+		"Users in 30 days": business!.body.monthly_active_users.value,
+		"Recurring revenue a month": revenue!.body.mrr,
+		"Lifetime value": revenue!.body.ltv,
+	});
+	expect(revenue!.body.mrr).toBe(300);
+});
 
 describe("a report that is delivered", () => {
 	test("comes by mail with its files and by a signed webhook, once each, after as many refusals as it takes", async () => {

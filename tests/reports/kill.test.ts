@@ -34,7 +34,7 @@ const start = () =>
 		env: {
 			...{ TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off", TIDEMARK_OUTBOUND_ALLOW: "127.0.0.1" },
 			REDIS_URL: embedded.url,
-			...{ TIDEMARK_SMTP_URL: mailbox.url, TIDEMARK_SECRET_KEY: "a key of this test, long enough for it" },
+			...{ TIDEMARK_SMTP_URL: mailbox.url, TIDEMARK_SECRET_KEY: "a-key-of-this-test" },
 		},
 	});
 
