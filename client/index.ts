@@ -60,6 +60,7 @@ export type {
 	NewControlAttestation,
 	NewDestination,
 	NewCustomReport,
+	NewDestination,
 	NewKpi,
 	NewLoadTest,
 	NewNotifications,
