@@ -41,7 +41,6 @@ export interface Reads {
 		role?: Role,
 		headers?: Readonly<Record<string, string>>,
 	): Promise<Answer>;
-	send(project: string, method: string, path: string, body?: unknown, role?: Role): Promise<Answer>;
 	/** Asks without a key. */
 	open(path: string): Promise<Response>;
 }
@@ -77,9 +76,8 @@ export async function startReads(
 	const box = READS_BOX;
 	app.route("/", syntheticRoutes({ ...deps, client, audit, workers, box, location: "local" }));
 	app.route("/", alertRoutes({ ...deps, client, audit, box }));
-	const send: Reads["send"] = async (project, method, path, body, role = "analytics_editor", headers = {}) => {
 	app.route("/", reportRoutes({ ...deps, client, audit, box, publicUrl: () => "" }));
-	async function send(project: string, method: string, path: string, body?: unknown, role: Role = "analytics_editor") {
+	const send: Reads["send"] = async (project, method, path, body, role = "analytics_editor", headers = {}) => {
 		const response = await app.request(path, {
 			method,
 			headers: { "X-API-Key": secrets.get(`${project} ${role}`)!, "Content-Type": "application/json", ...headers },

@@ -2,6 +2,7 @@
 import type { ReportDocument } from "../../schema/report-document.ts";
 import type { ReportFormat } from "../../schema/wire/index.ts";
 import type { Attachment, Mail } from "../notify/channels/types.ts";
+import { CONTENT_TYPES } from "./render/render.ts";
 
 export interface ReadyFile {
 	readonly format: ReportFormat;
@@ -24,10 +25,6 @@ export interface Letter {
 	readonly links_until: string;
 }
 
-const TYPES: Readonly<Record<ReportFormat, string>> = {
-	...{ json: "application/json", csv: "text/csv; charset=utf-8" },
-	...{ html: "text/html; charset=utf-8", pdf: "application/pdf" },
-};
 /** Mail servers refuse more; what does not fit is behind its link. */
 const MAX_ATTACHED_BYTES = 15_000_000;
 /** Data that a webhook carries itself; more is behind its link. */
@@ -92,7 +89,9 @@ function attached({ document, files, generated_at }: Letter): Attachment[] {
 	return files.flatMap(({ format, content }) => {
 		bytes += content.length;
 		if (bytes > MAX_ATTACHED_BYTES) return [];
-		return [{ filename: `${name}-${generated_at.slice(0, 10)}.${format}`, content, contentType: TYPES[format] }];
+		return [
+			{ filename: `${name}-${generated_at.slice(0, 10)}.${format}`, content, contentType: CONTENT_TYPES[format] },
+		];
 	});
 }
 
