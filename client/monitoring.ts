@@ -54,6 +54,7 @@ import type {
 	NewReportAttestation,
 	NewRetention,
 	NewReport,
+	NewRetention,
 	NewSilence,
 	NewSyntheticTest,
 	NotificationsAnswer,
