@@ -6,6 +6,7 @@ import { ApiError } from "../../http/errors.ts";
 import { parseQuery } from "../../http/validate.ts";
 import type { Definitions } from "../../schema/definitions.ts";
 import type { JobStore } from "../../schema/jobs.ts";
+import { CONTENT_TYPES } from "../../schema/reports/content-types.ts";
 import type { ReportFiles } from "../../schema/reports/files.ts";
 import { readExportToken } from "../../schema/reports/links.ts";
 import { RUN_KIND, runState } from "../../schema/reports/runs.ts";
@@ -16,13 +17,6 @@ import { clickHouseError } from "../run.ts";
 export const exportQuery = z.strictObject({
 	token: z.string().max(2_000).describe("Which file, until when, and a signature over both: part of the link."),
 });
-
-export const REPORT_TYPES = {
-	json: "application/json",
-	csv: "text/csv; charset=utf-8",
-	html: "text/html; charset=utf-8",
-	pdf: "application/pdf",
-} as const;
 
 interface Deps {
 	readonly box: SecretBox;
@@ -51,7 +45,7 @@ export async function exportFile(c: Context<AppEnv>, { box, reports, jobs, files
 	});
 	if (!content) throw new ApiError(410, "This file is gone: the report was deleted, or is not kept any longer");
 	return c.body(new Uint8Array(content), 200, {
-		"Content-Type": REPORT_TYPES[format],
+		"Content-Type": CONTENT_TYPES[format],
 		"Content-Disposition": `attachment; filename="${name}"`,
 		"Cache-Control": "private, no-store",
 		"X-Content-Type-Options": "nosniff",

@@ -1,8 +1,8 @@
 /** What people and programs get of a report. Pure. */
 import type { ReportDocument } from "../../schema/report-document.ts";
+import { CONTENT_TYPES } from "../../schema/reports/content-types.ts";
 import type { ReportFormat } from "../../schema/wire/index.ts";
 import type { Attachment, Mail } from "../notify/channels/types.ts";
-import { CONTENT_TYPES } from "./render/render.ts";
 
 export interface ReadyFile {
 	readonly format: ReportFormat;
