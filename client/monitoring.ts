@@ -19,6 +19,11 @@ import type {
 	ControlAttestationAnswer,
 	ControlsAnswer,
 	CreatedAlertAnswer,
+	DashboardAnswer,
+	DashboardDataAnswer,
+	DashboardFile,
+	DashboardPatch,
+	DashboardsAnswer,
 	DatabasesAnswer,
 	DataRequestAnswer,
 	DataRequestsAnswer,
@@ -28,6 +33,7 @@ import type {
 	ExportAnswer,
 	ExportsAnswer,
 	HealthAnswer,
+	ImportDashboardAnswer,
 	IssueAnswer,
 	IssuesAnswer,
 	IssueUpdate,
@@ -46,6 +52,8 @@ import type {
 	NewAccessReview,
 	NewAlert,
 	NewControlAttestation,
+	NewDashboard,
+	NewDashboardFile,
 	NewDataRequest,
 	NewDestination,
 	NewKpi,
@@ -85,6 +93,8 @@ import type {
 	ComplianceControlsOptions,
 	ComplianceReportOptions,
 	ComplianceReportsOptions,
+	DashboardDataOptions,
+	DashboardsOptions,
 	DatabaseOptions,
 	DataRequestsOptions,
 	DownloadOptions,
@@ -92,6 +102,7 @@ import type {
 	ExportOptions,
 	ExportsOptions,
 	HealthOptions,
+	ImportDashboardOptions,
 	IssueOptions,
 	IssuesOptions,
 	KpiHistoryOptions,
@@ -302,6 +313,68 @@ export class Monitoring extends Telemetry {
 	/** `GET /v1/monitoring/kpis/{id}/history`: its value by bucket. */
 	kpiHistory(kpi_id: string, options: KpiHistoryOptions = {}, call: CallOptions = {}): Promise<KpiHistoryAnswer> {
 		return this.#transport.get(`${kpiPath(kpi_id)}/history`, { ...options }, call.signal);
+	}
+
+	/**
+	 * `GET /v1/monitoring/dashboards/{id}/data`: what all widgets show, each with its own evidence, age or error.
+	 *
+	 * @example
+	 * await client.monitoring.dashboardData({ dashboard_id: "main_dashboard", refresh_interval: 30, variables: { component: "api" } });
+	 */
+	dashboardData(
+		{ dashboard_id, variables = {}, ...options }: DashboardDataOptions,
+		call: CallOptions = {},
+	): Promise<DashboardDataAnswer> {
+		const query = new URLSearchParams();
+		for (const [name, value] of Object.entries(options))
+			if (value !== undefined) query.set(name, value instanceof Date ? value.toISOString() : String(value));
+		for (const [name, values] of Object.entries(variables))
+			for (const value of [values].flat()) query.append(`var-${name}`, value);
+		return this.#transport.get(`${dashboardPath(dashboard_id)}/data?${query}`, {}, call.signal);
+	}
+
+	/** `POST /v1/monitoring/dashboards`. */
+	createDashboard(dashboard: NewDashboard, call: CallOptions = {}): Promise<DashboardAnswer> {
+		return this.#transport.post(DASHBOARDS, JSON.stringify(dashboard), json(call));
+	}
+
+	/** `GET /v1/monitoring/dashboards`; `main_dashboard` is there from the start. */
+	listDashboards(options: DashboardsOptions = {}, call: CallOptions = {}): Promise<DashboardsAnswer> {
+		return this.#transport.get(DASHBOARDS, { ...options }, call.signal);
+	}
+
+	/** `GET /v1/monitoring/dashboards/{id}`. */
+	getDashboard(dashboard_id: string, call: CallOptions = {}): Promise<DashboardAnswer> {
+		return this.#transport.get(dashboardPath(dashboard_id), {}, call.signal);
+	}
+
+	/** `PATCH /v1/monitoring/dashboards/{id}`: what is not named stays; widgets are replaced as a whole. */
+	updateDashboard(dashboard_id: string, changes: DashboardPatch, call: CallOptions = {}): Promise<DashboardAnswer> {
+		return this.#transport.patch(dashboardPath(dashboard_id), changes, call.signal);
+	}
+
+	/** `DELETE /v1/monitoring/dashboards/{id}`; `main_dashboard` can only be reset. */
+	deleteDashboard(dashboard_id: string, call: CallOptions = {}): Promise<void> {
+		return this.#transport.delete(dashboardPath(dashboard_id), call.signal);
+	}
+
+	/** `POST /v1/monitoring/dashboards/{id}/reset`: `main_dashboard` as it was built in. */
+	resetDashboard(dashboard_id: string, call: CallOptions = {}): Promise<DashboardAnswer> {
+		return this.#transport.post(`${dashboardPath(dashboard_id)}/reset`, "{}", json(call));
+	}
+
+	/** `GET /v1/monitoring/dashboards/{id}/export`: with the KPIs that it shows. */
+	exportDashboard(dashboard_id: string, call: CallOptions = {}): Promise<DashboardFile> {
+		return this.#transport.get(`${dashboardPath(dashboard_id)}/export`, {}, call.signal);
+	}
+
+	/** `POST /v1/monitoring/dashboards/import`. */
+	importDashboard(
+		file: NewDashboardFile,
+		{ ids = "new", replace = false }: ImportDashboardOptions = {},
+		call: CallOptions = {},
+	): Promise<ImportDashboardAnswer> {
+		return this.#transport.post(`${DASHBOARDS}/import?ids=${ids}&replace=${replace}`, JSON.stringify(file), json(call));
 	}
 
 	/** `POST /v1/monitoring/alerts`: the answer's `backtest` says when it would have fired in the last seven days. */
@@ -654,6 +727,12 @@ function exportPath(export_id: string): string {
 
 function destinationPath(name: string): string {
 	return `${DESTINATIONS}/${encodeURIComponent(name)}`;
+}
+
+const DASHBOARDS = `${BASE}/dashboards`;
+
+function dashboardPath(dashboard_id: string): string {
+	return `${DASHBOARDS}/${encodeURIComponent(dashboard_id)}`;
 }
 
 const ALERTS = `${BASE}/alerts`;

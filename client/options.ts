@@ -12,6 +12,8 @@ import type {
 	BusinessRevenueQuery,
 	ComplianceReportsQuery,
 	ControlsQuery,
+	DashboardDataQuery,
+	DashboardsQuery,
 	DatabasesQuery,
 	DataRequestsQuery,
 	DownloadQuery,
@@ -108,6 +110,19 @@ export type LoadTestOptions = Options<LoadTestQuery>;
 export type LoadTestsOptions = Options<LoadTestsQuery>;
 export type KpiValueOptions = Options<KpiValueQuery>;
 export type KpiHistoryOptions = Options<KpiHistoryQuery>;
+export type DashboardsOptions = Options<DashboardsQuery>;
+export interface DashboardDataOptions extends Omit<Options<DashboardDataQuery>, "refresh_interval" | "variables"> {
+	dashboard_id: string;
+	/** Seconds: what was computed at most so long ago will do. */
+	refresh_interval?: number | undefined;
+	/** Values of variables by name; `*` is all. */
+	variables?: Readonly<Record<string, string | readonly string[]>> | undefined;
+}
+export interface ImportDashboardOptions {
+	/** `keep` takes the id of the file, where it is free or `replace` is set. */
+	ids?: "new" | "keep" | undefined;
+	replace?: boolean | undefined;
+}
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { READS } from "../query/index.ts";
+import type { DashboardDataAnswer } from "../schema/wire/index.ts";
 import { type Server, startServer } from "./server.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
@@ -39,6 +40,17 @@ test.each(READS.map(({ path }) => path))("every field of %s has a record behind 
 	expect(response.status, JSON.stringify(body)).toBe(200);
 	const missing = (body.meta?.missing ?? []).map(({ field }: { field: string }) => field);
 	expect(missing).toEqual(NEVER[path] ?? []);
+});
+
+test("every widget of main_dashboard shows something", async () => {
+	const response = await fetch(`${server.url}/v1/monitoring/dashboards/main_dashboard/data`, {
+		headers: { "X-API-Key": key },
+	});
+	const body = (await response.json()) as DashboardDataAnswer;
+	expect(response.status, JSON.stringify(body)).toBe(200);
+	const shown = body.widgets.map(({ widget_id, status, error }) => [widget_id, status, error?.message]);
+	expect(shown).toEqual(body.widgets.map(({ widget_id }) => [widget_id, "ok", undefined]));
+	expect(body.widgets.length).toBeGreaterThan(8);
 });
 
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));

@@ -344,7 +344,6 @@ export const importDashboardQuery = z.strictObject({
 		.default("false")
 		.describe("With ids=keep: takes the place of the one that has the id."),
 });
-export type ImportDashboardQuery = z.input<typeof importDashboardQuery>;
 export const importDashboardAnswer = dashboardAnswer.extend({
 	kpis: z
 		.array(z.object({ from: z.string(), kpi_id: z.string(), created: z.boolean() }))
