@@ -39,7 +39,7 @@ describe("the README", () => {
 			const script = code.replace(/^export TIDEMARK_KEY=.*$/m, "").replaceAll(DOCUMENTED_URL, server.url);
 			const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: root, env: environment() });
 			expect(stdout.trim()).not.toBe("");
-			expect(stdout).not.toContain('"error":');
+			expect(stdout).not.toContain('"error":"');
 			// One JSON answer after the other, when the block is about routes.
 			if (code.includes("/v1/ingest/")) expect(stdout).not.toMatch(/"rejected":\[\{/);
 		},
