@@ -102,6 +102,18 @@ const CALLS: Record<
 	[`POST ${M}/synthetic-tests/{id}/run`]: async () => ({ path: `${M}/synthetic-tests/${await makeTest()}/run` }),
 	[`POST ${M}/load-tests`]: async () => ({ path: `${M}/load-tests`, body: LOAD }),
 	[`PUT ${M}/notification-channels`]: async () => ({ path: `${M}/notification-channels`, body: { channels: [] } }),
+	[`POST ${M}/dashboards`]: async () => ({ path: `${M}/dashboards`, body: { name: "d" } }),
+	[`POST ${M}/dashboards/import`]: async () => ({
+		path: `${M}/dashboards/import`,
+		body: { format: "tidemark.dashboard", version: 1, dashboard: { name: "d" } },
+	}),
+	[`PATCH ${M}/dashboards/{id}`]: async () => ({
+		path: await made(`${M}/dashboards`, { name: "d" }, "dashboard_id"),
+		body: { name: "e" },
+	}),
+	[`DELETE ${M}/dashboards/{id}`]: async () => ({ path: await made(`${M}/dashboards`, { name: "d" }, "dashboard_id") }),
+	[`POST ${M}/dashboards/{id}/reset`]: async () => ({ path: `${M}/dashboards/main_dashboard/reset` }),
+	[`PUT ${M}/retention`]: async () => ({ path: `${M}/retention`, body: { logs_days: 30 } }),
 	[`POST ${M}/exports`]: async () => ({ path: `${M}/exports`, body: EXPORT }),
 	[`POST ${M}/exports/{id}/cancel`]: async () => ({
 		path: `${await made(`${M}/exports`, EXPORT, "export_id")}/cancel`,

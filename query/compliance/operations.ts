@@ -66,9 +66,20 @@ export async function monitoringActive({ asker, end }: Assessing): Promise<Findi
 	});
 }
 
+/** Of a project that keeps its records for less time than the server. */
+type Days = { readonly [Name in "metrics_days" | "logs_days" | "events_days"]?: number | null };
+
 /** No raw table has rows that are older than its retention. */
 export async function retentionEnforced({ asker, instance, end, sent }: Assessing): Promise<Finding> {
-	const { metrics_days, logs_days, events_days } = instance.retention;
+	const [own] = await asker.ask(definitionBodies("retention", end));
+	// What was made shorter a moment ago is enforced within the day.
+	const wanted = own !== undefined && own.changed < end - RETENTION_SLACK_DAYS * DAY_MS ? (own.body as Days) : {};
+	const shorter = (name: keyof Days) => Math.min(wanted[name] ?? Number.POSITIVE_INFINITY, instance.retention[name]);
+	const [metrics_days, logs_days, events_days] = [
+		shorter("metrics_days"),
+		shorter("logs_days"),
+		shorter("events_days"),
+	];
 	const tables = (
 		[
 			["metric", "points", metrics_days],

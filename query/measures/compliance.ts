@@ -60,21 +60,31 @@ export function isActiveAt({ created_at, expires_at, revoked_at }: KeyRecord, in
 	return created_at < instant && (expires_at ?? instant) >= instant && (revoked_at ?? instant) >= instant;
 }
 
+export interface DefinitionBody {
+	readonly id: string;
+	readonly body: unknown;
+	readonly made: number;
+	readonly changed: number;
+}
+
 /** Bodies of definitions of a kind, oldest first, made before an instant. */
-export function definitionBodies(
-	kind: string,
-	before: number,
-): Question<{ id: string; body: unknown; made: number }[]> {
+export function definitionBodies(kind: string, before: number): Question<DefinitionBody[]> {
 	const params = new Params();
 	const of = `kind = ${params.add("String", kind)} AND created_at < ${at(params, before)}`;
 	return {
 		name: "definition_bodies",
 		params,
-		sql: `SELECT id, argMax(body, version) AS stored, argMax(deleted, version) AS gone, ${ms("min(created_at)")} AS made
+		sql: `SELECT id, argMax(body, version) AS stored, argMax(deleted, version) AS gone, ${ms("min(created_at)")} AS made,
+	${ms("argMax(updated_at, version)")} AS changed
 ${from("definitions", of)} GROUP BY id HAVING NOT gone ORDER BY made, id`,
 		read: (rows) =>
 			rows.map((row) => ({
-				...{ id: row.id as string, body: JSON.parse(row.stored as string) as unknown, made: Number(row.made) },
+				...{
+					id: row.id as string,
+					body: JSON.parse(row.stored as string) as unknown,
+					made: Number(row.made),
+					changed: Number(row.changed),
+				},
 			})),
 	};
 }
