@@ -150,6 +150,8 @@ export class OpenBatch {
 	#issues: KnownIssue[] = [];
 	#suspects: string[] | "unknown" = [];
 	#generation = 0;
+	/** Of announcements: a series of an earlier one may have no row any more. */
+	#round = 0;
 	readonly #ids: RowIds;
 	/** Tables that a scanner fills column by column. */
 	readonly events: EventRows;
@@ -174,6 +176,11 @@ export class OpenBatch {
 		return rows;
 	}
 
+	/** From now on every series is announced once more: rows of the series table were taken away. */
+	announceAgain(): void {
+		this.#round++;
+	}
+
 	/**
 	 * Adds points, announcing series that are new. Times are milliseconds since the epoch. Takes arrays, since a number that
 	 * is passed to a function which V8 does not inline becomes an object.
@@ -188,7 +195,7 @@ export class OpenBatch {
 	}
 
 	#point(series: Series, ts: ArrayLike<number>, values: ArrayLike<number>, i: number): void {
-		if (!series.announced) this.#announce(series, ts[i]!);
+		if (series.announced !== this.#round) this.#announce(series, ts[i]!);
 		(series.isCumulative ? this.#cumulative : this.#points).push(series, ts, values, i, this.#generation);
 	}
 
@@ -207,7 +214,7 @@ export class OpenBatch {
 		columns.unit.push(series.unit);
 		columns.first_seen.int64(ts);
 		this.#rows.series++;
-		series.announced = true;
+		series.announced = this.#round;
 		this.#announced.push(series);
 	}
 

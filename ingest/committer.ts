@@ -57,7 +57,7 @@ export class Committer {
 function forget(batch: SealedBatch): void {
 	for (const issue of batch.issues) issue.doubtful = true;
 	for (const pattern of batch.announcedPatterns) pattern.announced = -1;
-	for (const series of batch.announced) series.announced = false;
+	for (const series of batch.announced) series.announced = -1;
 }
 
 /** Runs what it is given one after the other. */

@@ -11,6 +11,7 @@ import type { Retention } from "../schema/retention.ts";
 import type { IngestAnswer } from "../schema/wire/ingest.ts";
 import { loadReader } from "./enrich/analyse.ts";
 import type { ContentCapture } from "./enrich/redact.ts";
+import { Erasures } from "./erasures.ts";
 import { HEARTBEAT_DOCS, heartbeatRoutes } from "./heartbeats/routes.ts";
 import { TokenBook } from "./heartbeats/token-book.ts";
 import { Intake, type Signal } from "./intake.ts";
@@ -54,6 +55,8 @@ export interface IngestOptions {
 	/** How long records gather before they are sent on. */
 	readonly flush_ms?: number;
 	readonly segmentBytes?: number;
+	/** How often it looks whether another process erased a person. */
+	readonly erasures_ms?: number;
 }
 
 /** Where records are, for metrics and the reconciliation. */
@@ -79,6 +82,8 @@ export interface Ingest {
 	status(): IngestStatus;
 	/** Every record that was acknowledged before this instant can be queried. Milliseconds since the epoch, 0 while it is not known. */
 	storedThrough(): number;
+	/** Rows that tell of series and patterns were taken away: each is announced again with its next record. */
+	announceAgain(): void;
 	/** Call after the routes stopped taking requests: stores what is in the journal within the deadline. */
 	close(deadline_ms: number): Promise<void>;
 }
@@ -93,12 +98,14 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 	const ledger = new Ledger(journal.records);
 	const registry = new SeriesRegistry({ perProject: options.seriesPerProject });
 	const miner = new PatternMiner();
+	const erasures = new Erasures(clickhouse);
 	const requests = new RequestMemory({ clickhouse, isStored: (segment) => loader.isStored(segment) });
 	const [readMessage] = await Promise.all([
 		contentCapture === "off" ? undefined : loadReader(),
 		knowStoredSeries(clickhouse, registry),
 		knowStoredPatterns(clickhouse, miner),
 		requests.load(),
+		erasures.isNew(),
 	]);
 	const seen = options.alone ? new SeenIds({ clock }) : undefined;
 	if (seen) void recallIds(clickhouse, seen).catch((err) => logger.warn({ err }, "event_ids: every one is looked up"));
@@ -131,6 +138,11 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 	});
 	recallJournal(journal, { requests, seen, issues, miner });
 	loader.start();
+	const announceAgain = () => {
+		intake.batch.announceAgain();
+		miner.announceAgain();
+	};
+	const stopFollowing = erasures.follow(announceAgain, options.erasures_ms ?? 5_000);
 	const write = async (project: string, signal: Signal, records: readonly unknown[]): Promise<IngestAnswer> => {
 		const { answer, rows } = intake.takeRecords(project, signal, records);
 		if (rows > 0) await intake.commit();
@@ -152,6 +164,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 				}),
 			),
 		write,
+		announceAgain,
 		storedThrough: () => watermark.storedThrough(),
 		status: () => ({
 			accepted: journal.appended,
@@ -166,6 +179,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
 			trouble: loader.trouble,
 		}),
 		async close(deadline_ms) {
+			await stopFollowing();
 			await loader.drain(deadline_ms);
 			await intake.seal();
 			tap?.close();

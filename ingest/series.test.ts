@@ -54,7 +54,7 @@ describe("the series registry", () => {
 		const registry = new SeriesRegistry({ perProject: 100, cached: 10 });
 		for (let i = 0; i < 100; i++) registry.resolve("p", `m${i}`, [], "gauge", "");
 		expect(registry.resolve("p", "one more", [], "gauge", "")).toBeUndefined();
-		expect(registry.resolve("p", "m0", [], "gauge", "")?.announced).toBe(false);
+		expect(registry.resolve("p", "m0", [], "gauge", "")?.announced).toBe(-1);
 		expect(registry.count("p")).toBe(100);
 	});
 });

@@ -36,8 +36,8 @@ export class Series {
 	readonly idLow: number;
 	readonly unit: string;
 	readonly isCumulative: boolean;
-	/** Whether a batch that holds its row of the series table was opened since the start. */
-	announced = false;
+	/** The round of announcements (`OpenBatch.announceAgain`) in which a batch that holds its row of the series table was opened. */
+	announced = -1;
 
 	constructor(family: Family, tags: Tags, unit: string) {
 		const { high, low } = seriesId(family.project, family.name, tags);

@@ -120,7 +120,7 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 			exporting,
 			auditVerifyJob({ clickhouse, signer: box.signer, logger, ownMetric: options.ownMetric }),
 			...reporting,
-			...dataRightsJobs({ ...place, box, audit, storedThrough }),
+			...dataRightsJobs({ ...place, box, audit, storedThrough, onErased: () => ingest.announceAgain() }),
 			retentionJob({ ...place, retention, audit }),
 		],
 		onAttempt({ kind, outcome, duration_ms }) {

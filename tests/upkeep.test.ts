@@ -100,6 +100,31 @@ test("a person is handed out, then erased: once, though program, engine and Redi
 	expect(await server.query("SELECT event_id FROM events WHERE user_id = 'person-1'")).toEqual([{ event_id: "8-500" }]);
 }, 120_000);
 
+test("points and lines that come after an erasure have their tags and their pattern, without a restart", async () => {
+	const send = async () => {
+		await json("/v1/ingest/metrics?wait=true", {
+			body: { name: "cart.size", value: 3, tags: { "user.id": "person-20" } },
+		});
+		await json("/v1/ingest/logs?wait=true", { body: { message: "cart of person-20 is full" } });
+	};
+	const stored = async () => ({
+		tags: await server.query(
+			"SELECT tags, count() AS n FROM points INNER JOIN series USING (project, name, series_id) WHERE name = 'cart.size' GROUP BY tags",
+		),
+		lines: await server.query(
+			"SELECT count() AS n FROM logs WHERE message LIKE 'cart%' AND pattern_id IN (SELECT pattern_id FROM log_patterns)",
+		),
+	});
+	const once = { tags: [{ tags: { "user.id": "person-20" }, n: 1 }], lines: [{ n: 1 }] };
+	await send();
+	expect(await stored()).toEqual(once);
+	const { body } = await json(PATH, { body: { type: "erase", user_id: "person-20" } });
+	await finished(body.request_id);
+	expect(await stored()).toEqual({ tags: [], lines: [{ n: 0 }] });
+	await send();
+	expect(await stored()).toEqual(once);
+}, 60_000);
+
 test("only an admin asks, about the project of the key", async () => {
 	const refused = await json(PATH, {
 		body: { type: "erase", user_id: "x" },
@@ -110,7 +135,7 @@ test("only an admin asks, about the project of the key", async () => {
 		details: { parameter: "type", valid_options: ["erase", "export"] },
 	});
 	const { data_requests, total } = dataRequestsAnswer.parse((await json(`${PATH}?type=erase`)).body);
-	expect({ total, n: data_requests.length }).toEqual({ total: 1, n: 1 });
+	expect({ total, n: data_requests.length }).toEqual({ total: 2, n: 2 });
 	expect((await json(`${PATH}/dr_none`)).status).toBe(404);
 	expect((await json(`${PATH}/${data_requests[0]!.request_id}/download`)).status).toBe(404);
 });

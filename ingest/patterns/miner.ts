@@ -75,6 +75,11 @@ export class PatternMiner {
 		}
 		return patterns;
 	}
+
+	/** From now on every pattern is announced once more: rows of theirs were taken away. */
+	announceAgain(): void {
+		for (const patterns of this.#projects.values()) patterns.announceAgain();
+	}
 }
 
 export class ProjectPatterns {
@@ -107,6 +112,11 @@ export class ProjectPatterns {
 		pattern.announced = Math.max(pattern.announced, day);
 		if (!template.endsWith(REST)) this.#add(tokensOf(template));
 		else if (isNew && template !== REST) this.#rests++;
+	}
+
+	/** A day back, not to none: what is in use stays what makes room keeps. */
+	announceAgain(): void {
+		for (const pattern of this.#patterns.values()) pattern.announced--;
 	}
 
 	/**

@@ -10,7 +10,7 @@ export function startIngest({ client }: Pick<TestDatabase, "client">, now: numbe
 	return createIngest({
 		...{ folder: temporaryFolder(), clickhouse: client, logger: pino({ level: "error" }), retention: NO_EXPIRY },
 		...{ maxBodyBytes: 2 ** 24, maxRecords: 1e6, seriesPerProject: 1e5, journalBudgetBytes: 2 ** 30 },
-		...{ clock: () => now, flush_ms: 20 },
+		...{ clock: () => now, flush_ms: 20, erasures_ms: 20 },
 	});
 }
 

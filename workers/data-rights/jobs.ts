@@ -22,6 +22,8 @@ export interface DataRightsOptions extends Place {
 	/** Every record that was acknowledged before this instant is in its tables; milliseconds since the epoch. */
 	readonly storedThrough: () => Promise<number>;
 	readonly now?: () => number;
+	/** Told when rows are gone, at once: an ingest of the same process. Others look. */
+	readonly onErased?: () => void;
 }
 
 /** Days that what was asked for can be downloaded. */
@@ -116,6 +118,7 @@ export function dataRightsJobs(options: DataRightsOptions): JobKind[] {
 					await checkpoint({ reached, certificate: null });
 					progress(reached.done / SUBJECT_RULES.length);
 				});
+				options.onErased?.();
 				certificate = certify(request, subject, tables, null);
 				await checkpoint({ reached: null, certificate });
 			}
