@@ -1,8 +1,8 @@
 /** Alert rules as they are sent and stored. */
 import { z } from "zod";
 import { isSealed } from "../secret-box.ts";
-import { isTimezone } from "../timezone.ts";
 import { conditions, duration, MAX_LEAVES, type NewCondition } from "./alert-conditions.ts";
+import { zone } from "./common.ts";
 
 const DAY_SECONDS = 86_400;
 export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
@@ -149,14 +149,7 @@ const fields = {
 		step: 60,
 	}),
 	evaluation_delay: duration("How long records of a minute are waited for.", { min: 0, max: 3_600 }),
-	timezone: z
-		.string()
-		.max(100)
-		.refine(isTimezone, {
-			message: "must be a zone of the IANA database",
-			params: { valid_options: ["UTC", "Europe/Berlin"] },
-		})
-		.describe("IANA zone; by its clock hours of the week are compared."),
+	timezone: zone.describe("IANA zone; by its clock hours of the week are compared."),
 	allow_unknown: z.boolean().describe("Accepts a metric or an event that nobody has sent yet."),
 };
 

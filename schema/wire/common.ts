@@ -1,6 +1,7 @@
 /** What every question shares: how a window is named, and where the numbers of an answer come from. */
 import { z } from "zod";
 import { GRANULARITIES } from "../granularity.ts";
+import { isTimezone } from "../timezone.ts";
 
 const instant = (text: string) => z.string().describe(`${text} RFC 3339, or epoch in s, ms, µs or ns.`);
 
@@ -87,3 +88,15 @@ export const logEntry = z.object({
 	span_id: z.string().nullable(),
 });
 export type LogEntry = z.infer<typeof logEntry>;
+
+/** A zone that days, hours of the week and schedules are told in. */
+export const zone = z
+	.string()
+	.max(100)
+	.refine(isTimezone, {
+		message: "must be a zone of the IANA database",
+		params: { valid_options: ["UTC", "Europe/Berlin"] },
+	});
+
+/** A time of the day by the clock of a zone. */
+export const clock = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, "must be a time of day such as 09:00");

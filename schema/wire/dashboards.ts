@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { GRANULARITIES } from "../granularity.ts";
 import { ALERT_AGGREGATIONS } from "./alert-conditions.ts";
-import { timestamp } from "./common.ts";
+import { timestamp, zone } from "./common.ts";
 import { kpiBody } from "./kpis.ts";
 
 export const MAX_WIDGETS = 50;
@@ -235,26 +235,11 @@ const variable = z
 	});
 export type DashboardVariable = z.infer<typeof variable>;
 
-function isTimezone(zone: string): boolean {
-	try {
-		return !/^[+-]/.test(zone) && new Intl.DateTimeFormat("en", { timeZone: zone }).format(0) !== "";
-	} catch {
-		return false;
-	}
-}
-
 const fields = {
 	name,
 	description: z.string().max(5_000),
 	timeframe,
-	timezone: z
-		.string()
-		.max(100)
-		.refine(isTimezone, {
-			message: "must be a zone of the IANA database",
-			params: { valid_options: ["UTC", "Europe/Berlin"] },
-		})
-		.describe("IANA zone in which days and buckets begin."),
+	timezone: zone.describe("IANA zone in which days and buckets begin."),
 	variables: z
 		.array(variable)
 		.max(MAX_VARIABLES)

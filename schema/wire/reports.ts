@@ -1,6 +1,6 @@
 /** Reports: what is asked for, when it is due, who gets it, and what came of each run. */
 import { z } from "zod";
-import { count, meta, milliseconds, percent, ratio, timestamp } from "./common.ts";
+import { clock, count, meta, milliseconds, percent, ratio, timestamp, zone } from "./common.ts";
 
 export const REPORT_TEMPLATES = [
 	"performance_summary",
@@ -19,17 +19,8 @@ export type ReportDimension = (typeof REPORT_DIMENSIONS)[number];
 const FREQUENCIES = ["hourly", "daily", "weekly", "monthly", "quarterly"] as const;
 const MAX_RECIPIENTS = 50;
 
-const zone = z.string().refine((given) => {
-	try {
-		new Intl.DateTimeFormat("en", { timeZone: given });
-		return !/^[+-]/.test(given);
-	} catch {
-		return false;
-	}
-}, "is no IANA zone such as Europe/Berlin");
 const name = z.string().trim().min(1).max(200);
 const description = z.string().max(2_000).default("");
-const time = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, "is no time of day such as 09:00");
 const format = z.enum(REPORT_FORMATS);
 const formats = z
 	.union([format, z.array(format).min(1).max(REPORT_FORMATS.length)])
@@ -48,7 +39,7 @@ const plan = z.strictObject({
 		.union([z.string().max(20), z.number().int()])
 		.optional()
 		.describe("Weekly: a weekday, default monday. Monthly and quarterly: 1 to 28, or last; default 1."),
-	time: time.default("00:00").describe("In the zone; of an hourly schedule only the minute counts."),
+	time: clock.default("00:00").describe("In the zone; of an hourly schedule only the minute counts."),
 	timezone: zone.default("UTC"),
 });
 const pattern = z

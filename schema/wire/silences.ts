@@ -1,7 +1,7 @@
 /** Silences: which alerts nobody is told of, and when. */
 import { z } from "zod";
 import { patternTrouble } from "../label-pattern.ts";
-import { timestamp } from "./common.ts";
+import { clock, timestamp, zone } from "./common.ts";
 
 export const MATCH_OPERATORS = ["=", "!=", "=~", "!~"] as const;
 export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
@@ -29,16 +29,6 @@ const matcher = z
 		if (trouble !== undefined) context.addIssue({ code: "custom", message: trouble, path: ["value"] });
 	});
 export type Matcher = z.infer<typeof matcher>;
-
-const clock = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, "is no time of day such as 22:00");
-const zone = z.string().refine((given) => {
-	try {
-		new Intl.DateTimeFormat("en", { timeZone: given });
-		return !/^[+-]/.test(given);
-	} catch {
-		return false;
-	}
-}, "is no IANA zone such as Europe/Berlin");
 
 const recurrence = z
 	.strictObject({
