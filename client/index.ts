@@ -1,6 +1,7 @@
 export type {
 	AccessReviewAnswer,
 	AccessReviewsAnswer,
+	AccountUsageAnswer,
 	AiConversationsAnswer,
 	AiPerformanceAnswer,
 	AlertAnswer,

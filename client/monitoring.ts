@@ -2,6 +2,7 @@
 import type {
 	AccessReviewAnswer,
 	AccessReviewsAnswer,
+	AccountUsageAnswer,
 	Acknowledge,
 	AcknowledgeAnswer,
 	AlertAnswer,
@@ -85,6 +86,7 @@ import type {
 	UsageAnswer,
 } from "../schema/wire/index.ts";
 import type {
+	AccountUsageOptions,
 	AlertHistoryOptions,
 	AlertsOptions,
 	AuditLogOptions,
@@ -528,6 +530,11 @@ export class Monitoring extends Telemetry {
 	/** `DELETE /v1/monitoring/destinations/{name}`. */
 	deleteDestination(name: string, call: CallOptions = {}): Promise<void> {
 		return this.#transport.delete(destinationPath(name), call.signal);
+	}
+
+	/** `GET /v1/monitoring/account/usage`: records and about their bytes, by signal and day. */
+	accountUsage(options: AccountUsageOptions = {}, call: CallOptions = {}): Promise<AccountUsageAnswer> {
+		return this.#transport.get(`${BASE}/account/usage`, { ...options }, call.signal);
 	}
 
 	/** `GET /v1/monitoring/retention`: how long records are kept, and what was deleted last. */

@@ -1,6 +1,7 @@
 // Options of the reading calls: the query parameters of the routes as `schema/wire` has them, in their spelling, with the
 // values that a program has at hand.
 import type {
+	AccountUsageQuery,
 	AiConversationsQuery,
 	AiPerformanceQuery,
 	AlertHistoryQuery,
@@ -126,6 +127,7 @@ export interface ImportDashboardOptions {
 export type SystemHealthOptions = Options<SystemHealthQuery>;
 export type SystemPerformanceOptions = Options<SystemPerformanceQuery>;
 export type SystemLogsOptions = Options<SystemLogsQuery>;
+export type AccountUsageOptions = Options<AccountUsageQuery>;
 export type UsageAnalyticsOptions = Options<UsageQuery>;
 export type UserBehaviorOptions = Options<BehaviorQuery>;
 export type UsageOverviewOptions = Options<UsageOverviewQuery>;

@@ -10,6 +10,7 @@ import { COMPLIANCE_DOCS } from "../query/compliance/docs.ts";
 import { attestationsOf, complianceRoutes } from "../query/compliance/routes.ts";
 import { QUERY_DOCS, queryRoutes } from "../query/index.ts";
 import { createLive, LIVE_DOCS, type Live } from "../query/live/routes.ts";
+import { ACCOUNT_DOCS, accountRoutes } from "../query/monitoring/account-usage.ts";
 import { ALERT_DOCS } from "../query/monitoring/alerts/docs.ts";
 import { alertRoutes } from "../query/monitoring/alerts/routes.ts";
 import { AUDIT_DOCS, auditRoutes } from "../query/monitoring/audit-log.ts";
@@ -59,6 +60,7 @@ export const QUERY_ROLE_DOCS: readonly RouteDoc[] = [
 	...DATA_REQUEST_DOCS,
 	...REPORT_DOCS,
 	...RETENTION_DOCS,
+	...ACCOUNT_DOCS,
 	...EXPORT_DOCS,
 	...DESTINATION_DOCS,
 	...COMPLIANCE_DOCS,
@@ -102,6 +104,7 @@ export function addQueryRole(
 	const { reach, reachOf, retention, book } = retentionReach(settings, clickhouse, stops);
 	const deps = { compliance: { instance, attestations }, queries, reach, reachOf, requireRole };
 	app.route("/", queryRoutes(deps));
+	app.route("/", accountRoutes(deps));
 	const definitions = { ...deps, client: clickhouse, audit: options.audit, box: options.box };
 	app.route("/", issueRoutes(definitions));
 	app.route("/", kpiRoutes(definitions));

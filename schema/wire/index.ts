@@ -1,3 +1,4 @@
+export * from "./account.ts";
 export * from "./alert-conditions.ts";
 export * from "./alert-rules.ts";
 export * from "./alerts.ts";
