@@ -162,6 +162,33 @@ const TABLE = {
 		about: "How long the files of a run of a report are kept",
 		...retention(),
 	}),
+	backupS3Endpoint: optional({
+		env: "TIDEMARK_BACKUP_S3_ENDPOINT",
+		valid: "an http:// or https:// URL",
+		about: "Where `backup --to s3://…` finds buckets that are not of AWS; ClickHouse itself connects to it",
+		schema: url("http:", "https:"),
+	}),
+	backupS3Region: setting({
+		env: "TIDEMARK_BACKUP_S3_REGION",
+		default: "us-east-1",
+		valid: "a region such as eu-central-1",
+		about: "Region of a bucket of AWS for backups",
+		schema: z.string().regex(/^[a-z0-9-]+$/),
+	}),
+	backupS3Key: optional({
+		env: "TIDEMARK_BACKUP_S3_KEY",
+		valid: "an access key id",
+		about: "Access key id of the bucket for backups",
+		schema: z.string().regex(/^\S+$/),
+		secret: true,
+	}),
+	backupS3Secret: optional({
+		env: "TIDEMARK_BACKUP_S3_SECRET",
+		valid: "a secret access key",
+		about: "Secret access key of it",
+		schema: z.string().regex(/^\S+$/),
+		secret: true,
+	}),
 	maxBodyBytes: setting({
 		env: "TIDEMARK_MAX_BODY",
 		default: "20MiB",

@@ -1,19 +1,27 @@
 /** `tidemark backup` beside a server that runs, and `tidemark restore` into an empty folder. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { startServer, temporaryFolder } from "./server.ts";
+import { bucketUrl, isBucketUrl } from "../backup-stores.ts";
+import { connectClickHouse } from "../schema/clickhouse.ts";
+import { startServer, temporaryFolder, until } from "./server.ts";
+import { ACCESS_KEY, SECRET_KEY, startS3 } from "./support/s3.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const env = { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" };
 
 async function tidemark(dataDir: string, ...args: string[]): Promise<string> {
-	const options = { cwd: dataDir, env: { PATH: process.env.PATH, TIDEMARK_DATA: dataDir } };
-	return (await promisify(execFile)(process.execPath, [MAIN, ...args], options)).stdout;
+	const options = { cwd: dataDir, env: { PATH: process.env.PATH, TIDEMARK_DATA: dataDir, ...keys } };
+	const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, ...args], options);
+	return stdout + stderr;
 }
+
+/** Of the bucket; set by the test that has one. */
+let keys: Readonly<Record<string, string>> = {};
 
 test("what was backed up of a running server, also in two parts, comes back into an empty folder; nothing else does", async () => {
 	const dataDir = temporaryFolder();
@@ -58,3 +66,86 @@ test("what was backed up of a running server, also in two parts, comes back into
 	writeFileSync(path, readFileSync(path, "utf8").replace('"events":500', '"events":501'));
 	await expect(tidemark(empty, "restore", second, "--force")).rejects.toThrow("was changed");
 }, 120_000);
+
+test("a bucket keeps backups too, only whole ones are listed, and nobody reads the secret there or in the engine", async () => {
+	const dataDir = temporaryFolder();
+	const [server, s3] = await Promise.all([startServer({ dataDir, env }), startS3()]);
+	await s3.createBucket("kept");
+	keys = {
+		TIDEMARK_BACKUP_S3_ENDPOINT: s3.endpoint,
+		TIDEMARK_BACKUP_S3_KEY: ACCESS_KEY,
+		TIDEMARK_BACKUP_S3_SECRET: SECRET_KEY,
+	};
+	const place = "s3://kept/tidemark/a";
+	const idOf = (said: string) => /^backup-[\w-]+/.exec(said)![0];
+	const send = (n: number) =>
+		server.request("/v1/ingest/events?wait=true", {
+			body: Array.from({ length: n }, (_, i) => ({ event: "a", user_id: `u${i}` })),
+		});
+	const clickhouse = connectClickHouse(JSON.parse(readFileSync(join(dataDir, "engine.json"), "utf8")));
+	try {
+		await send(300);
+		const killed = spawn(process.execPath, [MAIN, "backup", "--to", place], {
+			cwd: dataDir,
+			env: { PATH: process.env.PATH, TIDEMARK_DATA: dataDir, ...keys },
+		});
+		const shown = () =>
+			server.query<{ name: string; status: string }>("SELECT name, toString(status) AS status FROM system.backups");
+		await until(async () => (await shown()).length > 0, { interval_ms: 10, what: "the backup to begin" });
+		killed.kill("SIGKILL");
+		await once(killed, "exit");
+		// As if it had come so far as to restore its copy.
+		await clickhouse.command({ query: "CREATE DATABASE tidemark_verify_killed" });
+		expect(await tidemark(dataDir, "backup", "list", "--from", place)).not.toContain("backup-");
+
+		const first = idOf(await tidemark(dataDir, "backup", "--to", place));
+		expect(await server.query("SELECT name FROM system.databases WHERE name LIKE '%verify%'")).toEqual([]);
+		await send(200);
+		const said = await tidemark(dataDir, "backup", "--to", place, "--base", first);
+		expect(said).not.toContain("half-way");
+		const second = idOf(said);
+		const listed = await tidemark(dataDir, "backup", "list", "--from", place);
+		expect([first, second].map((one) => listed.split(one).length - 1)).toEqual([2, 1]);
+		await expect(tidemark(dataDir, "backup", "--to", place, "--base", "backup-other")).rejects.toThrow("no backup");
+
+		expect(JSON.stringify(await shown())).toContain(`${s3.endpoint}/kept/tidemark/a/${second}`);
+		expect(JSON.stringify(await shown())).not.toContain(`'${SECRET_KEY}'`);
+		for (const { key } of await s3.list("kept")) {
+			if (/\.(backup|json)$/.test(key)) expect((await s3.get("kept", key)).toString()).not.toContain(`'${SECRET_KEY}'`);
+		}
+
+		// What an insert that is half-way looks like: counted here, and not there.
+		await clickhouse.command({ query: "INSERT INTO event_counts_15m SELECT 'p', 'a', now('UTC'), 3, 0" });
+		expect(await tidemark(dataDir, "backup")).toContain("half-way when it was taken: events by 3");
+		await server.stop();
+
+		const empty = temporaryFolder();
+		expect(await tidemark(empty, "restore", second, "--from", place)).toMatch(/^backup-[\w-]+: \d+ rows are back/);
+		keys = { ...keys, TIDEMARK_BACKUP_S3_SECRET: "another-secret" };
+		const refused = tidemark(empty, "backup", "--to", place);
+		await expect(refused).rejects.toThrow("403");
+		await expect(refused).rejects.not.toThrow("another-secret");
+	} finally {
+		keys = {};
+		await clickhouse.close();
+		await s3.stop();
+	}
+}, 180_000);
+
+test.each([
+	["s3://bucket", undefined, "https://bucket.s3.eu-west-1.amazonaws.com"],
+	["s3://bucket/a/b/", undefined, "https://bucket.s3.eu-west-1.amazonaws.com/a/b"],
+	["s3://bucket/a", "http://127.0.0.1:9000/", "http://127.0.0.1:9000/bucket/a"],
+])("%s at %s is %s", (url, endpoint, by_http) => {
+	expect(bucketUrl(url, endpoint, "eu-west-1")).toBe(by_http);
+});
+
+test.each([
+	"bucket/a",
+	"s3://",
+	"s3://bucket/*",
+	"s3://bucket/a{1..3}",
+	"s3://bucket/a?b",
+	"s3://bucket/a'b",
+	"s3://B/a",
+])("%s names no place of backups", (url) => expect(isBucketUrl(url)).toBe(false));
