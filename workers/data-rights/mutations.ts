@@ -20,7 +20,8 @@ const FAILURES = 5;
 
 /** Tables that every node of a cluster holds whole: they have no local ones beneath them. */
 export const EVERYWHERE: ReadonlySet<string> = new Set([
-	...["definitions", "jobs", "audit_log", "audit_verifications", "erasure_subjects"],
+	...["definitions", "jobs", "audit_log", "audit_verifications", "changing_calls", "erasure_subjects"],
+	...["report_files", "report_deliveries"],
 	...["alert_transitions", "alert_instances", "alert_deliveries", "alert_delivery_attempts"],
 ]);
 
