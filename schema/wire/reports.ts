@@ -15,7 +15,6 @@ export type ReportFormat = (typeof REPORT_FORMATS)[number];
 export const REPORT_TIMEFRAMES = ["1h", "24h", "7d", "30d"] as const;
 export type ReportTimeframe = (typeof REPORT_TIMEFRAMES)[number];
 export const REPORT_DIMENSIONS = ["date", "model", "user_segment"] as const;
-type ReportDimension = (typeof REPORT_DIMENSIONS)[number];
 const FREQUENCIES = ["hourly", "daily", "weekly", "monthly", "quarterly"] as const;
 const MAX_RECIPIENTS = 50;
 
