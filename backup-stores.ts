@@ -48,9 +48,15 @@ export function storeAt(all: Settings, client: ClickHouse, url: string | undefin
 /** The embedded engine reads and writes backups here; of a server only their manifests are here. */
 export const folderOf = (all: Settings) => join(all.dataDir, all.clickhouseUrl ? "backups" : "clickhouse/backups");
 
+/** Of a request to a bucket, over some 10 s: of its own, ClickHouse tries for an hour when nobody answers. */
+const BUCKET_TRIES = { s3_retry_attempts: "10", backup_restore_s3_retry_attempts: "10" };
+
+/** Of the list of manifests: what reads them tries for very long whatever it is told. */
+const LIST_MS = 30_000;
+
 /** Runs a statement without an answer. @throws BackupError of one line */
 export async function run(client: ClickHouse, query: string): Promise<void> {
-	await client.command({ query }).catch(rethrow);
+	await client.command({ query, clickhouse_settings: BUCKET_TRIES }).catch(rethrow);
 }
 
 /** On ClickHouse's own disk. @param folder of the manifests */
@@ -89,7 +95,11 @@ function bucketStore(all: Settings, client: ClickHouse, url: string): BackupStor
 		`s3(${text(`${base}/manifests/${name}.json`)}, ${keys}, 'LineAsString', 'line String')`;
 	const list = async () => {
 		const query = `SELECT line FROM ${manifests("*")}`;
-		const result = await client.query({ query, format: "JSONEachRow" }).catch(rethrow);
+		const limit = AbortSignal.timeout(LIST_MS);
+		const result = await client.query({ query, format: "JSONEachRow", abort_signal: limit }).catch((cause: unknown) => {
+			if (limit.aborted) throw new BackupError(`${base} does not answer`, { cause });
+			return rethrow(cause);
+		});
 		return sorted((await result.json<{ line: string }>()).map(({ line }) => parse(line)));
 	};
 	return {

@@ -117,14 +117,16 @@ test("a bucket keeps backups too, only whole ones are listed, and nobody reads t
 		// What an insert that is half-way looks like: counted here, and not there.
 		await clickhouse.command({ query: "INSERT INTO event_counts_15m SELECT 'p', 'a', now('UTC'), 3, 0" });
 		expect(await tidemark(dataDir, "backup")).toContain("half-way when it was taken: events by 3");
+		const right = keys;
+		keys = { ...right, TIDEMARK_BACKUP_S3_SECRET: "another-secret" };
+		const refused = tidemark(dataDir, "backup", "--to", place);
+		await expect(refused).rejects.toThrow("403");
+		await expect(refused).rejects.not.toThrow("another-secret");
+		keys = right;
 		await server.stop();
 
 		const empty = temporaryFolder();
 		expect(await tidemark(empty, "restore", second, "--from", place)).toMatch(/^backup-[\w-]+: \d+ rows are back/);
-		keys = { ...keys, TIDEMARK_BACKUP_S3_SECRET: "another-secret" };
-		const refused = tidemark(empty, "backup", "--to", place);
-		await expect(refused).rejects.toThrow("403");
-		await expect(refused).rejects.not.toThrow("another-secret");
 	} finally {
 		keys = {};
 		await clickhouse.close();
