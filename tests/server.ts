@@ -7,6 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { type ClickHouse, connectClickHouse } from "../schema/clickhouse.ts";
+import { DEFAULT_RETENTION } from "../schema/retention.ts";
+import { fillFrom } from "./support/template.ts";
 
 export interface ServerOptions {
 	/** Settings; what is not set here has its default, whatever the environment of the tests says. */
@@ -79,6 +81,10 @@ function remove(folder: string): void {
 /** @throws Error with the output when the program ends, or does not get ready in time */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
 	const dataDir = options.dataDir ?? temporaryFolder();
+	// A folder that is given, also an empty one, is for the program alone to fill.
+	if (options.dataDir === undefined && !options.env?.CLICKHOUSE_URL) {
+		await fillFrom(DEFAULT_RETENTION, join(dataDir, "clickhouse"));
+	}
 	const adminKey = options.env?.TIDEMARK_ADMIN_KEY ?? ADMIN_KEY;
 	const child = spawn(process.execPath, [MAIN, ...(options.args ?? ["start"])], {
 		// A folder without `.env`: the program reads one where it is started.

@@ -6,18 +6,19 @@ import { startEngine } from "../../engine/supervisor.ts";
 import { type ClickHouse, connectClickHouse } from "../../schema/clickhouse.ts";
 import { migrate } from "../../schema/migrate.ts";
 import { DEFAULT_RETENTION, type Retention } from "../../schema/retention.ts";
+import { fillFrom } from "./template.ts";
+
+export { NO_EXPIRY } from "./retention.ts";
 
 export interface TestDatabase {
 	readonly client: ClickHouse;
 	stop(): Promise<void>;
 }
 
-/** Nothing expires, so that a test may be about any date. */
-export const NO_EXPIRY: Retention = { metrics_days: 20_000, logs_days: 20_000, events_days: 20_000 };
-
 /** A migrated database in an engine of its own. */
 export async function startDatabase(retention: Retention = DEFAULT_RETENTION): Promise<TestDatabase> {
 	const dataDir = await mkdtemp(join(tmpdir(), "tidemark-"));
+	await fillFrom(retention, dataDir);
 	const password = "test";
 	const engine = await startEngine({ dataDir, password, logger: pino({ level: "error" }) });
 	const base = connectClickHouse({ url: engine.url, password, database: "default" });
