@@ -8,8 +8,8 @@ export default defineConfig({
 		globalSetup: ["tests/build.ts"],
 		testTimeout: 60_000,
 		hookTimeout: 60_000,
-		// Every engine is a process of its own; of three files at least one waits for something, so that two cores are busy.
-		maxWorkers: 3,
+		// Two cores: every engine is a process of its own, more files at once only make them wait.
+		maxWorkers: 2,
 		pool: "forks",
 	},
 });
