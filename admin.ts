@@ -3,13 +3,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Command, InvalidArgumentError } from "commander";
-import type { Settings } from "./config.ts";
 import { KeyStore } from "./http/keys.ts";
 import { ROLES, type Role } from "./http/roles.ts";
 import { AuditLog } from "./schema/audit.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { migrate } from "./schema/migrate.ts";
 import { resealAll } from "./schema/reseal.ts";
+import type { Settings } from "./settings.ts";
 import { DATABASE, openSecretBox, retentionOf, StartError, serverOf } from "./storage.ts";
 
 /** @param settings read when a command runs, so that a bad setting does not spoil `--help` */

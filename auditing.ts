@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { project, withClickHouse } from "./admin.ts";
-import type { Settings } from "./config.ts";
 import { auditedProjects, verifyChain } from "./schema/audit-verification.ts";
+import type { Settings } from "./settings.ts";
 import { openSecretBox, StartError } from "./storage.ts";
 import { BundleError, verifyBundle } from "./workers/compliance/bundle.ts";
 import { ArchiveError } from "./workers/compliance/tar.ts";

@@ -1,9 +1,9 @@
 /** Where backups are kept: a folder of ClickHouse's, or a bucket; each with its manifest, written once it is proven. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Settings } from "./config.ts";
 import { canonicalJson, sha256 } from "./schema/canonical-json.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
+import type { Settings } from "./settings.ts";
 
 /** What stands beside a backup. One without is not a backup: its making broke off. */
 export interface Manifest {

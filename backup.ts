@@ -14,13 +14,13 @@ import {
 	run,
 	storeAt,
 } from "./backup-stores.ts";
-import type { Settings } from "./config.ts";
 import { FolderInUseError, lockFolder } from "./lock.ts";
 import { AuditLog } from "./schema/audit.ts";
 import { sha256 } from "./schema/canonical-json.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { LADDER } from "./schema/granularity.ts";
 import { migrate } from "./schema/migrate.ts";
+import type { Settings } from "./settings.ts";
 import { DATABASE, retentionOf, serverOf, startEngineAlone } from "./storage.ts";
 import { countQuery, linksOf } from "./workers/reconcile/compare.ts";
 

@@ -5,9 +5,9 @@ import { Command, InvalidArgumentError } from "commander";
 import { project, withClickHouse } from "./admin.ts";
 import type { ClientSettings } from "./cli/commands.ts";
 import { fillDemo } from "./cli/demo/fill.ts";
-import type { Settings } from "./config.ts";
 import { KeyStore } from "./http/keys.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
+import type { Settings } from "./settings.ts";
 import { StartError } from "./storage.ts";
 
 const DAYS = 60;

@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import type { Logger } from "pino";
-import type { Settings } from "./config.ts";
 import { type Engine, startEngine } from "./engine/supervisor.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
 import { migrate } from "./schema/migrate.ts";
 import type { Retention } from "./schema/retention.ts";
 import { SecretBox } from "./schema/secret-box.ts";
+import type { Settings } from "./settings.ts";
 
 /** A start that cannot succeed, told in one line. */
 export class StartError extends Error {

@@ -1,8 +1,9 @@
 /** What the settings say of the server itself, as evidence for the controls of compliance. */
-import type { Settings } from "../config.ts";
+
 import type { Connection, Instance } from "../query/compliance/finding.ts";
 import { backupRuns } from "../schema/backup-runs.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
+import type { Settings } from "../settings.ts";
 import { retentionOf } from "../storage.ts";
 
 /** Of TLS, by the scheme of an address. */

@@ -2,7 +2,6 @@
 import type { Hono } from "hono";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
-import type { Settings } from "../config.ts";
 import type { RequireRole } from "../http/auth.ts";
 import type { AppEnv } from "../http/env.ts";
 import type { RouteDoc } from "../http/openapi.ts";
@@ -36,6 +35,7 @@ import type { AuditLog } from "../schema/audit.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import type { LiveBus } from "../schema/live/bus.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
+import type { Settings } from "../settings.ts";
 import { exportsOf } from "../storage.ts";
 import { complianceFiles } from "../workers/compliance/files.ts";
 import type { Notifier } from "../workers/notify/notifier.ts";

@@ -1,8 +1,9 @@
 /** How far back answers reach: by the settings, and by what a project wants itself. */
-import type { Settings } from "../config.ts";
+
 import { reachOf } from "../query/measures/scope.ts";
 import type { ClickHouse } from "../schema/clickhouse.ts";
 import { RetentionBook, shorterDays } from "../schema/project-retention.ts";
+import type { Settings } from "../settings.ts";
 import { retentionOf } from "../storage.ts";
 
 /** @param stops is given what is to be stopped */

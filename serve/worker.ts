@@ -1,7 +1,6 @@
 /** The role `worker`: what is done without being asked, or takes longer than an answer may. */
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
-import type { Settings } from "../config.ts";
 import type { Ingest } from "../ingest/index.ts";
 import { lastBeats } from "../query/measures/heartbeats.ts";
 import { alertAsking } from "../query/monitoring/alerts/asking.ts";
@@ -14,6 +13,7 @@ import type { LiveBus } from "../schema/live/bus.ts";
 import { resealAll } from "../schema/reseal.ts";
 import type { SecretBox } from "../schema/secret-box.ts";
 import { kpiBody } from "../schema/wire/index.ts";
+import type { Settings } from "../settings.ts";
 import { exportsOf, placeOf } from "../storage.ts";
 import { type Alerts, startAlerts } from "../workers/alerts/alerts.ts";
 import { auditVerifyJob, scheduleVerifications } from "../workers/compliance/verification.ts";

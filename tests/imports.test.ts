@@ -65,7 +65,8 @@ test.each(FOLDERS)("%s imports what the table allows and nothing else", (from) =
 
 test("nothing but the start reads the settings: they are passed in", () => {
 	for (const from of FOLDERS) {
-		expect(refused(`${from}/made-up.ts`, ["../config.ts", "../main.ts"])).toEqual(["../config.ts", "../main.ts"]);
+		const starting = ["../config.ts", "../main.ts", "../settings.ts"];
+		expect(refused(`${from}/made-up.ts`, starting)).toEqual(starting);
 	}
 });
 
