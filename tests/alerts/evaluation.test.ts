@@ -1,6 +1,8 @@
 /** What an evaluation leaves: the same history, however often, in whatever steps and by whichever worker it is done. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { burningAlerts } from "../../query/measures/alerting/records.ts";
+import { Queries } from "../../query/run.ts";
 import { dueOf } from "../../workers/alerts/due.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../support/database.ts";
 import { insertEvents } from "../support/records.ts";
@@ -196,8 +198,54 @@ describe("a rule that changes", () => {
 			...deep,
 			conditions: [{ metric: "depth", operator: "<", value: 10, timeframe: "1m" }],
 		});
-		await sim.evaluate("changed", 3);
-		expect(await sim.path("changed", "a")).toEqual(["1 no_data→firing", "2 no_data→ok", "2.5 firing→ok"]);
+		while (await sim.evaluate("changed", 3));
+		expect(await sim.path("changed", "a")).toEqual(["1 no_data→firing", "2.5 firing→ok", "3 no_data→ok"]);
+	});
+
+	test.each([
+		["in the minute in which it fired", 1.75],
+		["minutes after it fired", 3.75],
+	])("what burns of it still, changed %s, is a firing of its own that is told and shown", async (when, minute) => {
+		fresh();
+		const next = Math.ceil(minute);
+		await sim.values(when, "depth", { 1: 20, 2: 20, 3: 20, 4: 20 });
+		await sim.rule(when, "a", deep);
+		await stepwise(when, Math.floor(minute));
+		sim.now = START + minute * MINUTE;
+		await sim.rule(when, "a", { ...deep, conditions: [{ ...deep.conditions[0], value: 11 }] });
+		while (await sim.evaluate(when, next));
+		const history = await sim.history(when, "a");
+		expect(history.map(({ minute, to, notice }) => [minute, to, notice])).toEqual([
+			[1, "firing", "fire"],
+			[minute, "ok", "resolve"],
+			[next, "firing", "fire"],
+		]);
+		const [before, over, now] = history.map(({ firing_id }) => firing_id);
+		expect([over === before, now === before]).toEqual([true, false]);
+		const asker = new Queries({ client: database.client, secondLock: false }).of(when);
+		expect(await asker.ask(burningAlerts(sim.now + MINUTE))).toMatchObject([
+			{ state: "firing", value: 20, threshold: 11 },
+		]);
+	});
+
+	test("disabled and enabled within one interval, what burned is over and what burns is told", async () => {
+		fresh();
+		await sim.values("off and on", "depth", { 1: 20, 2: 20 });
+		await sim.rule("off and on", "a", deep);
+		await stepwise("off and on", 1);
+		for (const [seconds, enabled] of [
+			[80, false],
+			[100, true],
+		] as const) {
+			sim.now = START + seconds * 1_000;
+			await sim.rule("off and on", "a", { ...deep, enabled });
+			while (await sim.evaluate("off and on", seconds / 60));
+		}
+		await sim.evaluate("off and on", 2);
+		const notices = (await sim.history("off and on", "a")).map(
+			({ minute, notice }) => `${minute.toFixed(1)} ${notice}`,
+		);
+		expect(notices).toEqual(["1.0 fire", "1.3 resolve", "2.0 fire"]);
 	});
 
 	test.each(["disabled", "deleted"])("what burns is over when it is %s", async (how) => {
@@ -219,7 +267,7 @@ describe("a rule that changes", () => {
 		if (how === "deleted") return;
 		sim.now = START + 8.5 * MINUTE;
 		await sim.rule(how, "a", deep);
-		await sim.evaluate(how, 9);
+		while (await sim.evaluate(how, 9));
 		expect((await sim.path(how, "a")).at(-1)).toBe("9 no_data→firing");
 	});
 });

@@ -19,7 +19,7 @@ import { valuesOf } from "../../query/measures/alerting/values.ts";
 import type { Definition, Scanned, Unreadable } from "../../schema/definitions.ts";
 import { type AlertRule, leavesOf } from "../../schema/wire/index.ts";
 import { type Due, dueOf } from "./due.ts";
-import type { AlertChanges, AlertStore, HistoryRow, StoredAlert, StoredInstance } from "./store.ts";
+import type { AlertChanges, AlertStore, HistoryRow, RuleProgress, StoredAlert, StoredInstance } from "./store.ts";
 
 export type StoredRule = Definition<AlertRule>;
 
@@ -132,29 +132,43 @@ async function evaluateRule(
 	const watching = body.enabled ? watchingDigest(body) : "";
 	const progress = before.progress;
 	if (!body.enabled && (progress === undefined || progress.watching === "")) return undefined;
-	const isSame = progress?.watching === watching;
-	const after = newestOf(before);
-	const changedAt = rule.updated_at.getTime();
-	// A rule that looks at something else has other instances: those of before are over.
-	const ended = isSame ? [] : before.instances.flatMap((one) => ending(rule, one, changedAt, why(body.enabled)));
-	const gone = isSame ? [] : before.instances.map(({ instance }) => instance);
-	if (!body.enabled) {
-		const disabled = { evaluated_at: changedAt, watching, rule_version: version, error: "" };
-		return { project, alert_id, progress: disabled, instances: [], gone, after, history: ended, isMore: false };
-	}
-	const evaluated = isSame ? progress.evaluated_at : undefined;
-	const due = dueOf(body, { evaluated, since: changedAt, through });
+	// What burned is over first, and told; what the rule looks at now is evaluated after that.
+	if (progress !== undefined && progress.watching !== watching) return changed(rule, { ...before, progress }, watching);
+	const due = dueOf(body, { evaluated: progress?.evaluated_at, since: rule.updated_at.getTime(), through });
 	if (!due) return undefined;
-	const instances = isSame ? before.instances : [];
+	const { instances } = before;
 	const gaps = due.gap ? [gapRow(rule, due.gap, "the evaluation was down for longer than it catches up")] : [];
 	const evaluation = await evaluate(rule, due.gap ? unbroken(instances) : instances, due, values);
 	return {
-		...{ project, alert_id, instances: evaluation.instances, after },
-		gone: [...gone.filter((name) => !evaluation.instances.some((one) => one.instance === name)), ...evaluation.gone],
-		history: [...ended, ...gaps, ...evaluation.history, ...troubleOf(rule, due, evaluation, progress?.error ?? "")],
+		...{ project, alert_id, instances: evaluation.instances, gone: evaluation.gone, after: newestOf(before) },
+		history: [...gaps, ...evaluation.history, ...troubleOf(rule, due, evaluation, progress?.error ?? "")],
 		isMore: evaluation.through < due.last,
 		progress: { evaluated_at: evaluation.through, watching, rule_version: version, error: evaluation.error },
 	};
+}
+
+/** A rule that looks at something else, or at nothing, has other instances: those of before are over. */
+function changed(
+	rule: StoredRule,
+	before: StoredAlert & { readonly progress: RuleProgress },
+	watching: string,
+): AlertChanges & { readonly isMore: boolean } {
+	const { project, id: alert_id, body, version, updated_at } = rule;
+	const { instances, progress } = before;
+	const at = Math.max(updated_at.getTime(), afterLast(progress));
+	const reason = body.enabled ? "the rule was changed" : "the rule was disabled";
+	return {
+		...{ project, alert_id, instances: [], after: newestOf(before) },
+		gone: instances.map(({ instance }) => instance),
+		history: instances.flatMap((one) => ending(rule, one, at, reason)),
+		isMore: body.enabled,
+		progress: { evaluated_at: at, watching, rule_version: version, error: "" },
+	};
+}
+
+/** After the last row of the history, which one of the same instant would replace. */
+function afterLast(progress: RuleProgress | undefined): number {
+	return (progress?.evaluated_at ?? 0) + 1;
 }
 
 function newestOf({ progress, instances }: StoredAlert): number {
@@ -165,8 +179,6 @@ function newestOf({ progress, instances }: StoredAlert): number {
 function troubleOf(rule: StoredRule, { first, last }: Due, { error }: Evaluation, before: string): HistoryRow[] {
 	return error === "" || error === before ? [] : [gapRow(rule, { from: first, to: last }, error)];
 }
-
-const why = (enabled: boolean) => (enabled ? "the rule was changed" : "the rule was disabled");
 
 interface Evaluation {
 	readonly instances: readonly Omit<StoredInstance, "version">[];
@@ -292,8 +304,7 @@ function misread(
 ): AlertChanges[] {
 	const { progress, instances } = before;
 	if (progress?.error === message) return [];
-	// After the last row of its history, which one of the same instant would replace.
-	const at = Math.max(through, updated_at.getTime(), (progress?.evaluated_at ?? 0) + 1);
+	const at = Math.max(through, updated_at.getTime(), afterLast(progress));
 	const note = { metric: "", operator: "", message: "", severity: "medium", actor: "" } as const;
 	const base = { project, alert_id, ts: at, labels: {}, ...note, rule_version: version };
 	const history: HistoryRow[] = [
@@ -335,8 +346,9 @@ function misread(
 const blank = (at: number) => ({ standing: unseen(at), evaluated_at: at });
 
 /** A deleted rule: what burned is over, and nothing of it stays but its history. */
-function retired(project: string, alert_id: string, before: StoredAlert, at: number): AlertChanges {
+function retired(project: string, alert_id: string, before: StoredAlert, through: number): AlertChanges {
 	const { instances } = before;
+	const at = Math.max(through, afterLast(before.progress));
 	const history = instances.flatMap(({ instance, labels, standing, metric, operator, severity }): HistoryRow[] => {
 		const { transition } = close(standing, at, "the rule was deleted");
 		if (!transition) return [];
