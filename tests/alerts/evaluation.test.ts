@@ -228,6 +228,18 @@ describe("a rule that changes", () => {
 		]);
 	});
 
+	test("evaluated at another interval, says of no record that it came late", async () => {
+		fresh();
+		const queue = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [i + 1, i % 5 === 4 ? 20 : 5]));
+		await sim.values("paced", "depth", queue);
+		await sim.rule("paced", "a", deep);
+		await stepwise("paced", 6);
+		sim.now += 30_000;
+		await sim.rule("paced", "a", { ...deep, interval: "5m" });
+		await sim.evaluate("paced", 40);
+		expect((await sim.history("paced", "a")).filter(({ kind }) => kind !== "transition")).toEqual([]);
+	});
+
 	test("disabled and enabled within one interval, what burned is over and what burns is told", async () => {
 		fresh();
 		await sim.values("off and on", "depth", { 1: 20, 2: 20 });

@@ -136,7 +136,9 @@ async function evaluateRule(
 	if (progress !== undefined && progress.watching !== watching) return changed(rule, { ...before, progress }, watching);
 	const due = dueOf(body, { evaluated: progress?.evaluated_at, since: rule.updated_at.getTime(), through });
 	if (!due) return undefined;
-	const { instances } = before;
+	// Verdicts of a rule that was evaluated at other instants, or otherwise, are none that late records could change.
+	const isAsItWas = progress?.rule_version === version;
+	const instances = isAsItWas ? before.instances : before.instances.map((one) => ({ ...one, recent: "" }));
 	const gaps = due.gap ? [gapRow(rule, due.gap, "the evaluation was down for longer than it catches up")] : [];
 	const evaluation = await evaluate(rule, due.gap ? unbroken(instances) : instances, due, values);
 	return {
