@@ -33,7 +33,7 @@ import { openOutbound } from "../../workers/outbound/outbound.ts";
 import { type EmbeddedRedis, startRedis } from "../../workers/redis.ts";
 import { DueReports } from "../../workers/reports/due.ts";
 import { renderReport } from "../../workers/reports/render/render.ts";
-import { reportJobs } from "../../workers/reports/reports.ts";
+import { type ReportsOptions, reportJobs } from "../../workers/reports/reports.ts";
 import { until } from "../server.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../support/database.ts";
 import { httpServer, type TestServer } from "../support/loopback.ts";
@@ -75,6 +75,7 @@ let reads: Reads;
 let mailbox: Mailbox;
 let hook: TestServer;
 let jobs: RunningJobs;
+let options: ReportsOptions;
 const received: { path: string; headers: Record<string, unknown>; body: string }[] = [];
 let refusals = 0;
 /** Drawing takes a process and seconds, and has tests of its own: one here is drawn, others hold the same as text. */
@@ -143,14 +144,15 @@ beforeAll(async () => {
 	await channels.put("ours", NOTIFICATIONS_ID, { channels: [], contacts: {}, secret: SECRET });
 	reads = await startReads(client, { projects: ["ours", "theirs", "empty"], now: NOW });
 	const queries = new Queries({ client, secondLock: false });
+	options = {
+		...{ clickhouse: client, box: READS_BOX, now, render, retention_ms: 10_000 * DAY },
+		...{ publicUrl: () => "https://tidemark.example.org", smtpUrl: mailbox.url, mailFrom: "tidemark@example.org" },
+		outbound: openOutbound({ allow: ["127.0.0.1"] }),
+		compose: reportComposer({ queries, reach: reachOf(NO_EXPIRY), client, now }),
+	};
 	jobs = startJobs({
 		...{ clickhouse: client, redisUrl: embedded.url, logger, now, tick_ms: 100 },
-		jobs: reportJobs({
-			...{ clickhouse: client, box: READS_BOX, now, render, retention_ms: 10_000 * DAY },
-			...{ publicUrl: () => "https://tidemark.example.org", smtpUrl: mailbox.url, mailFrom: "tidemark@example.org" },
-			outbound: openOutbound({ allow: ["127.0.0.1"] }),
-			compose: reportComposer({ queries, reach: reachOf(NO_EXPIRY), client, now }),
-		}),
+		jobs: reportJobs(options),
 		// The next attempt is not waited for.
 		onAttempt({ outcome }) {
 			if (outcome === "retry") ahead += HOUR;
@@ -515,6 +517,29 @@ describe("a report that is delivered", () => {
 		expect(run.deliveries[0]!.last_error).toContain("550");
 		expect(mailbox.mails.flatMap(({ to }) => to).filter((to) => /^[cd]@/.test(to))).toEqual([]);
 	});
+});
+
+test("a mail that its server took whole without an answer may have arrived: it is said so, and not sent again", async () => {
+	const { body } = await create({ name: "Slow", template: "ai_summary", format: "csv" });
+	await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
+	const { run_id, report_id } = await finished(body.report_id);
+	mailbox.keepSilentTo("slow@example.org");
+	const isSlow = ({ to }: { to: readonly string[] }) => to[0] === "slow@example.org";
+	const stop = new AbortController();
+	const [, delivery] = reportJobs(options);
+	const begin = (attempt: number) =>
+		delivery!.run({
+			...{ project: "ours", job_id: "delivery_slow", attempt, state: undefined, signal: stop.signal },
+			input: { report_id, run_id, type: "email", to: "slow@example.org" },
+			...{ progress: () => undefined, checkpoint: async () => undefined },
+		});
+	const first = begin(1);
+	await until(() => mailbox.mails.some(isSlow));
+	stop.abort();
+	expect([await first, await begin(2)]).toEqual([{ outcome: "unsure" }, { outcome: "unsure" }]);
+	const attempts = await new Deliveries(database.client).of("ours", report_id, [run_id]);
+	expect(attempts).toMatchObject([{ attempt: 1, outcome: "unsure", detail: expect.stringContaining("no answer") }]);
+	expect(mailbox.mails.filter(isSlow)).toHaveLength(1);
 });
 
 test("a link opens its file only: not another, not changed, not after its time, not once the report is deleted", async () => {

@@ -16,12 +16,15 @@ export interface Mailbox {
 	readonly mails: ReceivedMail[];
 	/** Answers the next mails with this code instead of taking them. */
 	refuseWith(code: number | undefined): void;
+	/** Takes mails to this address whole, and never answers. */
+	keepSilentTo(address: string): void;
 	stop(): Promise<void>;
 }
 
 export async function mailServer(): Promise<Mailbox> {
 	const mails: ReceivedMail[] = [];
 	let refusal: number | undefined;
+	let silent: string | undefined;
 	const server = new SMTPServer({
 		...{ disabledCommands: ["STARTTLS"], authOptional: true, logger: false },
 		onAuth: ({ username, password }, _session, done) =>
@@ -37,7 +40,7 @@ export async function mailServer(): Promise<Mailbox> {
 					...{ raw, headers: headersOf(raw), to: rcptTo.map(({ address }) => address) },
 					from: mailFrom === false ? "" : mailFrom.address,
 				});
-				done();
+				if (mails.at(-1)!.to[0] !== silent) done();
 			});
 		},
 	});
@@ -47,6 +50,9 @@ export async function mailServer(): Promise<Mailbox> {
 		...{ url: `smtp://127.0.0.1:${port}`, mails },
 		refuseWith(code) {
 			refusal = code;
+		},
+		keepSilentTo(address) {
+			silent = address;
 		},
 		stop: () => new Promise((resolve) => server.close(() => resolve())),
 	};

@@ -25,8 +25,11 @@ export async function send(
 	beforeSend: () => Promise<void>,
 ): Promise<Outcome> {
 	try {
-		if (target.type === "email")
-			return await sendMail(CHANNELS.email.mail(message, target), target, options, beforeSend);
+		if (target.type === "email") {
+			const sent = await sendMail(CHANNELS.email.mail(message, target), target, options, beforeSend);
+			// Somebody must know of it: the same mail again, by its Message-ID, rather than none.
+			return sent.outcome === "unsure" ? no("retry", 0, sent.detail) : sent;
+		}
 		// The registry's type says that a channel takes the targets of its own type.
 		const channel = CHANNELS[target.type] as HttpChannel<typeof target.type>;
 		const at = options.now();

@@ -28,8 +28,8 @@ import {
 } from "../../schema/wire/index.ts";
 import { defineJob, type JobKind, PermanentJobError } from "../jobs/job.ts";
 import { standardHeaders } from "../notify/channels/webhook.ts";
-import { sendMail } from "../notify/mail.ts";
-import { judge, no, type Outcome } from "../notify/outcome.ts";
+import { type MailOutcome, sendMail } from "../notify/mail.ts";
+import { judge, no } from "../notify/outcome.ts";
 import type { SenderOptions } from "../notify/send.ts";
 import { OutboundError, OutboundRefused } from "../outbound/errors.ts";
 import { type Letter, mailOf, payloadOf } from "./letter.ts";
@@ -45,6 +45,8 @@ export interface DeliverOptions extends SenderOptions {
 	readonly publicUrl: () => string;
 }
 
+/** So long a server may take after the end of a mail (RFC 5321, 4.5.3.2.6), and a mail of many megabytes on its way there. */
+const MAIL_MS = 600_000;
 /** With the pauses between them some two hours. */
 const ATTEMPTS = 15;
 const CONCURRENCY = 4;
@@ -61,7 +63,7 @@ export function deliveryJob(options: DeliverOptions): JobKind {
 			attempts: ATTEMPTS,
 			concurrency: CONCURRENCY,
 		},
-		async run({ project, job_id, input, attempt }) {
+		async run({ project, job_id, input, attempt, signal }) {
 			const report = await reports.get(project, input.report_id);
 			if (!report) return { outcome: "the report was deleted" };
 			const before = (await deliveries.of(project, input.report_id, [input.run_id])).filter(
@@ -88,7 +90,10 @@ export function deliveryJob(options: DeliverOptions): JobKind {
 				if (error instanceof PermanentJobError) await note("failed", { detail: error.message });
 				throw error;
 			});
-			const { outcome, status_code, detail } = await send(project, letter, input, options, () => note("sending"));
+			const { outcome, status_code, detail } = await send(project, letter, input, options, {
+				beforeSend: () => note("sending"),
+				signal,
+			});
 			await note(outcome, { status_code, detail, duration_ms: options.now() - started_at });
 			if (outcome === "failed") throw new PermanentJobError(detail);
 			if (outcome === "retry") throw new Error(detail);
@@ -102,8 +107,8 @@ async function send(
 	letter: Letter,
 	{ type, to }: DeliveryInput,
 	options: DeliverOptions,
-	beforeSend: () => Promise<void>,
-): Promise<Outcome> {
+	{ beforeSend, signal }: { readonly beforeSend: () => Promise<void>; readonly signal: AbortSignal },
+): Promise<MailOutcome> {
 	const { box, outbound, now } = options;
 	try {
 		const channels = await options.channels.get(project, NOTIFICATIONS_ID);
@@ -111,7 +116,7 @@ async function send(
 			// By the mail server of the project's first channel of mail, if it names one, as notices go.
 			const own = channels?.body.channels.find((channel) => channel.type === "email");
 			const server = own?.type === "email" ? openSecrets(own, box, project) : {};
-			return await sendMail(mailOf(letter, to), server, options, beforeSend);
+			return await sendMail(mailOf(letter, to), server, options, beforeSend, { limit_ms: MAIL_MS, signal });
 		}
 		const { url } = openSecrets({ url: to }, box, project);
 		const { secret } = openSecrets({ secret: channels?.body.secret }, box, project);
