@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { type Job, type JobKey, JobStore, type Outcome } from "../../schema/jobs.ts";
-import { consume, Producer } from "../queues.ts";
+import { consume, keepTicking, Producer } from "../queues.ts";
 import { afterFailure, type JobKind } from "./job.ts";
 
 export interface JobsOptions {
@@ -33,7 +33,6 @@ export interface RunningJobs {
 }
 
 const TICK_MS = 1_000;
-const SCHEDULE_MS = 10_000;
 const BEAT_MS = 3_000;
 /** A worker that was not heard of for so long is gone. */
 const LEASE_MS = 15_000;
@@ -80,12 +79,10 @@ export function startJobs(options: JobsOptions): RunningJobs {
 			{ redisUrl, logger, of: kind.kind, concurrency: kind.concurrency },
 		),
 	);
-	const schedule = () => void ticks.every(tick_ms, "tick", {}).catch(() => undefined);
-	schedule();
-	const timer = setInterval(schedule, Math.min(SCHEDULE_MS, 3 * tick_ms));
+	const stopTicking = keepTicking(ticks, tick_ms, "tick", {});
 	return {
 		async close() {
-			clearInterval(timer);
+			stopTicking();
 			ending.abort(new StoppedError("shutdown"));
 			await Promise.all([ticker, ...runners].map((worker) => worker.close()));
 			await Promise.all([ticks, ...producers.values()].map((producer) => producer.close()));
