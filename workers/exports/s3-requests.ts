@@ -27,7 +27,14 @@ export class S3Error extends Error {
 		this.status = status;
 		this.code = code;
 	}
+
+	/** Whether another attempt at the whole file may get another answer: what it asked about is gone, or was late. */
+	get mayPass(): boolean {
+		return mayPass(this.status) || PASSING.has(this.code);
+	}
 }
+
+const PASSING: ReadonlySet<string> = new Set(["NoSuchUpload", "RequestTimeout", "OperationAborted"]);
 
 export interface Upload {
 	readonly key: string;
@@ -92,9 +99,7 @@ export class S3Bucket {
 			(etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`,
 		);
 		const body = Buffer.from(`<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`);
-		const answer = await this.#ask({ method: "POST", key, query: { uploadId: upload_id }, body });
-		// S3 begins its answer before it knows, and may say 200 and then that it failed.
-		if (/<Error>/.test(text(answer))) throw this.#refusal(answer);
+		await this.#ask({ method: "POST", key, query: { uploadId: upload_id }, body });
 	}
 
 	async abort({ key, upload_id }: Upload): Promise<void> {
@@ -115,11 +120,13 @@ export class S3Bucket {
 	async #ask(asked: Asked, also: readonly number[] = []): Promise<OutboundResponse> {
 		for (let tries = 1; ; tries++) {
 			const outcome = await this.#send(asked).catch((error: unknown) => {
-				if (this.#signal.aborted || tries === TRIES || !mayPass(error)) throw error;
+				if (this.#signal.aborted || tries === TRIES || !isOfTheWay(error)) throw error;
 			});
-			if (outcome && (outcome.status < 300 || also.includes(outcome.status))) return outcome;
-			if (outcome && (tries === TRIES || (outcome.status < 500 && outcome.status !== 429)))
-				throw this.#refusal(outcome);
+			if (outcome) {
+				const status = statusOf(outcome);
+				if (status < 300 || also.includes(status)) return outcome;
+				if (tries === TRIES || !mayPass(status)) throw this.#refusal(outcome);
+			}
 			await sleep(FIRST_WAIT_MS * 2 ** (tries - 1), undefined, { signal: this.#signal });
 		}
 	}
@@ -149,7 +156,7 @@ export class S3Bucket {
 	#refusal(answer: OutboundResponse): S3Error {
 		const body = text(answer);
 		const code = element(body, "Code") ?? "";
-		return new S3Error(this.#access.bucket, answer.status, code, (element(body, "Message") ?? "").slice(0, 300));
+		return new S3Error(this.#access.bucket, statusOf(answer), code, (element(body, "Message") ?? "").slice(0, 300));
 	}
 
 	#unread(answer: OutboundResponse): never {
@@ -157,8 +164,18 @@ export class S3Bucket {
 	}
 }
 
-function mayPass(error: unknown): boolean {
+function isOfTheWay(error: unknown): boolean {
 	return error instanceof OutboundTimeout || error instanceof OutboundFailure;
+}
+
+/** S3 begins its answer to a completion before it knows, and may say 200 and then that it failed on its side. */
+function statusOf(answer: OutboundResponse): number {
+	return answer.status < 300 && text(answer).includes("<Error>") ? 500 : answer.status;
+}
+
+/** Whether the same request may be answered otherwise in a moment; 501 is what the server was not built for. */
+function mayPass(status: number): boolean {
+	return status === 429 || (status >= 500 && status !== 501);
 }
 
 function text({ body }: OutboundResponse): string {

@@ -12,12 +12,7 @@ const IN_FLIGHT = 2;
 export function s3Target(bucket: S3Bucket, prefix: string): Target {
 	const permanently = <T>(work: Promise<T>) => work.catch(rethrow);
 	return {
-		clear: () =>
-			permanently(bucket.uploads(prefix).then((uploads) => abortAll(bucket, uploads))).catch((error: unknown) => {
-				// Keys that may only write are good enough: such leftovers are not to be seen, and a rule of the bucket can remove them.
-				const { cause } = error as Error;
-				if (!(cause instanceof S3Error && (cause.status === 403 || cause.status === 501))) throw error;
-			}),
+		clear: () => permanently(abortAll(bucket, prefix)),
 		write: (name, body) => permanently(upload(bucket, `${prefix}${name}`, body)),
 		async remove(names) {
 			for (const name of names) await permanently(bucket.delete(`${prefix}${name}`));
@@ -25,8 +20,13 @@ export function s3Target(bucket: S3Bucket, prefix: string): Target {
 	};
 }
 
-async function abortAll(bucket: S3Bucket, uploads: readonly Upload[]): Promise<void> {
-	for (const one of uploads) await bucket.abort(one);
+async function abortAll(bucket: S3Bucket, prefix: string): Promise<void> {
+	try {
+		for (const one of await bucket.uploads(prefix)) await bucket.abort(one);
+	} catch (error) {
+		// Keys that may only write are good enough: such leftovers are not to be seen, and a rule of the bucket can remove them.
+		if (!(error instanceof S3Error && (error.status === 403 || error.status === 501))) throw error;
+	}
 }
 
 async function upload(bucket: S3Bucket, key: string, body: AsyncIterable<Buffer>): Promise<void> {
@@ -67,8 +67,7 @@ async function* inChunks(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 /** A bucket that is not there, or does not let us in, will not be otherwise in a minute. */
 function rethrow(error: unknown): never {
-	const final =
-		error instanceof OutboundRefused || (error instanceof S3Error && error.status < 500 && error.status !== 429);
+	const final = error instanceof OutboundRefused || (error instanceof S3Error && !error.mayPass);
 	if (final) throw new PermanentJobError((error as Error).message, { cause: error });
 	throw error;
 }
