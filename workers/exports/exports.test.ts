@@ -14,8 +14,10 @@ import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support
 import { startNarrowProxy } from "../../tests/support/narrow-proxy.ts";
 import { insertErrors, insertEvents, insertLogs, insertSeries } from "../../tests/support/records.ts";
 import { type S3Server, startS3 } from "../../tests/support/s3.ts";
-import { type JobContext, PermanentJobError } from "../jobs/job.ts";
+import { type JobContext, type JobKind, PermanentJobError } from "../jobs/job.ts";
+import { startJobs } from "../jobs/runner.ts";
 import { openOutbound } from "../outbound/outbound.ts";
+import { startRedis } from "../redis.ts";
 import { sweepExports } from "./exports.ts";
 import { exportJob } from "./job.ts";
 import type { BucketAccess } from "./s3-requests.ts";
@@ -114,6 +116,8 @@ interface RunOptions {
 	readonly signal?: AbortSignal;
 	readonly part_rows?: number;
 	readonly access?: BucketAccess | undefined;
+	readonly watermark?: () => Promise<number>;
+	readonly now?: () => number;
 	readonly onProgress?: (fraction: number) => void;
 	readonly onCheckpoint?: (state: ExportState) => void;
 }
@@ -121,24 +125,30 @@ interface RunOptions {
 const local = { type: "local" } as const;
 const toBucket = { type: "s3", destination: "d", bucket: BUCKET, prefix: "" } as const;
 
-/** One attempt, as the runner makes it. */
-async function attempt(options: RunOptions = {}): Promise<{ state: ExportState; job_id: string }> {
-	const { project = "p", job_id = `exp_${randomUUID()}`, part_rows, onProgress, onCheckpoint } = options;
+function kindOf(options: RunOptions): JobKind {
+	const { part_rows, now, watermark = async () => Number.POSITIVE_INFINITY } = options;
 	const queries = new Queries({ client: db.client, secondLock: false });
-	const kind = exportJob({
-		...{ folder, outbound, ...(part_rows === undefined ? {} : { part_rows }) },
+	return exportJob({
+		...{ folder, outbound, watermark, ...(part_rows === undefined ? {} : { part_rows }), ...(now ? { now } : {}) },
 		access: async () => ("access" in options ? options.access : s3.access(BUCKET)),
-		watermark: async () => Number.POSITIVE_INFINITY,
 		source: {
 			count: (of, question, signal) => queries.of(of, signal).ask(question),
 			stream: (of, question, how) => queries.stream(of, question, how),
 		},
 	});
-	const input: ExportInput = {
-		...{ data: [...EXPORT_DATA], granularity: "raw", format: "csv", compression: "none", target: local },
-		...{ start: DAY, end: DAY + 24 * HOUR, as_of: DAY + 24 * HOUR, timezone: "UTC", asked_at: DAY + 24 * HOUR },
-		...options.input,
-	};
+}
+
+const inputOf = (given: Partial<ExportInput> = {}): ExportInput => ({
+	...{ data: [...EXPORT_DATA], granularity: "raw", format: "csv", compression: "none", target: local },
+	...{ start: DAY, end: DAY + 24 * HOUR, as_of: DAY + 24 * HOUR, timezone: "UTC", asked_at: DAY + 24 * HOUR },
+	...given,
+});
+
+/** One attempt, as the runner makes it. */
+async function attempt(options: RunOptions = {}): Promise<{ state: ExportState; job_id: string }> {
+	const { project = "p", job_id = `exp_${randomUUID()}`, onProgress, onCheckpoint } = options;
+	const kind = kindOf(options);
+	const input = inputOf(options.input);
 	const context: JobContext<unknown, unknown> = {
 		...{ project, job_id, input: kind.input.parse(input), state: options.state, attempt: 1 },
 		signal: options.signal ?? new AbortController().signal,
@@ -373,19 +383,48 @@ test("an attempt that ends in the middle of a part leaves nothing under its name
 	expect(await s3.uploads(BUCKET)).toEqual([]);
 });
 
-test("an export that is cancelled leaves neither files nor uploads, in a bucket and in the folder", async () => {
-	for (const target of [toBucket, local]) {
-		const stop = new AbortController();
-		const job_id = `exp_cancelled_${target.type}`;
-		const cancelled = attempt({
-			...{ project: "many", job_id, part_rows: HALF, input: { ...many, target }, signal: stop.signal },
-			onProgress: (fraction) => fraction > 0.9 && stop.abort({ why: "cancel" }),
-		});
-		await expect(cancelled).rejects.toThrow();
-		expect(await namesIn("", job_id)).toEqual([]);
-		await expect(readdir(exportFolder(folder, "many", job_id))).rejects.toThrow("ENOENT");
+test("an export that ends while it waits for another attempt leaves neither files nor uploads, in a bucket and in the folder", async () => {
+	const logger = pino({ level: "silent" });
+	const dataDir = await mkdtemp(join(tmpdir(), "tidemark-exports-redis-"));
+	const redis = await startRedis({ dataDir, logger });
+	const store = new JobStore(db.client);
+	try {
+		for (const target of [toBucket, local]) {
+			const key = { project: "many", kind: "export", job_id: `exp_ended_${target.type}` };
+			const options = { ...key, part_rows: HALF, input: { ...many, target } };
+			const job = await store.create({ ...key, input: inputOf(options.input) });
+			// Ends in the second part, as the connection does.
+			const ending = new AbortController();
+			const number = (await store.claim(job, "a worker"))!;
+			let reached: ExportState | undefined;
+			const first = attempt({
+				...{ ...options, signal: ending.signal, onProgress: (fraction) => fraction > 0.9 && ending.abort() },
+				onCheckpoint(state) {
+					reached = state;
+				},
+			});
+			await expect(first).rejects.toThrow();
+			await store.checkpoint(job, number, reached);
+			await store.giveUp(job, number, "the bucket is away", new Date(Date.now() + HOUR));
+			expect(reached!.parts.length).toBe(1);
+			await store.cancel(key.project, key.kind, key.job_id);
+			const jobs = startJobs({
+				...{ clickhouse: db.client, redisUrl: redis.url, logger, tick_ms: 100 },
+				jobs: [kindOf(options)],
+			});
+			const ended = () => store.get(key.project, key.kind, key.job_id).then((seen) => seen?.status);
+			await expect
+				.poll(ended, { timeout: 20_000 })
+				.toBe("cancelled")
+				.finally(() => jobs.close());
+			expect(await namesIn("", key.job_id)).toEqual([]);
+			await expect(readdir(exportFolder(folder, key.project, key.job_id))).rejects.toThrow("ENOENT");
+		}
+		expect(await s3.uploads(BUCKET)).toEqual([]);
+	} finally {
+		await redis.stop();
+		await rm(dataDir, { recursive: true, force: true });
 	}
-	expect(await s3.uploads(BUCKET)).toEqual([]);
 });
 
 test("a bucket that refuses ends the export for good, in its own words and without a secret", async () => {

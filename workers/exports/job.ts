@@ -19,7 +19,7 @@ import {
 } from "../../schema/export-job.ts";
 import { tierOf } from "../../schema/granularity.ts";
 import type { ExportCompression, ExportFormat, ExportManifest } from "../../schema/wire/index.ts";
-import { defineJob, type JobContext, type JobKind, PermanentJobError } from "../jobs/job.ts";
+import { type DiscardContext, defineJob, type JobContext, type JobKind, PermanentJobError } from "../jobs/job.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import { localTarget } from "./local.ts";
 import { s3Target } from "./s3.ts";
@@ -55,6 +55,7 @@ export interface ExportJobOptions {
 }
 
 type Context = JobContext<ExportInput, ExportState>;
+type Discarding = DiscardContext<ExportInput, ExportState>;
 
 /** Of a query in ClickHouse: a part is sorted there. */
 const QUERY_MEMORY_BYTES = 3 * 1024 ** 3;
@@ -62,56 +63,46 @@ const SORT_IN_MEMORY_BYTES = 512 * 1024 ** 2;
 /** What was acknowledged before the export was asked for is waited for, so long. */
 const SETTLE_MS = 30_000;
 const SETTLE_STEP_MS = 200;
-const CLEAN_UP_MS = 60_000;
 
 export function exportJob(options: ExportJobOptions): JobKind {
 	return defineJob({
 		...{ kind: EXPORT_KIND, input: exportInput, state: exportState, attempts: 5, concurrency: 1 },
 		run: (context: Context) => run(context, options),
+		discard: (context: Discarding) => discard(context, options),
 	});
 }
 
 async function run(context: Context, options: ExportJobOptions): Promise<ExportState> {
-	const { input, signal } = context;
-	const target = await targetOf(context, options, signal);
+	const { input } = context;
+	const target = await targetOf(context, options);
+	await target.clear();
 	let state = context.state;
-	try {
-		await target.clear();
-		if (!state) {
-			state = await begin(context, options);
+	if (!state) {
+		state = await begin(context, options);
+		await context.checkpoint(state);
+	}
+	const expected = state.slices.reduce((sum, { rows }) => sum + rows, 0);
+	let done = 0;
+	for (const [i, slice] of state.slices.entries()) {
+		if (i >= state.parts.length) {
+			const part = await write(i, slice, { context, options, target, done, expected });
+			state = { ...state, parts: [...state.parts, part] };
 			await context.checkpoint(state);
 		}
-		const expected = state.slices.reduce((sum, { rows }) => sum + rows, 0);
-		let done = 0;
-		for (const [i, slice] of state.slices.entries()) {
-			if (i >= state.parts.length) {
-				const part = await write(i, slice, { context, options, target, done, expected });
-				state = { ...state, parts: [...state.parts, part] };
-				await context.checkpoint(state);
-			}
-			done += slice.rows;
-			context.progress(expected === 0 ? 0 : done / expected);
-		}
-		const manifest = Buffer.from(`${JSON.stringify(manifestOf(context.job_id, input, state), null, "\t")}\n`);
-		await target.write(MANIFEST, only(manifest));
-		return { ...state, manifest_sha256: createHash("sha256").update(manifest).digest("hex") };
-	} catch (error) {
-		// Files that nobody will complete are taken away; those of an attempt that comes again are kept.
-		const cancelled = signal.aborted && (signal.reason as { why?: string }).why === "cancel";
-		if (cancelled || (!signal.aborted && error instanceof PermanentJobError)) await cleanUp(context, options, state);
-		throw error;
+		done += slice.rows;
+		context.progress(expected === 0 ? 0 : done / expected);
 	}
+	const manifest = Buffer.from(`${JSON.stringify(manifestOf(context.job_id, input, state), null, "\t")}\n`);
+	await target.write(MANIFEST, only(manifest));
+	return { ...state, manifest_sha256: createHash("sha256").update(manifest).digest("hex") };
 }
 
-async function cleanUp(context: Context, options: ExportJobOptions, state: ExportState | undefined): Promise<void> {
-	try {
-		const target = await targetOf(context, options, AbortSignal.timeout(CLEAN_UP_MS));
-		await target.clear();
-		const { slices } = state ?? { slices: [] };
-		await target.remove([MANIFEST, ...slices.map((slice, i) => partName(i, slice, context.input))]);
-	} catch {
-		// The bucket that made it fail does not let us clean up either; there is no manifest beside what is left.
-	}
+/** The manifest goes first: without one, what is left is no export. */
+async function discard(context: Discarding, options: ExportJobOptions): Promise<void> {
+	const target = await targetOf(context, options);
+	await target.clear();
+	const slices = context.state?.slices ?? [];
+	await target.remove([MANIFEST, ...slices.map((slice, i) => partName(i, slice, context.input))]);
 }
 
 /** Fixes what is exported. */
@@ -218,11 +209,7 @@ function manifestOf(export_id: string, input: ExportInput, { data_through, parts
 	};
 }
 
-async function targetOf(
-	{ project, job_id, input }: Context,
-	options: ExportJobOptions,
-	signal: AbortSignal,
-): Promise<Target> {
+async function targetOf({ project, job_id, input, signal }: Discarding, options: ExportJobOptions): Promise<Target> {
 	const { target } = input;
 	if (target.type === "local") return localTarget(exportFolder(options.folder, project, job_id), signal);
 	const access = await options.access(project, target.destination);

@@ -22,6 +22,9 @@ export interface JobContext<Input, State> {
 	checkpoint(state: State): Promise<void>;
 }
 
+/** Of a job that is over and was not completed; `signal` limits what it may take. */
+export type DiscardContext<Input, State> = Omit<JobContext<Input, State>, "attempt" | "progress" | "checkpoint">;
+
 export interface JobKind<Input = unknown, State = unknown> {
 	/** Names it in the table and its queue. */
 	readonly kind: string;
@@ -33,6 +36,8 @@ export interface JobKind<Input = unknown, State = unknown> {
 	readonly concurrency: number;
 	/** Must bear to be begun again at any point. @returns what came of it, kept as its state */
 	run(context: JobContext<Input, State>): Promise<State>;
+	/** Takes away what is left of one that was cancelled or failed for good, whoever ends it. May be called more than once. */
+	discard?(context: DiscardContext<Input, State>): Promise<void>;
 }
 
 /** Types a kind by its schemas. */

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { type Job, JobStore } from "../../schema/jobs.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { type EmbeddedRedis, startRedis } from "../redis.ts";
-import { afterFailure, defineJob, type JobContext, PermanentJobError } from "./job.ts";
+import { afterFailure, type DiscardContext, defineJob, type JobContext, PermanentJobError } from "./job.ts";
 import { type AttemptEnd, type RunningJobs, startJobs } from "./runner.ts";
 
 const logger = pino({ level: "silent" });
@@ -49,12 +49,17 @@ function now(): number {
 }
 
 /** A worker process, as far as jobs go. */
-function worker(kind: string, run: (context: Counting) => Promise<{ reached: number }>, attempts = 3): RunningJobs {
+function worker(
+	kind: string,
+	run: (context: Counting) => Promise<{ reached: number }>,
+	attempts = 3,
+	discard?: (context: DiscardContext<unknown, { reached: number }>) => Promise<void>,
+): RunningJobs {
 	const input = z.object({ to: z.number() });
 	const state = z.object({ reached: z.number() });
 	const started = startJobs({
 		...{ clickhouse: database.client, redisUrl: embedded.url, logger, now, tick_ms: 100 },
-		jobs: [defineJob({ kind, input, state, attempts, concurrency: 2, run })],
+		jobs: [defineJob({ kind, input, state, attempts, concurrency: 2, run, ...(discard ? { discard } : {}) })],
 		onAttempt(end) {
 			ends.push(end);
 			// The next attempt is not waited for.
@@ -218,6 +223,52 @@ it("is gone on with by others when its worker stops, and that counts for no atte
 	expect(await when("stopped", ({ status }) => status === "queued")).toMatchObject({ error: null });
 	worker("stopped", async ({ state }) => ({ reached: state!.reached + 1 }), 1);
 	expect(await when("stopped", isOver)).toMatchObject({ status: "completed", attempt: 2, state: { reached: 2 } });
+});
+
+it.each(["cancelled", "failed"] as const)("is %s with nothing left of it, whoever ends it", async (status) => {
+	const kind = `discarded ${status}`;
+	// One that is over before it is run again: it waits for another try, or has had its last one.
+	const waiting = await ask(kind, "waiting");
+	for (const attempt of [1, 2]) {
+		await store.claim({ ...waiting, attempt: attempt - 1 }, "a worker");
+		await store.checkpoint(waiting, attempt, { reached: 5 });
+		if (status === "cancelled") break;
+	}
+	await store.giveUp(waiting, status === "cancelled" ? 1 : 2, "away", new Date(now() + 3_600 * SECOND));
+	if (status === "cancelled") await store.cancel(project, kind, "waiting");
+	else ahead_ms = 3_601 * SECOND;
+	for (const id of ["running", "lost", "completed"]) await ask(kind, id);
+	const run = async ({ job_id, attempt, checkpoint }: Counting) => {
+		await checkpoint({ reached: attempt });
+		if (job_id === "completed" && attempt === 2) return { reached: 2 };
+		if (job_id === "completed") throw new Error("the bucket is away");
+		if (job_id === "lost") await store.finish({ project, kind, job_id }, 1, { status });
+		else if (status === "cancelled") await store.cancel(project, kind, job_id);
+		else throw new PermanentJobError("there is no such bucket");
+		await checkpoint({ reached: 6 });
+		throw new Error("it was to be stopped");
+	};
+	const discarded = new Map<string, unknown>();
+	let refusals = 2;
+	worker(kind, run, 2, async ({ job_id, state }) => {
+		if (job_id === "running" && refusals-- > 0) throw new Error("the bucket is away for a moment");
+		discarded.set(job_id, { state, over: isOver((await store.get(project, kind, job_id))!) });
+	});
+	for (const id of ["waiting", "running"]) expect(await when(kind, isOver, id)).toMatchObject({ status });
+	expect(await when(kind, isOver, "completed")).toMatchObject({ status: "completed" });
+	await expect.poll(() => discarded.has("lost"), { timeout: 20 * SECOND }).toBe(true);
+	expect(Object.fromEntries(discarded)).toEqual({
+		waiting: { state: { reached: 5 }, over: false },
+		running: { state: { reached: 1 }, over: false },
+		lost: { state: { reached: 1 }, over: true },
+	});
+});
+
+it("is over also when what it leaves cannot be taken away", async () => {
+	const no = () => Promise.reject(new PermanentJobError("there is no such bucket"));
+	worker("kept", no, 3, no);
+	await ask("kept");
+	expect(await when("kept", isOver)).toMatchObject({ status: "failed", error: "there is no such bucket" });
 });
 
 test.each<[unknown, number, Date | "failed"]>([

@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { type Job, type JobKey, JobStore, type Outcome } from "../../schema/jobs.ts";
 import { consume, keepTicking, Producer } from "../queues.ts";
-import { afterFailure, type JobKind } from "./job.ts";
+import { afterFailure, type JobKind, PermanentJobError } from "./job.ts";
 
 export interface JobsOptions {
 	readonly clickhouse: ClickHouse;
@@ -36,6 +36,7 @@ const TICK_MS = 1_000;
 const BEAT_MS = 3_000;
 /** A worker that was not heard of for so long is gone. */
 const LEASE_MS = 15_000;
+const DISCARD_MS = 60_000;
 
 type Stop = "cancel" | "lost" | "shutdown";
 
@@ -108,8 +109,12 @@ async function attempt(kind: JobKind, key: JobKey, around: Attempting): Promise<
 	const { store, holder, now, options } = around;
 	const job = await store.get(key.project, key.kind, key.job_id);
 	if (!job || job.finished_at || !isDue(job, now())) return;
-	if (job.cancelling) return await store.finish(job, job.attempt, { status: "cancelled", state: job.state });
+	if (job.cancelling) {
+		await discard(kind, job, around);
+		return await store.finish(job, job.attempt, { status: "cancelled", state: job.state });
+	}
 	if (job.attempt - job.interruptions >= kind.attempts) {
+		await discard(kind, job, around);
 		const error = job.error ?? "the worker that ran it was killed each time";
 		return await store.finish(job, job.attempt, { status: "failed", state: job.state, error });
 	}
@@ -121,15 +126,11 @@ async function attempt(kind: JobKind, key: JobKey, around: Attempting): Promise<
 }
 
 /** Runs what this process has claimed, and stores what came of it. */
-async function runClaimed(
-	kind: JobKind,
-	job: Job,
-	number: number,
-	{ store, now, ending, options }: Attempting,
-): Promise<AttemptEnd["outcome"]> {
+async function runClaimed(kind: JobKind, job: Job, number: number, around: Attempting): Promise<AttemptEnd["outcome"]> {
+	const { store, now, ending, options } = around;
 	const stop = new AbortController();
 	const signal = AbortSignal.any([stop.signal, ending]);
-	let progress = job.progress;
+	let { progress, state: reached } = job;
 	const look = async () => {
 		const seen = await store.get(job.project, job.kind, job.job_id);
 		if (!seen || seen.attempt > number || seen.finished_at) stop.abort(new StoppedError("lost"));
@@ -146,27 +147,35 @@ async function runClaimed(
 		const state = await kind.run({
 			...{ project: job.project, job_id: job.job_id, attempt: number, signal },
 			input: kind.input.parse(job.input),
-			state: job.state === undefined ? undefined : kind.state.parse(job.state),
+			state: stateOf(kind, job),
 			progress(fraction) {
 				progress = Math.min(Math.max(fraction, 0), 1);
 			},
-			async checkpoint(reached) {
+			async checkpoint(state) {
 				await look();
 				signal.throwIfAborted();
-				await store.checkpoint(job, number, kind.state.parse(reached));
+				reached = kind.state.parse(state);
+				await store.checkpoint(job, number, reached);
 			},
 		});
 		await insist(() => store.finish(job, number, { status: "completed", state }), ending);
 		return "completed";
 	} catch (error) {
 		const why = signal.aborted ? (signal.reason as StoppedError).why : undefined;
-		if (why === "lost") return "interrupted";
+		const discardIt = () => discard(kind, { ...job, state: reached }, around);
+		if (why === "lost") {
+			const seen = await store.get(job.project, job.kind, job.job_id);
+			// Who ended it could not know of what this one wrote until now.
+			if (seen?.finished_at && seen.status !== "completed") await discardIt();
+			return "interrupted";
+		}
 		if (why === "shutdown") {
 			// One who is gone already is waited for until its lease is over.
 			await store.giveUp(job, number, null, new Date(now())).catch(() => undefined);
 			return "interrupted";
 		}
 		if (why === "cancel") {
+			await discardIt();
 			await insist(() => store.finish(job, number, { status: "cancelled" }), ending);
 			return "cancelled";
 		}
@@ -174,6 +183,7 @@ async function runClaimed(
 		const next = afterFailure(error, number - job.interruptions, kind.attempts, now());
 		options.logger.warn({ err: error, kind: job.kind, job_id: job.job_id, attempt: number }, "an attempt failed");
 		if (next === "failed") {
+			await discardIt();
 			await insist(() => store.finish(job, number, { status: "failed", error: message }), ending);
 			return "failed";
 		}
@@ -184,13 +194,32 @@ async function runClaimed(
 	}
 }
 
-/** What came of the work must be stored, also when ClickHouse is away for a while. */
-async function insist(store: () => Promise<void>, ending: AbortSignal): Promise<void> {
+/** Before the end of a job is stored: a worker that is killed in between leaves it to another. */
+async function discard(kind: JobKind, job: Job, { ending, options }: Attempting): Promise<void> {
+	const signal = AbortSignal.any([ending, AbortSignal.timeout(DISCARD_MS)]);
+	const { project, job_id } = job;
+	try {
+		await insist(async () => {
+			await kind.discard?.({ project, job_id, input: kind.input.parse(job.input), state: stateOf(kind, job), signal });
+		}, signal);
+	} catch (err) {
+		ending.throwIfAborted();
+		// The bucket that made it fail may not let us clean up either; it is over all the same.
+		options.logger.warn({ err, kind: job.kind, job_id }, "what a job has left could not be removed");
+	}
+}
+
+function stateOf(kind: JobKind, { state }: Job): unknown {
+	return state === undefined ? undefined : kind.state.parse(state);
+}
+
+/** What must be done, also when ClickHouse is away for a while. */
+async function insist(work: () => Promise<void>, ending: AbortSignal): Promise<void> {
 	for (let wait_ms = 100; ; wait_ms = Math.min(2 * wait_ms, 2_000)) {
 		try {
-			return await store();
+			return await work();
 		} catch (error) {
-			if (ending.aborted) throw error;
+			if (ending.aborted || error instanceof PermanentJobError) throw error;
 			await sleep(wait_ms, undefined, { signal: ending });
 		}
 	}
