@@ -41,7 +41,8 @@ export const exportSlice = z.object({
 export type ExportSlice = z.infer<typeof exportSlice>;
 
 export const exportState = z.object({
-	data_through: z.number(),
+	/** Null where nobody could say what was stored. */
+	data_through: z.number().nullable(),
 	slices: z.array(exportSlice),
 	/** Of the first slices, as many as are done. */
 	parts: z.array(exportPart),

@@ -75,6 +75,12 @@ export type NewExport = z.input<typeof exportBody>;
 const sha256 = z.string().describe("Of the file as it is, hexadecimal.");
 const bytes = z.number().int().describe("Bytes of the files as they are.");
 
+const dataThrough = timestamp
+	.nullable()
+	.describe(
+		"What was received with an earlier time, before the export began, is in it. Of a completed one null when no ingest process could be asked.",
+	);
+
 /** A file of an export. */
 export const exportPart = z.object({
 	name: z.string(),
@@ -95,7 +101,7 @@ export const exportManifest = z.object({
 	format: z.enum(EXPORT_FORMATS),
 	compression: z.enum(EXPORT_COMPRESSIONS),
 	window: z.object({ start: timestamp, end: timestamp }),
-	data_through: timestamp,
+	data_through: dataThrough,
 	rows: z.number().int(),
 	bytes,
 	parts: z.array(exportPart),
@@ -122,9 +128,7 @@ export const exportAnswer = z.object({
 	rows: z.number().int().nullable().describe("Null until it is completed, like all that follows."),
 	bytes: bytes.nullable(),
 	sha256: z.string().nullable().describe("Of the part where there is one, of manifest.json where there are several."),
-	data_through: timestamp
-		.nullable()
-		.describe("What was received with an earlier time, before the export began, is in it."),
+	data_through: dataThrough,
 	parts: z.array(exportPart),
 	error: z.string().nullable().describe("Why it failed, or why the last try did."),
 	download_url: z.string().nullable().describe("Path of a local one, while its files are kept."),

@@ -460,6 +460,34 @@ test("a slow bucket slows the reading down, and gets the same bytes", async () =
 	}
 });
 
+test("records are waited for while nobody says whether they are stored, and an export says what is known in the end", async () => {
+	const ends = DAY + 24 * HOUR;
+	const away = () => Promise.reject(new Error("Redis is away"));
+	const through = async (...said: (() => Promise<number>)[]) => {
+		let time = 0;
+		// Until all but the last were said.
+		const now = () => {
+			time += said.length > 1 ? 0 : 20_000;
+			return time;
+		};
+		const watermark = () => (said.length > 1 ? said.shift()! : said[0]!)();
+		const { state, job_id } = await attempt({
+			...{ watermark, now },
+			input: { data: ["logs"], format: "json" },
+		});
+		const manifest = await readFile(join(exportFolder(folder, "p", job_id), MANIFEST), "utf8");
+		const written = (JSON.parse(manifest) as ExportManifest).data_through;
+		expect(written).toBe(state.data_through === null ? null : new Date(state.data_through).toISOString());
+		return state.data_through;
+	};
+	const at = (ms: number) => async () => ms;
+	expect(await through(away, at(0), at(ends - HOUR), at(ends))).toBe(ends);
+	expect(await through(at(ends - HOUR))).toBe(ends - HOUR);
+	expect(await through(at(ends - HOUR), away)).toBe(ends - HOUR);
+	expect(await through(away)).toBeNull();
+	expect(await through(at(0))).toBeNull();
+});
+
 test("files are removed when they were kept for long enough, and rests when their export is over", async () => {
 	const kept = await attempt();
 	const old = await attempt();

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { exportCounts, exportRows, type RowsQuestion } from "../../query/measures/exports/rows.ts";
 import { sliceTime, tierSpans } from "../../query/measures/exports/slices.ts";
 import { exportFolder } from "../../schema/export-files.ts";
@@ -108,7 +109,8 @@ async function discard(context: Discarding, options: ExportJobOptions): Promise<
 /** Fixes what is exported. */
 async function begin({ project, input, signal }: Context, options: ExportJobOptions): Promise<ExportState> {
 	const now = options.now ?? Date.now;
-	const data_through = Math.min(input.end, await settled(input.asked_at, options, now, signal));
+	const through = await settled(input.asked_at, options, now, signal);
+	const data_through = through === null ? null : Math.min(input.end, through);
 	const slices: ExportSlice[] = [];
 	for (const data of input.data) {
 		const found: ExportSlice[] = [];
@@ -129,22 +131,20 @@ async function begin({ project, input, signal }: Context, options: ExportJobOpti
 	return { data_through, slices, parts: [] };
 }
 
-/** When everything that was received before is stored: after it was asked for, or as far as that gets in time. */
+/** What was received before it is stored: when it was asked for, or as far as that gets in time; null when nobody says. */
 async function settled(
 	asked_at: number,
 	options: ExportJobOptions,
 	now: () => number,
 	signal: AbortSignal,
-): Promise<number> {
+): Promise<number | null> {
 	const deadline = now() + SETTLE_MS;
-	for (;;) {
-		// Without Redis nobody knows; what is stored is exported all the same.
-		const through = await options.watermark().catch(() => undefined);
-		if (through === undefined || through >= asked_at) return asked_at;
-		// 0: no process that takes records has said anything.
-		if (now() >= deadline) return through || asked_at;
-		await new Promise((resolve) => setTimeout(resolve, SETTLE_STEP_MS));
-		signal.throwIfAborted();
+	for (let known = 0; ; ) {
+		// Without Redis nobody knows for the moment; 0 is said where no process takes records that anybody heard of.
+		known = (await options.watermark().catch(() => 0)) || known;
+		if (known >= asked_at) return asked_at;
+		if (now() >= deadline) return known || null;
+		await sleep(SETTLE_STEP_MS, undefined, { signal });
 	}
 }
 
@@ -202,7 +202,7 @@ function manifestOf(export_id: string, input: ExportInput, { data_through, parts
 	return {
 		...{ export_id, data: input.data, granularity: input.granularity, ...shapeOf(input) },
 		window: { start: iso(input.start), end: iso(input.end) },
-		data_through: iso(data_through),
+		data_through: data_through === null ? null : iso(data_through),
 		rows: parts.reduce((sum, { rows }) => sum + rows, 0),
 		bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
 		parts,

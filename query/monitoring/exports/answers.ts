@@ -41,7 +41,7 @@ export function exportAnswerOf(job: Job, { retention_ms, now }: { retention_ms: 
 		finished_at: job.finished_at?.toISOString() ?? null,
 		...{ rows: sum("rows"), bytes: sum("bytes") },
 		sha256: result ? (parts.length === 1 ? parts[0]!.sha256 : (result.manifest_sha256 ?? null)) : null,
-		data_through: result ? iso(result.data_through) : null,
+		data_through: typeof result?.data_through === "number" ? iso(result.data_through) : null,
 		parts,
 		error: job.error,
 		download_url: expiry !== undefined && expiry > now ? `${EXPORTS_PATH}/${job.job_id}/download` : null,
