@@ -15,7 +15,7 @@ export interface Job {
 	readonly progress: number;
 	/** How often it was begun. */
 	readonly attempt: number;
-	/** How many of the attempts ended because the program did. */
+	/** How many of the attempts ended because the program did, or because it was another job's turn. */
 	readonly interruptions: number;
 	readonly input: unknown;
 	/** How far it got by its newest checkpoint, or what came of it. */

@@ -34,6 +34,8 @@ export interface JobKind<Input = unknown, State = unknown> {
 	readonly attempts: number;
 	/** How many of them a process runs at a time. */
 	readonly concurrency: number;
+	/** Of a project one after the other: none is begun before those that were begun or asked for earlier are over. */
+	readonly inTurn?: true;
 	/** Must bear to be begun again at any point. @returns what came of it, kept as its state */
 	run(context: JobContext<Input, State>): Promise<State>;
 	/** Takes away what is left of one that was cancelled or failed for good, whoever ends it. May be called more than once. */

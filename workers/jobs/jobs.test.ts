@@ -10,7 +10,7 @@ import { type Job, JobStore } from "../../schema/jobs.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { type EmbeddedRedis, startRedis } from "../redis.ts";
 import { afterFailure, type DiscardContext, defineJob, type JobContext, PermanentJobError } from "./job.ts";
-import { type AttemptEnd, type RunningJobs, startJobs } from "./runner.ts";
+import { type AttemptEnd, type RunningJobs, startJobs, waitingInLine } from "./runner.ts";
 
 const logger = pino({ level: "silent" });
 const SECOND = 1_000;
@@ -269,6 +269,20 @@ it("is over also when what it leaves cannot be taken away", async () => {
 	worker("kept", no, 3, no);
 	await ask("kept");
 	expect(await when("kept", isOver)).toMatchObject({ status: "failed", error: "there is no such bucket" });
+});
+
+it("is its turn when it was begun, or asked for, before the other open ones of its kind and project", () => {
+	const job = (job_id: string, asked: number, begun: number | null, of = {}) =>
+		({
+			...{ project: "p", kind: "k", job_id, created_at: new Date(asked) },
+			...{ started_at: begun === null ? null : new Date(begun), ...of },
+		}) as Job;
+	const waiting = (...open: Job[]) => [...waitingInLine(open)].map(({ job_id }) => job_id).sort();
+	expect(waiting(job("late", 2, null), job("early", 1, null))).toEqual(["late"]);
+	expect(waiting(job("begun", 2, 9), job("early", 1, null), job("next", 3, null))).toEqual(["early", "next"]);
+	expect(waiting(job("a", 1, 9), job("b", 1, 8))).toEqual(["a"]);
+	expect(waiting(job("b", 1, null), job("a", 1, null))).toEqual(["b"]);
+	expect(waiting(job("a", 1, null), job("b", 2, null, { kind: "l" }), job("c", 2, null, { project: "q" }))).toEqual([]);
 });
 
 test.each<[unknown, number, Date | "failed"]>([

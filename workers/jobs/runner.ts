@@ -56,6 +56,7 @@ export function startJobs(options: JobsOptions): RunningJobs {
 	const holder = randomUUID();
 	const ending = new AbortController();
 	const kinds = jobs.map(({ kind }) => kind);
+	const inTurn = new Set(jobs.filter((kind) => kind.inTurn).map(({ kind }) => kind));
 	const producers = new Map(kinds.map((kind) => [kind, new Producer("jobs", { redisUrl, logger, of: kind })]));
 	const ticks = new Producer("job-ticks", { redisUrl, logger });
 
@@ -63,8 +64,10 @@ export function startJobs(options: JobsOptions): RunningJobs {
 		"job-ticks",
 		{
 			async tick() {
-				for (const job of await store.open(kinds)) {
-					if (!isDue(job, now())) continue;
+				const open = await store.open(kinds);
+				const waiting = waitingInLine(open.filter(({ kind }) => inTurn.has(kind)));
+				for (const job of open) {
+					if (!isDue(job, now()) || waiting.has(job)) continue;
 					// Its job is there while it waits or runs, and is not added again.
 					const { project, kind, job_id } = job;
 					await producers.get(kind)!.add("run", { project, kind, job_id }, { jobId: queueId(job) });
@@ -97,6 +100,23 @@ export function isDue(job: Job, now: number): boolean {
 	return job.cancelling || job.retry_at === null || job.retry_at.getTime() <= now;
 }
 
+/** Open jobs that are not first in the line of their kind and project: whoever was begun, then whoever asked. */
+export function waitingInLine(open: readonly Job[]): Set<Job> {
+	const first = new Map<string, Job>();
+	const ordered = [...open].sort(
+		(a, b) =>
+			(a.started_at?.getTime() ?? Number.MAX_VALUE) - (b.started_at?.getTime() ?? Number.MAX_VALUE) ||
+			a.created_at.getTime() - b.created_at.getTime() ||
+			(a.job_id < b.job_id ? -1 : 1),
+	);
+	const isFirst = (job: Job) => {
+		const line = JSON.stringify([job.kind, job.project]);
+		if (!first.has(line)) first.set(line, job);
+		return first.get(line) === job;
+	};
+	return new Set(ordered.filter((job) => !isFirst(job)));
+}
+
 interface Attempting {
 	readonly store: JobStore;
 	readonly holder: string;
@@ -120,6 +140,13 @@ async function attempt(kind: JobKind, key: JobKey, around: Attempting): Promise<
 	}
 	const number = await store.claim(job, holder);
 	if (number === undefined) return;
+	// Two that were asked for at once may each have looked before the other was seen; claimed, they see each other.
+	if (kind.inTurn) {
+		const waiting = waitingInLine(await store.open([kind.kind]));
+		if ([...waiting].some(({ project, job_id }) => project === job.project && job_id === job.job_id)) {
+			return await store.giveUp(job, number, null, new Date(now()));
+		}
+	}
 	const started = now();
 	const outcome = await runClaimed(kind, job, number, around);
 	options.onAttempt?.({ kind: kind.kind, outcome, duration_ms: now() - started });
