@@ -98,7 +98,7 @@ export function startWorkerRole(options: WorkerRoleOptions, stops: (() => Promis
 	const storedThrough = () => watermark(redis, Date.now(), began);
 	const audit = new AuditLog(clickhouse);
 	const place = placeOf(settings, clickhouse);
-	stops.push(startUpkeep({ book, clickhouse, logger }));
+	stops.push(startUpkeep({ ...place, book, logger }));
 	const exporting = exportJob({
 		...{ outbound, folder: exports.folder, access: destinationAccess(clickhouse, box) },
 		watermark: storedThrough,

@@ -1,9 +1,15 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TENANT_TABLES } from "../../query/sql.ts";
 import { AuditLog } from "../../schema/audit.ts";
 import { sha256 } from "../../schema/canonical-json.ts";
-import { dataRequests, sealWhom } from "../../schema/data-requests.ts";
+import { dataRequests, JOB_KIND_OF, sealWhom } from "../../schema/data-requests.ts";
+import { JobStore } from "../../schema/jobs.ts";
+import { RetentionBook } from "../../schema/project-retention.ts";
 import { SecretBox } from "../../schema/secret-box.ts";
 import { NOT_ABOUT_PEOPLE, SUBJECT_RULES, SUBTRACTIONS } from "../../schema/subject/tables.ts";
 import { type DataRequestType, dataCertificate } from "../../schema/wire/index.ts";
@@ -17,8 +23,13 @@ import {
 	insertSeries,
 	type TestEvent,
 } from "../../tests/support/records.ts";
+import type { JobKind } from "../jobs/job.ts";
+import { startJobs } from "../jobs/runner.ts";
+import { startRedis } from "../redis.ts";
+import { lookAfter } from "../upkeep/upkeep.ts";
+import type { ErasureState } from "./erase.ts";
 import { dataRightsJobs } from "./jobs.ts";
-import { EVERYWHERE } from "./mutations.ts";
+import { EVERYWHERE, MutationError, mutate, type Place } from "./mutations.ts";
 
 let db: TestDatabase;
 const box = new SecretBox(["a secret of the test"]);
@@ -38,6 +49,26 @@ async function rows<T>(sql: string, params: Record<string, unknown> = {}): Promi
 	return result.json<T>();
 }
 
+/** Asks for it, as the route does. @returns its id */
+async function request(
+	project: string,
+	type: DataRequestType,
+	user_id: string,
+	{ free_text = null as boolean | null, before_s = 2_000_000_000 } = {},
+): Promise<string> {
+	const request_id = `dr_${sha256([project, type, user_id]).slice(0, 12)}`;
+	await dataRequests(db.client).put(project, request_id, {
+		...{ type, sealed: sealWhom({ user_id }, box, project, request_id), free_text, before_s },
+		...{ subject_sha256: sha256([request_id, user_id]), requested_by: "key_1", requested_at: 1, expires_at: null },
+	});
+	return request_id;
+}
+
+function rights(place: Place): JobKind[] {
+	const audit = new AuditLog(db.client);
+	return dataRightsJobs({ ...place, box, audit, storedThrough: async () => Number.POSITIVE_INFINITY });
+}
+
 /** Does the job of a request as a worker does, attempt after attempt. @param dies at which checkpoints */
 async function run(
 	project: string,
@@ -49,16 +80,8 @@ async function run(
 		before_s = 2_000_000_000,
 	}: { dies?: number[]; free_text?: boolean | null; before_s?: number } = {},
 ) {
-	const request_id = `dr_${sha256([project, type, user_id]).slice(0, 12)}`;
-	await dataRequests(db.client).put(project, request_id, {
-		...{ type, sealed: sealWhom({ user_id }, box, project, request_id), free_text, before_s },
-		...{ subject_sha256: sha256([request_id, user_id]), requested_by: "key_1", requested_at: 1, expires_at: null },
-	});
-	const jobs = dataRightsJobs({
-		...{ client: db.client, database: "tidemark", box, audit: new AuditLog(db.client) },
-		storedThrough: async () => Number.POSITIVE_INFINITY,
-	});
-	const job = jobs.find(({ kind }) => kind === (type === "erase" ? "erasure" : "subject_access"))!;
+	const request_id = await request(project, type, user_id, { free_text, before_s });
+	const job = rights({ client: db.client, database: "tidemark" }).find(({ kind }) => kind === JOB_KIND_OF[type])!;
 	let state: unknown;
 	for (let attempt = 1; ; attempt++) {
 		let checkpoints = 0;
@@ -326,6 +349,108 @@ test("what the person sends after the request stays, and is counted", async () =
 		expect(await rows(`SELECT sum(n) AS n FROM ${table} WHERE project = 'again'`)).toEqual([{ n: "1" }]);
 	}
 	expect(await rows("SELECT uniq(person) AS n FROM user_days WHERE project = 'again'")).toEqual([{ n: "1" }]);
+});
+
+test("erasures that find the same rows take them out of the sums once, also when the first dies in between", async () => {
+	const events: TestEvent[] = ["user-1", "user-2", "user-3"].map((user_id, i) => ({
+		...{ event: "feature.used", ts: T0 + i, user_id, session_id: "s", properties: { feature: "f" } },
+	}));
+	const both = { ts: T0, message: "user-1 invited user-2", component: "api" };
+	await insertEvents(db.client, "line", events);
+	await insertLogs(db.client, "line", [both, { ts: T0, message: "up", component: "api" }]);
+	await insertEvents(db.client, "line others", events.slice(2));
+	await insertLogs(db.client, "line others", [{ ts: T0, message: "up", component: "api" }]);
+
+	const order: string[] = [];
+	const [erasure] = rights({ client: db.client, database: "tidemark" });
+	const store = new JobStore(db.client);
+	const ask = async (user_id: string) => {
+		const job_id = await request("line", "erase", user_id);
+		await store.create({ project: "line", kind: "erasure", job_id, input: {} });
+		return job_id;
+	};
+	const dying = await ask("user-1");
+	let isDead = () => {};
+	const dead = new Promise<void>((resolve) => {
+		isDead = resolve;
+	});
+	const run: JobKind["run"] = (context) => {
+		order.push(context.job_id);
+		return erasure!.run({
+			...context,
+			async checkpoint(state) {
+				await context.checkpoint(state);
+				const { reached } = state as { reached: ErasureState | null };
+				if (order.length > 1 || reached?.subtracted.length !== SUBTRACTIONS.length) return;
+				isDead();
+				throw new Error("killed");
+			},
+		});
+	};
+	const folder = mkdtempSync(join(tmpdir(), "tidemark-erase-"));
+	const logger = pino({ level: "silent" });
+	const redis = await startRedis({ dataDir: folder, logger });
+	const workers = [1, 2].map(() =>
+		startJobs({ clickhouse: db.client, redisUrl: redis.url, logger, jobs: [{ ...erasure!, run }], tick_ms: 100 }),
+	);
+	try {
+		await dead;
+		const other = await ask("user-2");
+		const isOver = async () => (await store.open(["erasure"])).length === 0;
+		for (const deadline = Date.now() + 60_000; !(await isOver()); await sleep(100)) {
+			if (Date.now() > deadline) throw new Error("the erasures did not end");
+		}
+		expect(order).toEqual([dying, dying, other]);
+		for (const { status, job_id } of await store.list("line", { kind: "erasure" })) {
+			expect([job_id, status]).toEqual([job_id, "completed"]);
+		}
+	} finally {
+		await Promise.all(workers.map((worker) => worker.close()));
+		await redis.stop();
+		rmSync(folder, { recursive: true, force: true });
+	}
+	expect(await sums("line")).toEqual(await sums("line others"));
+	expect(await rows("SELECT 1 FROM erasure_subjects")).toEqual([]);
+});
+
+test("a mutation of others is neither waited out as one's own nor killed", async () => {
+	const place = { client: db.client, database: "tidemark" };
+	await insertProfiles(db.client, "theirs", [{ ts: T0, operation: "op", wall_ns: 1 }]);
+	await db.client.command({
+		query: "ALTER TABLE profiles DELETE WHERE throwIf(project = 'theirs') = 1",
+		clickhouse_settings: { mutations_sync: "0" },
+	});
+	// It cannot be done before theirs.
+	await expect(mutate(place, "profiles", "DELETE", "project = 'nobody'")).rejects.toThrow(MutationError);
+	const open = "table = 'profiles' AND NOT is_done";
+	const commands = await rows<{ command: string }>(`SELECT command FROM system.mutations WHERE ${open}`);
+	expect(commands.map(({ command }) => command)).toEqual([expect.stringContaining("throwIf")]);
+	await db.client.command({ query: `KILL MUTATION WHERE ${open}` });
+	await mutate(place, "profiles", "DELETE", "project = 'theirs'");
+	expect(await rows("SELECT 1 FROM profiles WHERE project = 'theirs'")).toEqual([]);
+});
+
+test("whom a request was about is in no version of it once it is over, also when its forgetting died half-way", async () => {
+	const place = { client: db.client, database: "tidemark" };
+	const requests = dataRequests(db.client);
+	const stored = (id: string) =>
+		rows<{ body: string }>("SELECT body FROM definitions WHERE kind = 'data_request' AND id = {id:String}", { id });
+	const sealed = async (id: string) => (await stored(id)).filter(({ body }) => !body.includes('"sealed":null')).length;
+	const [over, open, died] = ["o", "w", "d"].map((user_id) => request("forgets", "export", user_id));
+	for (const [id, expires_at] of [
+		[await over!, 5] as const,
+		[await open!, 2_000] as const,
+		[await died!, 5] as const,
+	]) {
+		await requests.put("forgets", id, { ...(await requests.get("forgets", id))!.body, expires_at });
+	}
+	const half = (await requests.get("forgets", await died!))!.body;
+	await requests.put("forgets", await died!, { ...half, sealed: null });
+	const book = new RetentionBook(db.client);
+	await lookAfter({ ...place, book, now: () => 1_000 });
+	expect([await sealed(await over!), (await sealed(await open!)) > 0, await sealed(await died!)]).toEqual([0, true, 0]);
+	expect((await requests.get("forgets", await over!))!.body.sealed).toBeNull();
+	expect((await requests.get("forgets", await open!))!.body.sealed).not.toBeNull();
 });
 
 test("every column that could tell of a person is in the list of an erasure, or has its reason not to be", async () => {

@@ -141,11 +141,11 @@ async function take(erasure: Erasure, rule: SubjectRule, terms: Terms): Promise<
 	const rows = `${where(erasure, rule, terms)} AND ${known}`;
 	const change =
 		rule.fate.act === "delete"
-			? `DELETE WHERE ${rows}`
+			? "DELETE"
 			: `UPDATE ${Object.entries(rule.fate.set(terms))
 					.map(([column, value]) => `${column} = ${value}`)
-					.join(", ")} WHERE ${rows}`;
-	await mutate(place, rule.table, change, signal);
+					.join(", ")}`;
+	await mutate(place, rule.table, change, rows, signal);
 }
 
 /** Adds what the rows that go were counted for, with the sign turned: sums wrap, and what is left is what the others add up to. */

@@ -14,7 +14,8 @@ import type { Subject } from "../../schema/subject/terms.ts";
 import { type DataCertificate, dataCertificate, type TableCount } from "../../schema/wire/index.ts";
 import { defineJob, type JobContext, type JobKind, PermanentJobError } from "../jobs/job.ts";
 import { type ErasureState, erase } from "./erase.ts";
-import { mutate, type Place } from "./mutations.ts";
+import { forgetWhom } from "./forget.ts";
+import type { Place } from "./mutations.ts";
 
 export interface DataRightsOptions extends Place {
 	readonly box: SecretBox;
@@ -30,7 +31,7 @@ export interface DataRightsOptions extends Place {
 const EXPORT_DAYS = 7;
 const DAY_MS = 86_400_000;
 const WAIT_MS = 200;
-/** A person's data must go, also when ClickHouse is away for a while. */
+/** What a person asked for must come, also when ClickHouse is away for a while. */
 const ATTEMPTS = 20;
 
 const input = z.strictObject({});
@@ -97,17 +98,12 @@ export function dataRightsJobs(options: DataRightsOptions): JobKind[] {
 		await options.audit.append({ project, actor: "system", action, target: request_id, detail });
 	}
 
-	/** What is stored of a request from now on; earlier versions of it, with the sealed id, go. */
-	async function keep(request: Definition<StoredRequest>, change: Partial<StoredRequest>): Promise<void> {
-		const { project, id } = request;
-		const { version } = await requests.put(project, id, { ...request.body, ...change });
-		const rows = `kind = 'data_request' AND project = '${project}' AND id = '${id}' AND version < ${version}`;
-		await mutate(options, "definitions", `DELETE WHERE ${rows}`);
-	}
-
 	const erasure = defineJob({
 		kind: JOB_KIND_OF.erase,
-		...{ input, state: erasureState, attempts: ATTEMPTS, concurrency: 1 },
+		...{ input, state: erasureState, concurrency: 1, attempts: Number.POSITIVE_INFINITY },
+		// Rows are taken out of the sums before they go. An erasure that ended in between, or another that finds the same rows before
+		// they are gone, would leave the sums wrong for good.
+		inTurn: true,
 		async run({ project, job_id, state, signal, checkpoint, progress }) {
 			let certificate = state?.certificate;
 			if (!certificate) {
@@ -124,7 +120,7 @@ export function dataRightsJobs(options: DataRightsOptions): JobKind[] {
 			}
 			await record(certificate);
 			const request = await requests.get(project, job_id);
-			if (request) await keep(request, { sealed: null });
+			await forgetWhom(options, requests, request ? [request] : []);
 			return { reached: null, certificate };
 		},
 	});

@@ -17,6 +17,8 @@ export interface RetentionJobOptions extends Place {
 
 const KIND = "retention";
 const DAY_MS = 86_400_000;
+/** While it deletes, rows that are too old may come. */
+const ROUNDS = 3;
 const table = z.strictObject({ table: z.string(), before: z.string(), rows: z.int() });
 const state = z.strictObject({
 	enforced: z.strictObject({ at: z.string(), rows: z.int(), tables: z.array(table) }),
@@ -56,15 +58,18 @@ export function retentionJob(options: RetentionJobOptions): JobKind {
 					// Noted before they are gone: begun again, it would find none.
 					tables.push({ table: one.table, before: before.toISOString(), rows });
 					await checkpoint({ enforced: enforced() });
-					await mutate(options, one.table, `DELETE WHERE ${where}`, signal);
+					await mutate(options, one.table, "DELETE", where, signal);
 				}
 				progress((i + 1) / due.length);
 			}
-			// What a death may have left over of the last table that was noted.
-			for (const { table: name, before } of reached?.enforced.tables.slice(-1) ?? []) {
+			// Whatever was noted and is there all the same: deaths left it over, or it came meanwhile.
+			for (const { table: name, before } of tables) {
 				const { from } = aging.find((one) => one.table === name)!;
 				const where = `project = '${project}' AND ${from} < toDateTime(${Date.parse(before) / 1_000}, 'UTC')`;
-				if ((await count(options, name, where)) > 0) await mutate(options, name, `DELETE WHERE ${where}`, signal);
+				for (let round = 1; (await count(options, name, where)) > 0; round++) {
+					if (round > ROUNDS) throw new Error(`rows of ${name} are left that are older than ${before}`);
+					await mutate(options, name, "DELETE", where, signal);
+				}
 			}
 			const end = { enforced: enforced() };
 			if (!(await isRecorded(options, project, job_id))) {

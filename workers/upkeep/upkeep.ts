@@ -1,13 +1,13 @@
 /** What is looked after by itself: asks for the day's runs, and forgets whom requests were about that are over. */
 import type { Logger } from "pino";
-import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { dataRequests } from "../../schema/data-requests.ts";
 import { JobStore } from "../../schema/jobs.ts";
 import type { RetentionBook } from "../../schema/project-retention.ts";
+import { forgetWhom } from "../data-rights/forget.ts";
+import type { Place } from "../data-rights/mutations.ts";
 import { askForRetention } from "./retention.ts";
 
-export interface UpkeepOptions {
-	readonly clickhouse: ClickHouse;
+export interface UpkeepOptions extends Place {
 	readonly book: RetentionBook;
 	readonly logger: Logger;
 	readonly now?: () => number;
@@ -26,11 +26,10 @@ export function startUpkeep(options: UpkeepOptions): () => Promise<void> {
 }
 
 /** Once. */
-export async function lookAfter({ clickhouse, book, now = Date.now }: Omit<UpkeepOptions, "logger">): Promise<void> {
-	await askForRetention(book, new JobStore(clickhouse, now), now());
-	const requests = dataRequests(clickhouse, now);
-	for (const { project, id, body } of await requests.list()) {
-		if (body.sealed === null || body.expires_at === null || body.expires_at > now()) continue;
-		await requests.put(project, id, { ...body, sealed: null });
-	}
+export async function lookAfter(options: Omit<UpkeepOptions, "logger">): Promise<void> {
+	const { client, book, now = Date.now } = options;
+	await askForRetention(book, new JobStore(client, now), now());
+	const requests = dataRequests(client, now);
+	const over = (await requests.list()).filter(({ body: { expires_at } }) => expires_at !== null && expires_at <= now());
+	await forgetWhom(options, requests, over);
 }
