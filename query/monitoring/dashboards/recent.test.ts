@@ -9,6 +9,7 @@ function source() {
 	let runs = 0;
 	const recent = new Recent<string>({ now: () => now, maxBytes: 30, keep_ms: 60_000 });
 	return {
+		recent,
 		pass: (ms: number) => {
 			now += ms;
 		},
@@ -34,6 +35,16 @@ test("who asks at the same time shares one answer, unless he asks for a new one"
 	expect(runs()).toBe(1);
 	await Promise.all([ask("a", 0), ask("a", 0)]);
 	expect(runs()).toBe(3);
+});
+
+test("an answer that was asked for by one alone, and ends with him, is not what others wait for", async () => {
+	const { recent, ask } = source();
+	let leave: (error: Error) => void = () => undefined;
+	const alone = recent.get("a", 0, () => new Promise((_, reject) => (leave = reject)), isAway);
+	const others = ask("a", 1_000);
+	leave(new Away());
+	expect(await others).toMatchObject({ value: "answer 1", isFallback: false });
+	await alone;
 });
 
 test("while its source is away the last answer is given and marked, for a while; any other error is told", async () => {

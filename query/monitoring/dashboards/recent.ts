@@ -34,7 +34,8 @@ export class Recent<T> {
 	}
 
 	/**
-	 * @param maxAge_ms an answer whose computation began at most so long ago will do; so will one that is being computed. 0: a new one
+	 * @param maxAge_ms an answer whose computation began at most so long ago will do; so will one that is being computed. 0: a new
+	 * one, for this caller alone while it is computed
 	 * @param isAway whether an error says that the source does not answer
 	 */
 	async get(
@@ -47,8 +48,9 @@ export class Recent<T> {
 		const known = this.#known(key, now);
 		if (known && maxAge_ms > 0 && now - known.at <= maxAge_ms) return { ...known, isFallback: false };
 		try {
-			const running = maxAge_ms > 0 ? this.#running.get(key) : undefined;
-			return { ...(await (running ?? this.#compute(key, now, compute))), isFallback: false };
+			// Who asks for a new one may go away and end it: it is nobody else's.
+			const running = maxAge_ms > 0 ? this.#shared(key, now, compute) : this.#compute(key, now, compute);
+			return { ...(await running), isFallback: false };
 		} catch (error) {
 			const before = isAway(error) ? this.#known(key, now) : undefined;
 			if (!before) throw error;
@@ -68,12 +70,17 @@ export class Recent<T> {
 		return entry;
 	}
 
-	#compute(key: string, at: number, compute: () => Promise<T>): Promise<Entry<T>> {
-		const running = compute().then((value) => {
-			const entry = { value, at, bytes: key.length + JSON.stringify(value).length };
-			this.#remember(key, entry);
-			return entry;
-		});
+	async #compute(key: string, at: number, compute: () => Promise<T>): Promise<Entry<T>> {
+		const value = await compute();
+		const entry = { value, at, bytes: key.length + JSON.stringify(value).length };
+		this.#remember(key, entry);
+		return entry;
+	}
+
+	#shared(key: string, at: number, compute: () => Promise<T>): Promise<Entry<T>> {
+		const before = this.#running.get(key);
+		if (before) return before;
+		const running = this.#compute(key, at, compute);
 		this.#running.set(key, running);
 		const over = () => {
 			if (this.#running.get(key) === running) this.#running.delete(key);
