@@ -12,7 +12,7 @@ import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
 import type { Needs } from "./meta.ts";
 import type { Reach } from "./plan/plan.ts";
 import { assertEventsKept, RetentionError } from "./plan/plan.ts";
-import type { Asker, Queries } from "./run.ts";
+import type { Asker, Queries, Run } from "./run.ts";
 
 /** More listeners of one request would be a leak worth a warning: an answer asks some ten questions, one a custom metric. */
 const MAX_QUERIES = 500;
@@ -85,12 +85,23 @@ export function read<S extends z.ZodObject, A extends object>({ ask, ...route }:
 	};
 }
 
-/** What questions about a project are asked with, by routes and by what asks the same without one. */
-export function askingOf(deps: QueryDeps, project: string, signal: AbortSignal): Asking {
-	const asker = deps.queries.of(project, signal);
+/** Who asks about a project, and how far back it may. @param through what each question goes through on its way to the database */
+export function askerOf(
+	deps: Pick<QueryDeps, "reach" | "reachOf" | "now"> & { readonly queries: Pick<Queries, "of"> },
+	project: string,
+	signal?: AbortSignal,
+	through?: (run: Run) => Run,
+): Pick<Asking, "asker" | "reach" | "now"> {
+	const asker = deps.queries.of(project, signal, through);
 	const now = (deps.now ?? Date.now)();
 	const reach = deps.reachOf?.(project) ?? deps.reach;
 	if (reach.whole_days !== undefined) asker.keptFrom = now - reach.whole_days * DAY_MS;
+	return { asker, reach, now };
+}
+
+/** What questions about a project are asked with, by routes and by what asks the same without one. */
+export function askingOf(deps: QueryDeps, project: string, signal: AbortSignal): Asking {
+	const { asker, reach, now } = askerOf(deps, project, signal);
 	const { criticalComponents = [], rules = DEFAULT_RULES, compliance } = deps;
 	const controls = compliance && {
 		instance: compliance.instance,

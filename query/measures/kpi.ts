@@ -9,13 +9,14 @@ import { RetentionError } from "../plan/plan.ts";
 import { quotient } from "../quotient.ts";
 import { decimals, percentOf, significant } from "../rounding.ts";
 import type { Question } from "../sql.ts";
-import { precedingSpan } from "../time/period.ts";
+import { precedingSpan, type Span } from "../time/period.ts";
 import type { Among, Grouped } from "./among.ts";
 import { eventCounts } from "./counts.ts";
 import { customMetric } from "./custom.ts";
+import { wholeOfEvents } from "./kept.ts";
 import { eventOccurrences } from "./occurrences.ts";
 import { over, type Scope, secondsOf } from "./scope.ts";
-import { type Signals, signals } from "./signals.ts";
+import type { Signals } from "./signals.ts";
 import { metricSum, recordNamed } from "./sums.ts";
 
 interface Asks {
@@ -28,7 +29,7 @@ export interface KpiStanding extends KpiWords {
 	/** Sum of the metric or count of the event; null when nobody ever sent the name. */
 	readonly numerator: number | null;
 	readonly denominator: number | null;
-	/** Of the window of the same length before; null when it is not known, or begins before the project's first record. */
+	/** Of the window before; null when it is not known, or begins before the project's first record. */
 	readonly previous: number | null;
 	/** (value - previous) / previous, a ratio. */
 	readonly change: number | null;
@@ -37,11 +38,17 @@ export interface KpiStanding extends KpiWords {
 /**
  * Value of a KPI over `[scope.start, scope.end)`, against its target and the window before.
  * @param sent what was sent before `as_of`
+ * @param before what it is compared with: the window of the same length before, or the calendar's to the same time
  * @throws RetentionError, and as `ask`
  */
-export async function kpiStanding(asker: Asks, scope: Scope, sent: Signals, kpi: Kpi): Promise<KpiStanding> {
+export async function kpiStanding(
+	asker: Asks,
+	scope: Scope,
+	sent: Signals,
+	kpi: Kpi,
+	before: Span = precedingSpan(scope),
+): Promise<KpiStanding> {
 	const { numerator, denominator } = kpi.calculation;
-	const before = precedingSpan(scope);
 	const window = over(scope, scope.start, scope.end);
 	const windowBefore = over(scope, before.start, before.end);
 	const [above, below, aboveBefore, belowBefore] = await Promise.all([
@@ -61,22 +68,46 @@ export async function kpiStanding(asker: Asks, scope: Scope, sent: Signals, kpi:
 }
 
 /** The two sums of a KPI; null of a name that nobody ever sent. */
-export type KpiParts = Grouped<{ readonly numerator: number | null; readonly denominator: number | null }>;
+export interface KpiSums {
+	readonly numerator: number | null;
+	readonly denominator: number | null;
+}
 
-/** Sums over the windows of a scope, wherever there is something to divide by. */
-export async function kpiParts(asker: Asks, scope: Scope, among: Among, { calculation }: Kpi): Promise<KpiParts[]> {
-	const sent = await asker.ask(signals(scope.end));
+/** Sums of a window without any record of either. */
+export function silentSums(sent: Signals, { calculation: { numerator, denominator } }: Kpi): KpiSums {
+	const silent = (name: string) => (recordNamed(sent, name) === null ? null : 0);
+	return { numerator: silent(numerator), denominator: silent(denominator) };
+}
+
+/**
+ * Sums over the windows of a scope, wherever there is a record of one of the two.
+ * @param sent what was sent before `as_of`
+ * @throws RetentionError, and as `ask`
+ */
+export async function kpiParts(
+	asker: Asks,
+	scope: Scope,
+	among: Among,
+	sent: Signals,
+	kpi: Kpi,
+): Promise<Grouped<KpiSums>[]> {
+	const { calculation } = kpi;
+	const isOfEvents = [calculation.numerator, calculation.denominator].some(
+		(name) => recordNamed(sent, name) === "event",
+	);
+	const isWhole = isOfEvents ? wholeOfEvents(scope) : () => true;
 	const [above, below] = await Promise.all([
 		sumsAmong(asker, sent, scope, among, calculation.numerator),
 		sumsAmong(asker, sent, scope, among, calculation.denominator),
 	]);
 	const key = ({ group, t }: Grouped<unknown>) => JSON.stringify([group, t]);
-	const numerators = new Map(above.map((sum) => [key(sum), sum.value]));
-	const isKnown = recordNamed(sent, calculation.numerator) !== null;
-	return below.map((sum) => ({
-		...{ group: sum.group, t: sum.t, denominator: sum.value },
-		numerator: isKnown ? (numerators.get(key(sum)) ?? 0) : null,
-	}));
+	const silent = silentSums(sent, kpi);
+	const parts = new Map<string, Grouped<KpiSums>>();
+	const add = (sum: Grouped<unknown>, found: Partial<KpiSums>) =>
+		parts.set(key(sum), { group: sum.group, t: sum.t, ...silent, ...parts.get(key(sum)), ...found });
+	for (const sum of above) add(sum, { numerator: sum.value });
+	for (const sum of below) add(sum, { denominator: sum.value });
+	return [...parts.values()].filter(({ t }) => isWhole(t));
 }
 
 async function sumsAmong(
@@ -99,6 +130,7 @@ async function sumOf(asker: Asks, sent: Signals, scope: Scope, name: string): Pr
 	const record = recordNamed(sent, name);
 	if (record === null) return null;
 	if (record === "metric") return asker.ask(metricSum(scope, name));
+	wholeOfEvents(scope);
 	return (await asker.ask(eventCounts(scope, [name]))).get(name) ?? 0;
 }
 

@@ -10,7 +10,7 @@ import {
 } from "../../schema/wire/index.ts";
 import { judgeKpi, KPI_RULES } from "../kpi-rules.ts";
 import { ALL } from "../measures/among.ts";
-import { displayOfKpi, kpiParts, kpiStanding, recordsNamed, roundedKpi } from "../measures/kpi.ts";
+import { displayOfKpi, kpiParts, kpiStanding, recordsNamed, roundedKpi, silentSums } from "../measures/kpi.ts";
 import type { Scope } from "../measures/scope.ts";
 import { type Signals, signals } from "../measures/signals.ts";
 import { recordNamed } from "../measures/sums.ts";
@@ -71,17 +71,18 @@ export async function kpiHistory(
 	const grid = resolveGrid(query, { ...DEFAULT, now });
 	const scope: Scope = { ...grid, now, reach };
 	const { numerator, denominator, format } = kpi.calculation;
-	const [sent, parts] = await Promise.all([asker.ask(signals(grid.as_of)), kpiParts(asker, scope, ALL, kpi)]);
-	const byBucket = new Map(parts.map((part) => [part.t, part]));
+	const sent = await asker.ask(signals(grid.as_of));
+	const byBucket = new Map((await kpiParts(asker, scope, ALL, sent, kpi)).map((part) => [part.t, part]));
+	const silent = silentSums(sent, kpi);
 	const points = framesOf(grid).map((frame) => {
-		const found = byBucket.get(frame.t);
-		const value = quotient(found?.numerator, found?.denominator);
+		const sums = byBucket.get(frame.t) ?? silent;
+		const value = quotient(sums.numerator, sums.denominator);
 		const { attainment, status } = judgeKpi(value, null, kpi);
 		return {
 			timestamp: frame.timestamp,
 			...{ value: roundedKpi(value, format), attainment: ratio(attainment), status },
-			numerator: decimals(found?.numerator, 4),
-			denominator: decimals(found?.denominator, 4),
+			numerator: decimals(sums.numerator, 4),
+			denominator: decimals(sums.denominator, 4),
 			...(frame.partial ? { partial: true as const } : {}),
 		};
 	});
@@ -102,7 +103,7 @@ export async function kpiHistory(
 		{
 			needs: {
 				...Object.fromEntries(["value", "attainment"].map((field) => [`points[].${field}`, needs])),
-				"points[].numerator": recordsNamed(recordNamed(sent, denominator) === null ? denominator : numerator),
+				"points[].numerator": recordsNamed(numerator),
 				"points[].denominator": recordsNamed(denominator),
 			},
 			sent,

@@ -20,7 +20,8 @@ let database: TestDatabase;
 let reads: Reads;
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	reads = await startReads(database.client, { projects: ["a", "b", "empty", "mixed", "pages"], now: NOW });
+	const projects = ["a", "b", "empty", "mixed", "pages", "short"];
+	reads = await startReads(database.client, { projects, now: NOW, own: { short: { events: 7 } } });
 });
 afterAll(() => database?.stop());
 
@@ -233,6 +234,54 @@ describe("a value", () => {
 			["value", "attainment", "numerator", "denominator"].map((field) => `points[].${field}`),
 		);
 		expect(none.points[0]).toMatchObject({ value: null, status: "no_data", numerator: null, denominator: null });
+	});
+
+	test("of a bucket without a denominator, or without anything, has the sums that its value has", async () => {
+		await insertEvents(database.client, "mixed", [
+			...hourly(5, () => 0).map(([ts]) => ({ event: "begun", ts })),
+			...hourly(3, () => 0).map(([ts]) => ({ event: "ended", ts })),
+		]);
+		const calculation = { numerator: "begun", denominator: "ended" };
+		const id = await create("mixed", { ...BODY, calculation });
+		const hour = Math.floor(NOW / HOUR) * HOUR;
+		const window = { start: new Date(hour - 7 * HOUR).toISOString(), end: new Date(hour).toISOString() };
+		const { body } = await reads.get("mixed", `${PATH}/${id}/history`, { ...window, granularity: "1h" });
+		const { points, meta } = kpiHistoryAnswer.parse(body);
+		const wholes = [];
+		for (const { timestamp } of points) {
+			const end = new Date(Date.parse(timestamp) + HOUR).toISOString();
+			const whole = await kpiValueOf("mixed", id, { start: timestamp, end });
+			wholes.push([whole.value, whole.numerator.value, whole.denominator.value]);
+		}
+		expect(points.map((point) => [point.value, point.numerator, point.denominator])).toEqual(wholes);
+		expect(wholes.map(([, ...sums]) => sums.join("/"))).toEqual(["0/0", "0/0", "0/0", "1/0", "1/0", "1/1", "1/1"]);
+		expect(meta.missing).toEqual([]);
+		// What was sent after the window, before as_of, was sent.
+		const before = { start: new Date(hour - 9 * HOUR).toISOString(), end: new Date(hour - 8 * HOUR).toISOString() };
+		const { body: early } = await reads.get("mixed", `${PATH}/${id}/history`, { ...before, granularity: "1h" });
+		expect(early.points).toMatchObject([{ value: null, numerator: 0, denominator: 0 }]);
+	});
+
+	test("of a project that keeps less is not made of what is left, nor compared with it", async () => {
+		const DAY = 24 * HOUR;
+		const days = Array.from({ length: 20 }, (_, i) => NOW - 1 - i * DAY);
+		// Deleted up to the last seven days, as the daily job does.
+		await insertEvents(
+			database.client,
+			"short",
+			days.slice(0, 7).map((ts) => ({ event: "asked", ts })),
+		);
+		await insertSeries(database.client, "short", [
+			{ name: "answered", kind: "counter", points: days.map((ts) => [ts, 2]) },
+			{ name: "first", points: [[NOW - 90 * DAY, 1]] },
+		]);
+		const id = await create("short", { ...BODY, calculation: { numerator: "answered", denominator: "asked" } });
+		for (const path of ["value", "history"])
+			expect(await reads.get("short", `${PATH}/${id}/${path}`, { timeframe: "30d" })).toMatchObject({
+				...{ status: 400, body: { details: { parameter: "timeframe", reason: "Events are kept for 7 days" } } },
+			});
+		const week = await kpiValueOf("short", id, { timeframe: "7d" });
+		expect(week).toMatchObject({ value: 2, previous_value: null, change_percentage: null, trend: null });
 	});
 
 	test("refuses what it does not know, and explains itself to an editor", async () => {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { type LogsAnswer, logsAnswer, logsQuery, TIMEFRAMES } from "../../schema/wire/index.ts";
-import { countOf, parseLogQuery } from "../common/logs.ts";
+import { countOf, isPartlyGone, parseLogQuery } from "../common/logs.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
 import { logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
@@ -20,7 +20,7 @@ export const logsRead = read({
 	ask: logs,
 });
 
-async function logs({ asker, now }: Asking, query: z.infer<typeof logsQuery>): Promise<LogsAnswer> {
+async function logs({ asker, now, reach }: Asking, query: z.infer<typeof logsQuery>): Promise<LogsAnswer> {
 	const window = resolveWindow(query, { timeframes: TIMEFRAMES, defaultTimeframe: "1h", now });
 	const filter = parseLogQuery(query.query);
 	const after = decodeCursor(query.cursor);
@@ -36,7 +36,7 @@ async function logs({ asker, now }: Asking, query: z.infer<typeof logsQuery>): P
 	const answer = {
 		logs: [...page.logs],
 		total: count.total,
-		total_is_lower_bound: count.isLowerBound,
+		total_is_lower_bound: count.isLowerBound || isPartlyGone(window, sent, { now, reach }),
 		next_cursor: encodeCursor(page.next),
 	};
 	const parts = { window, data_through: sent.dataThrough("log"), source: "raw" } as const;

@@ -116,14 +116,18 @@ export function assertLogsKept(what: string, start: number, clock: Clock): void 
 	throw new RetentionError(`${what} are kept for ${clock.reach.logs_days} days`, oldest);
 }
 
+/** Since when the events are there of a project that keeps them for less time than the server, milliseconds since the epoch. */
+export function eventsKeptFrom({ now, reach }: Clock): number {
+	return reach.events_days === undefined ? Number.NEGATIVE_INFINITY : now - reach.events_days * 86_400_000;
+}
+
 /**
  * @param start of a window that is asked of events
  * @throws RetentionError
  */
-export function assertEventsKept(start: number, { now, reach }: Clock): void {
-	if (reach.events_days === undefined) return;
-	const oldest = now - reach.events_days * 86_400_000;
-	if (start < oldest) throw new RetentionError(`Events are kept for ${reach.events_days} days`, oldest);
+export function assertEventsKept(start: number, clock: Clock): void {
+	const oldest = eventsKeptFrom(clock);
+	if (start < oldest) throw new RetentionError(`Events are kept for ${clock.reach.events_days} days`, oldest);
 }
 
 function daysOf(source: Source, { reach }: Clock): number {

@@ -45,15 +45,22 @@ export interface Reads {
 	open(path: string): Promise<Response>;
 }
 
+export interface ReadsOptions {
+	readonly projects: readonly string[];
+	readonly now: number;
+	readonly retention?: Retention;
+	/** Days of projects that keep less, by project and by the name a migration uses. */
+	readonly own?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+	/** What dashboards hear of when asked how far records are stored. */
+	readonly storedThrough?: () => Promise<number | undefined>;
+}
+
 /** Signs and seals what these routes give out. */
 export const READS_BOX = new SecretBox(["a key of the tests"]);
 
 /** One lock only: what keeps projects apart in these tests is the predicate in the SQL. */
-export async function startReads(
-	client: ClickHouse,
-	options: { readonly projects: readonly string[]; readonly now: number; readonly retention?: Retention },
-): Promise<Reads> {
-	const { projects, now, retention = NO_EXPIRY } = options;
+export async function startReads(client: ClickHouse, options: ReadsOptions): Promise<Reads> {
+	const { projects, now, retention = NO_EXPIRY, own, storedThrough } = options;
 	const keys = new KeyStore({ client });
 	const secrets = new Map<string, string>();
 	for (const project of projects) {
@@ -64,12 +71,14 @@ export async function startReads(
 	const requireRole = createAuth({ keys, limiter: new LocalRateLimiter() });
 	const app = new Hono<AppEnv>().onError(errorHandler((error) => console.error(error)));
 	const queries = new Queries({ client, secondLock: false });
-	const deps = { queries, reach: reachOf(retention), requireRole, now: () => now };
+	const shorter = (project: string) => own?.[project] && reachOf(retention, own[project]);
+	const deps = { queries, reach: reachOf(retention), reachOf: shorter, requireRole, now: () => now };
 	app.route("/", queryRoutes(deps));
 	const audit = new AuditLog(client);
+	const watermark = storedThrough ? { storedThrough } : {};
 	app.route("/", issueRoutes({ ...deps, client, audit }));
 	app.route("/", kpiRoutes({ ...deps, client, audit }));
-	app.route("/", dashboardRoutes({ ...deps, client, audit, report: (error) => console.error(error) }));
+	app.route("/", dashboardRoutes({ ...deps, client, audit, report: (error) => console.error(error), ...watermark }));
 	app.route("/", loadTestRoutes({ ...deps, client, audit }));
 	// No worker has spoken.
 	const workers = { locations: async () => new Set<string>(), run: () => Promise.reject(new Error("nobody")) };

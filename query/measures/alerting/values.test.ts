@@ -296,6 +296,29 @@ test("what was never sent is unknown, and never 0", async () => {
 	}
 });
 
+test.each([
+	[{ metric: "events", event: "order paid" }, 0],
+	[{ metric: "logs" }, 0],
+	[{ metric: "kpi:known" }, null],
+	[{ metric: "active_users" }, null],
+])(
+	"of a history that is partly gone only whole windows of %o are known; the newest must be whole",
+	async (measured, none) => {
+		const hours = 2.5;
+		const reach = { ...asking.reach, events_days: hours / 24, logs_days: hours / 24 };
+		const span = { first: FROM / 1_000 + 3_600, step: 600, count: 18, length: 1_200 };
+		const kept = (TO - hours * 3_600_000) / 1_000 + span.length;
+		const all = await valuesOf(asking, measured, [], span);
+		const left = await valuesOf({ ...asking, reach }, measured, [], span);
+		const whole = [...all.values.get("[]")!].filter(([t]) => t >= kept);
+		expect(whole.length).toBeGreaterThan(5);
+		expect([...left.values.get("[]")!]).toEqual(whole);
+		expect([left.missing(kept - 60), left.missing(kept)]).toEqual([null, none]);
+		const early = { ...span, count: 2 };
+		await expect(valuesOf({ ...asking, reach }, measured, [], early)).rejects.toThrow("are kept for");
+	},
+);
+
 test("a measure that knows one instant is asked for each, and refuses thousands", async () => {
 	const span = { first: FROM / 1_000 + 3_600, step: 60, count: 3, length: 3_600 };
 	const found = await valuesOf(asking, { metric: "active_users" }, [], span);

@@ -5,6 +5,7 @@ import { quotient } from "../../quotient.ts";
 import { type Trailing, trailingBuckets } from "../../time/buckets.ts";
 import type { Among, Filter } from "../among.ts";
 import { customMetric, defaultAggregation, metricKinds } from "../custom.ts";
+import { wholeOfEvents, wholeOfLogs } from "../kept.ts";
 import { kpiParts } from "../kpi.ts";
 import { eventOccurrences, logOccurrences, type Occurrences } from "../occurrences.ts";
 import { type Scope, secondsOf } from "../scope.ts";
@@ -68,7 +69,8 @@ export async function pointsOf(
 	if (kpiId !== undefined) {
 		const kpi = await asking.kpi(kpiId);
 		if (!kpi) throw new ConditionError(`the KPI ${kpiId} does not exist any more`);
-		const parts = await kpiParts(asking, scope, among, kpi);
+		const sent = await asking.ask(signals(scope.as_of ?? scope.end));
+		const parts = await kpiParts(asking, scope, among, sent, kpi);
 		return {
 			points: parts.map(({ group, t, numerator, denominator }) => ({
 				group,
@@ -82,7 +84,9 @@ export async function pointsOf(
 	const count = scope.buckets?.trailing?.count ?? scope.buckets?.starts.length ?? 1;
 	if (count > (measure.atMost ?? count))
 		throw new ConditionError(`${metric} is asked instant by instant: at most ${measure.atMost} at once, not ${count}`);
-	return { points: await measure.points(asking, scope, among, aggregation ?? measure.aggregations[0]!) };
+	const isWhole = measure.sources.some((source) => source.startsWith("event ")) ? wholeOfEvents(scope) : () => true;
+	const points = await measure.points(asking, scope, among, aggregation ?? measure.aggregations[0]!);
+	return { points: points.filter(({ t }) => isWhole(t)) };
 }
 
 /** Log lines or events. None is 0 once the project has sent some: the question was then about which. */
@@ -95,9 +99,12 @@ async function counts(
 ): Promise<MeasuredPoints> {
 	const [found, sent] = await Promise.all([asking.ask(question), asking.ask(signals(scope.end))]);
 	const first_ms = signal === "log" ? sent.firstOf("log") : (sent.get("event", event!)?.first_seen ?? null);
+	const isWhole = signal === "log" ? wholeOfLogs(scope, first_ms) : wholeOfEvents(scope);
 	const seconds = secondsOf(scope);
-	const points = found.map(({ group, t, n }) => ({ group, t, value: counted(n, aggregation, seconds(t)) }));
-	return { points, missing: (t) => (first_ms !== null && first_ms < t * 1_000 ? 0 : null) };
+	const points = found
+		.filter(({ t }) => isWhole(t))
+		.map(({ group, t, n }) => ({ group, t, value: counted(n, aggregation, seconds(t)) }));
+	return { points, missing: (t) => (first_ms !== null && first_ms < t * 1_000 && isWhole(t) ? 0 : null) };
 }
 
 async function metricPoints(

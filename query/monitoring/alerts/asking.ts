@@ -3,7 +3,7 @@ import type { Kpi } from "../../../schema/wire/index.ts";
 import { systemState } from "../../common/components.ts";
 import type { AlertAsking } from "../../measures/alerting/asking.ts";
 import { DEFAULT_RULES } from "../../measures/components.ts";
-import type { QueryDeps } from "../../route.ts";
+import { askerOf, type QueryDeps } from "../../route.ts";
 import type { Queries } from "../../run.ts";
 
 const DAY_MS = 86_400_000;
@@ -14,10 +14,8 @@ export function alertAsking(
 	project: string,
 	signal?: AbortSignal,
 ): AlertAsking {
-	const asker = deps.queries.of(project, signal);
-	const now = (deps.now ?? Date.now)();
+	const { asker, reach, now } = askerOf(deps, project, signal);
 	const { criticalComponents = [], rules = DEFAULT_RULES } = deps;
-	const reach = deps.reachOf?.(project) ?? deps.reach;
 	return {
 		ask: (question) => asker.ask(question),
 		...{ now, reach },

@@ -46,8 +46,8 @@ const events: TestEvent[] = [];
 
 beforeAll(async () => {
 	database = await startDatabase(NO_EXPIRY);
-	const projects = ["a", "b", "empty", "crud", "other", "moved"];
-	reads = await startReads(database.client, { projects, now: NOW });
+	const projects = ["a", "b", "empty", "crud", "other", "moved", "short"];
+	reads = await startReads(database.client, { projects, now: NOW, own: { short: { events: 7, logs: 7 } } });
 	const at = () => Math.floor(NOW - 60 * HOUR + u() * 60 * HOUR);
 	for (let i = 0; i < 900; i++) {
 		const component = i % 3 === 0 ? "api" : ODD;
@@ -425,10 +425,15 @@ describe("the numbers of a widget", () => {
 			.body.kpi_id;
 		const value = (await reads.get("a", `/v1/monitoring/kpis/${kpi}/value`)).body;
 		const history = (await reads.get("a", `/v1/monitoring/kpis/${kpi}/history`, { granularity: "1h" })).body;
-		const [gauge, line] = await shown("a", [
+		const [gauge, line, today] = await shown("a", [
 			{ type: "gauge", metric: `kpi:${kpi}`, max_value: 1 },
 			{ type: "line_chart", metric: `kpi:${kpi}`, granularity: "1h" },
+			{ type: "counter", metric: `kpi:${kpi}`, timeframe: "today" },
 		]);
+		const yesterday = { start: "2026-11-17T00:00:00Z", end: new Date(NOW - 24 * HOUR).toISOString() };
+		const before = (await reads.get("a", `/v1/monitoring/kpis/${kpi}/value`, yesterday)).body;
+		expect(before.value).toEqual(expect.any(Number));
+		expect(dataIn(today).previous).toBe(before.value);
 		const { attainment, status, trend, display, target_value } = value;
 		expect(dataIn(gauge)).toMatchObject({
 			value: value.value,
@@ -438,6 +443,48 @@ describe("the numbers of a widget", () => {
 		const values = (points: { value: number | null }[]) => points.map((point) => point.value);
 		expect(values(dataIn(line).series[0].points)).toEqual(values(history.points));
 		await reads.send("a", "DELETE", `/v1/monitoring/kpis/${kpi}`);
+	});
+
+	test("of a project that keeps less are whole or refused, and not compared with what is left", async () => {
+		// Deleted up to the last seven days, as the daily job does.
+		const days = [...Array(7).keys()].map((i) => NOW - 1 - i * 24 * HOUR);
+		const visits = days.map((ts) => ({ event: "visit", ts, user_id: "u" }));
+		await insertEvents(database.client, "short", visits);
+		await insertLogs(
+			database.client,
+			"short",
+			[...days, NOW - 20 * 24 * HOUR].map((ts) => ({ ts, message: "m" })),
+		);
+		await insertSeries(database.client, "short", [{ name: "first", points: [[NOW - 90 * 24 * HOUR, 1]] }]);
+		const calculation = { numerator: "first", denominator: "visit" };
+		const kpi = await reads.send("short", "POST", "/v1/monitoring/kpis", { name: "k", calculation, target_value: 1 });
+		const asked: NewWidget[] = [
+			{ type: "counter", metric: "events", event: "visit" },
+			{ type: "line_chart", metric: "events", event: "visit" },
+			{ type: "counter", metric: "logs" },
+			{ type: "counter", metric: "active_users" },
+			{ type: "gauge", metric: `kpi:${kpi.body.kpi_id}` },
+			{ type: "table", metric: `kpi:${kpi.body.kpi_id}`, group_by: ["plan"] },
+		];
+		const id = await create("short", { name: "x", widgets: asked });
+		const long = await dataOf("short", id, { timeframe: "30d" });
+		for (const { type, data, error } of long.widgets)
+			expect([type, data, error!.code, error!.details], type).toMatchObject([
+				...[type, null, 400, { reason: expect.stringMatching(/^(Events|Logs) are kept for 7 days$/) }],
+			]);
+		const [visited, , logged, users, share] = (await dataOf("short", id, { timeframe: "7d" })).widgets;
+		expect(dataIn(visited)).toMatchObject({ value: 7, previous: null, change_percentage: null });
+		expect(dataIn(logged)).toMatchObject({ value: 7, previous: null, change_percentage: null });
+		expect(dataIn(users)).toMatchObject({ value: 1, previous: null });
+		expect(dataIn(share).value).toBe(0);
+		const list: NewWidget = { type: "log_list" };
+		for (const [timeframe, isLess] of [
+			["30d", true],
+			["7d", false],
+		] as const)
+			expect(dataIn((await shown("short", [list], { timeframe }))[0]).total_is_lower_bound).toBe(isLess);
+		const { body } = await reads.get("short", "/v1/monitoring/logs", { timeframe: "30d" });
+		expect(body.total_is_lower_bound).toBe(true);
 	});
 
 	test("of another project never count", async () => {

@@ -10,7 +10,7 @@ import { signals } from "../../measures/signals.ts";
 import { tagValues } from "../../measures/tag-values.ts";
 import { missingOf, type NeededRecords, partsOf } from "../../meta.ts";
 import { RetentionError } from "../../plan/plan.ts";
-import type { QueryDeps } from "../../route.ts";
+import { askerOf, type QueryDeps } from "../../route.ts";
 import type { Explained } from "../../run.ts";
 import { together } from "../../together.ts";
 import { alertAsking } from "../alerts/asking.ts";
@@ -81,7 +81,7 @@ export class Boards {
 		const maxAge_ms = refresh_interval * 1_000;
 		// What others may be answered with is not ended because one goes away.
 		const ended = refresh_interval === 0 ? signal : undefined;
-		const asker = this.#deps.queries.of(project, ended, (run) => together(run, AT_ONCE));
+		const { asker } = askerOf(this.#deps, project, ended, (run) => together(run, AT_ONCE));
 		const queries = { of: () => asker };
 		const base = alertAsking({ ...this.#deps, queries, now: () => now }, project);
 		const whole = widgetWindow(

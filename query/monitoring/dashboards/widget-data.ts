@@ -1,7 +1,7 @@
 /** What each type of widget makes of its queries. */
 import type { Widget, WidgetData, WidgetType } from "../../../schema/wire/index.ts";
 import { labelOf, queriesOf } from "../../../schema/wire/index.ts";
-import { countOf, parseLogQuery } from "../../common/logs.ts";
+import { countOf, isPartlyGone, parseLogQuery } from "../../common/logs.ts";
 import { growth } from "../../growth.ts";
 import { kpiIdOf } from "../../measures/alerting/values.ts";
 import { displayOfKpi, kpiStanding, roundedKpi } from "../../measures/kpi.ts";
@@ -185,7 +185,7 @@ async function single(
 		const scope = { start, end, now: asking.now, reach: asking.reach };
 		// A part of a KPI, by a filter, has no standing of its own.
 		if (Object.keys(query.filter ?? {}).length === 0) {
-			const found = await kpiStanding(asking, scope, asking.sent, kpi);
+			const found = await kpiStanding(asking, scope, asking.sent, kpi, window.previous);
 			const { format } = kpi.calculation;
 			return {
 				...{
@@ -202,7 +202,7 @@ async function single(
 	}
 	const valueOver = async (span: Span) =>
 		(await overWindow(asking, query, [], { ...span, as_of: window.as_of }))[0]!.value;
-	const first = asking.sent.firstRecord();
+	const first = asking.sent.comparableFrom();
 	const isCovered = compare && first !== null && first <= window.previous.start;
 	const [value, previous] = await Promise.all([
 		valueOver(window),
@@ -307,6 +307,7 @@ async function logList(asking: WidgetAsking, widget: Of<"log_list">): Promise<Sh
 		page.next === undefined
 			? { total: page.logs.length, isLowerBound: false }
 			: await countOf(asking.asker, window, filter, page.logs.length);
-	const data = { logs: [...page.logs], total: count.total, total_is_lower_bound: count.isLowerBound };
+	const total_is_lower_bound = count.isLowerBound || isPartlyGone(window, asking.sent, asking);
+	const data = { logs: [...page.logs], total: count.total, total_is_lower_bound };
 	return { data, window };
 }
