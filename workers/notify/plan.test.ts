@@ -22,6 +22,8 @@ interface World {
 	readonly workers?: number;
 	/** Whether the channel takes what is sent in this minute. */
 	readonly takes?: (minute: number) => boolean;
+	/** Whether it refuses for good what is sent in this minute. */
+	readonly refuses?: (minute: number) => boolean;
 }
 
 const contacts = {
@@ -62,8 +64,10 @@ function simulate(world: World): string[] {
 				messages.set(notice.message_id, [...(messages.get(notice.message_id) ?? []), notice]);
 		for (const of of messages.values()) {
 			const [{ kind, level: step, destination }] = of as [KnownNotice];
-			told.push(`${minute} ${kind} ${step} ${destination.label}${of.length > 1 ? ` ${of.length}` : ""}`);
-			for (const notice of of) notices.set(notice.delivery_id, { ...notice, status: "told" });
+			const status = world.refuses?.(minute) ? "failed" : "told";
+			if (status === "told")
+				told.push(`${minute} ${kind} ${step} ${destination.label}${of.length > 1 ? ` ${of.length}` : ""}`);
+			for (const notice of of) notices.set(notice.delivery_id, { ...notice, status });
 		}
 	}
 	return told;
@@ -156,6 +160,22 @@ const TABLE: readonly (readonly [string, World, string[]])[] = [
 		"a repetition comes every interval until it is acknowledged",
 		{ rule: { notifications: [contact("b")], repeat_interval: "10m" }, firings: [[0, null, 25]], minutes: 60 },
 		["0 fire 0 b", "10 repeat 0 b", "20 repeat 0 b"],
+	],
+	[
+		"a repetition that is given up ends no others",
+		{
+			rule: { notifications: [contact("b")], repeat_interval: "10m" },
+			...{ firings: [[0, null]], refuses: (minute) => minute >= 20 && minute < 40, minutes: 60 },
+		},
+		["0 fire 0 b", "10 repeat 0 b", "40 repeat 0 b", "50 repeat 0 b", "60 repeat 0 b"],
+	],
+	[
+		"who could not be told that it fires is told when it is repeated, and of the end",
+		{
+			rule: { notifications: [contact("b")], repeat_interval: "10m" },
+			...{ firings: [[0, 15]], refuses: (minute) => minute < 5, minutes: 30 },
+		},
+		["10 repeat 0 b", "15 resolve 0 b"],
 	],
 	[
 		"workers that were down catch up with levels that are due, once each",

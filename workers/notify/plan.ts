@@ -5,7 +5,7 @@
  * - `fire` goes to those whom the rule names (level 0) when it fires, and to each level of the escalation when its delay has passed,
  *   unless it was acknowledged or is over. While a silence holds it back nothing is due; where it was silent from the start, delays
  *   count from the end of the silence.
- * - `repeat` goes to everyone who was told, each `repeat_interval`, until it is acknowledged or over.
+ * - `repeat` goes to everyone who was told, or should have been, each `repeat_interval`, until it is acknowledged or over.
  * - `resolve` and `acknowledge` go to everyone who was told of the firing, once, silence or not.
  * - An instance that begins to fire FLAPS times in FLAP_WINDOW_MS is flapping: that is told once, instead of each firing and its end.
  *   Once it burns for STABLE_MS it is told as any other; once it has been over for so long, the flapping is resolved.
@@ -149,10 +149,11 @@ function dueOfFiring(
 	}
 	if (rule.repeat_interval === null) return due;
 	const interval = durationSeconds(rule.repeat_interval) * 1_000;
-	for (const of of groupBy(before.filter(isTold), ({ destination }) => destination.key).values()) {
+	// Also of what was given up: a channel that took nothing may take the next one.
+	for (const of of groupBy(before.filter(saysItBurns), ({ destination }) => destination.key).values()) {
 		const last = of.reduce((a, b) => (b.created_at > a.created_at ? b : a));
 		// While one is under way the next is not due, however late it is.
-		const isUnderWay = before.some((one) => one.status === "planned" && one.destination.key === last.destination.key);
+		const isUnderWay = of.some(({ status }) => status === "planned");
 		const count = of.filter(({ kind }) => kind === "repeat").length + 1;
 		if (!isUnderWay && now >= last.created_at + interval) due.push(make("repeat", last.level, last.destination, count));
 	}
@@ -188,8 +189,12 @@ export function outdated(notices: readonly KnownNotice[], firings: readonly Firi
 	});
 }
 
-function isTold({ status, kind }: KnownNotice): boolean {
-	return status === "told" && kind !== "resolve" && kind !== "acknowledge";
+function saysItBurns({ kind }: KnownNotice): boolean {
+	return kind !== "resolve" && kind !== "acknowledge";
+}
+
+function isTold(notice: KnownNotice): boolean {
+	return notice.status === "told" && saysItBurns(notice);
 }
 
 const begunBefore = (history: readonly Firing[], { fired_at }: Firing) =>
