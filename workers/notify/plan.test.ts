@@ -299,18 +299,25 @@ const TABLE: readonly (readonly [string, World, string[]])[] = [
 		},
 		["0 fire 0 pd", "0 fire 0 pd", "9 resolve 0 pd"],
 	],
-	[
-		"an instance that flaps is told once, and that it is over when it has been for a while",
+	...(
+		[
+			["once, and that it is over when it has been for a while", {}, 16],
+			["when the channel takes it, which it did not when it began to flap", { takes: (m) => m < 16 || m > 19 }, 20],
+			["after a silence in which it began to flap", { silences: [silence(15, 19)] }, 20],
+		] as const satisfies readonly (readonly [string, Partial<World>, number])[]
+	).map(([how, more, minute]): (typeof TABLE)[number] => [
+		`an instance that flaps is told ${how}`,
 		{
 			rule: { notifications: [contact("b")] },
 			firings: Array.from({ length: 9 }, (_, i) => [i * 4, i * 4 + 2] as const),
 			minutes: 90,
+			...more,
 		},
 		[
-			...[0, 4, 8, 12].flatMap((minute) => [`${minute} fire 0 b`, `${minute + 2} resolve 0 b`]),
-			...["16 flapping 0 b", "49 resolve 0 b"],
+			...[0, 4, 8, 12].flatMap((fires) => [`${fires} fire 0 b`, `${fires + 2} resolve 0 b`]),
+			...[`${minute} flapping 0 b`, "49 resolve 0 b"],
 		],
-	],
+	]),
 	[
 		"an instance that flapped and then burns on is told as any other",
 		{

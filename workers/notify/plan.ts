@@ -89,7 +89,7 @@ export function plan(standing: Standing, now: number): Notice[] {
 		const before = known.get(firing.firing_id) ?? [];
 		if (firing.resolved_at === null && firing.acknowledged_at === null) {
 			const routes = rules.get(firing.alert_id);
-			if (routes) due.push(...dueOfFiring(firing, { routes, silences, history, before, now }));
+			if (routes) due.push(...dueOfFiring(firing, { routes, silences, history, before, known, now }));
 		}
 		due.push(...dueAfterwards(firing, { history, before, now }));
 	}
@@ -100,6 +100,8 @@ export function plan(standing: Standing, now: number): Notice[] {
 	);
 }
 
+/** What was planned before, by firing. */
+type Known = ReadonlyMap<string, readonly KnownNotice[]>;
 type Unsent = Omit<Notice, "message_id">;
 interface Due {
 	readonly notice: Unsent;
@@ -113,11 +115,14 @@ interface Of {
 	readonly now: number;
 }
 
+interface OfBurning extends Of {
+	readonly routes: RuleRoutes;
+	readonly silences: readonly ActiveSilence[];
+	readonly known: Known;
+}
+
 /** What is due of a firing that burns and nobody has acknowledged. */
-function dueOfFiring(
-	firing: Firing,
-	{ routes, silences, history, before, now }: Of & { routes: RuleRoutes; silences: readonly ActiveSilence[] },
-): Due[] {
+function dueOfFiring(firing: Firing, { routes, silences, history, before, known, now }: OfBurning): Due[] {
 	const { rule, told, levels } = routes;
 	const matched = { ...firing, name: rule.name, labels: { ...rule.labels, ...firing.labels } };
 	const holding = silences.filter(({ matchers }) => matches(matchers, matched));
@@ -131,9 +136,10 @@ function dueOfFiring(
 	const flapping = isFlapping(firing, history);
 	const burns_from = flapping ? firing.fired_at + STABLE_MS : start;
 	const due: Due[] = [];
-	if (flapping && !wasFlapping(firing, history)) {
+	if (flapping) {
 		// A rule that names nobody itself has a first level.
-		due.push(...(told.length > 0 ? told : (levels[0] ?? [])).map((to) => make("flapping", 0, to)));
+		for (const to of told.length > 0 ? told : (levels[0] ?? []))
+			if (!knowsItFlaps(to, firing, history, known)) due.push(make("flapping", 0, to));
 	}
 	const policy = rule.escalation_policy?.levels ?? [];
 	const steps = [
@@ -204,18 +210,21 @@ export function isFlapping(firing: Firing, history: readonly Firing[]): boolean 
 	return begunBefore(history, firing) >= FLAPS;
 }
 
-/** Whether the firing before it was flapping already: then that was told. */
-function wasFlapping(firing: Firing, history: readonly Firing[]): boolean {
-	const before = history.filter((one) => one.fired_at < firing.fired_at);
-	const last = before.reduce<Firing | undefined>((a, b) => (a && a.fired_at > b.fired_at ? a : b), undefined);
-	return last !== undefined && isFlapping(last, history);
+/** Whether an earlier firing told it, since it flaps: what was silenced or not taken was not told. */
+function knowsItFlaps({ key }: Destination, firing: Firing, history: readonly Firing[], known: Known): boolean {
+	const earlier = history.filter(({ fired_at }) => fired_at < firing.fired_at).sort((a, b) => b.fired_at - a.fired_at);
+	const calm = earlier.findIndex((one) => !isFlapping(one, history));
+	return earlier
+		.slice(0, calm)
+		.flatMap(({ firing_id }) => known.get(firing_id) ?? [])
+		.some(({ kind, status, destination }) => kind === "flapping" && status !== "cancelled" && destination.key === key);
 }
 
 function isStable(history: readonly Firing[], now: number): boolean {
 	return history.every(({ resolved_at }) => resolved_at !== null && resolved_at + STABLE_MS <= now);
 }
 
-function isKnown({ delivery_id, firing_id }: Unsent, known: ReadonlyMap<string, readonly KnownNotice[]>): boolean {
+function isKnown({ delivery_id, firing_id }: Unsent, known: Known): boolean {
 	return known.get(firing_id)?.some((one) => one.delivery_id === delivery_id) ?? false;
 }
 
