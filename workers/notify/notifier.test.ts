@@ -256,6 +256,27 @@ it("retries what fails for now, as late as the other side asks, with the same id
 	]);
 });
 
+it("sends what was tried, and the end of what was told, to the address that is configured by then", async () => {
+	const configured = async (version: string) => {
+		await configure({ channels: [{ type: "webhook", name: "hook", url: hook(`/hook-${version}`) }] });
+		const own = { type: "webhook", url: hook(`/own-${version}`) } as const;
+		await makeRule({ notifications: [{ type: "contact", contact: "hook" }, own] });
+	};
+	await configured("1");
+	await transition("fire", START);
+	answers = [{ status: 503 }, { status: 503 }];
+	for (const version of ["2", "3"]) {
+		await run();
+		await configured(version);
+		clock += MINUTE;
+		if (version === "3") await transition("resolve", clock);
+	}
+	await run();
+	expect(received.map(({ path }) => path).sort()).toEqual(
+		["1", "2", "3"].flatMap((version) => [`/hook-${version}`, `/own-${version}`]).sort(),
+	);
+});
+
 it("does not retry after an acknowledgement", async () => {
 	await configure({ channels: [{ type: "webhook", name: "hook", url: hook() }] });
 	await makeRule({});

@@ -22,7 +22,7 @@ import { CHANNEL_ALERT, channelRoutes, channelRule } from "./dead-channel.ts";
 import type { Message, NoticeKind } from "./message.ts";
 import type { Outcome } from "./outcome.ts";
 import { outdated, plan, type RuleRoutes } from "./plan.ts";
-import { type Destination, routesOf } from "./recipients.ts";
+import { type Destination, routesOf, whereNow } from "./recipients.ts";
 import { nextStep, retryAt } from "./retry.ts";
 import { type SenderOptions, send } from "./send.ts";
 import { firstLoud, matches } from "./silence.ts";
@@ -168,15 +168,16 @@ export class Notifier {
 		const wanted = (await this.#putAside(project, all, firings, now)).filter(({ status }) => status === "planned");
 		const [first] = wanted;
 		if (!first || (await this.#isSilent(project, first, firings, now))) return;
-		const rule = await this.#ruleOf(project, first.alert_id);
+		const [rule, config] = await Promise.all([this.#ruleOf(project, first.alert_id), this.#configOf(project)]);
+		const destination = whereNow(first.destination, rule?.body, config?.body);
 		const attempt = {
 			...{ project, message_id, attempt: Math.max(0, ...attempts.map((one) => one.attempt)) + 1 },
-			...{ alert_id: first.alert_id, channel: first.destination.label, started_at: now },
+			...{ alert_id: first.alert_id, channel: destination.label, started_at: now },
 		};
 		const open = { ...attempt, status_code: 0, detail: "", duration_ms: 0, retry_at: null };
 		await this.#store.attempt({ ...open, outcome: "started" });
 		const message = this.#messageOf(project, rule, wanted, firings);
-		const outcome = await this.#deliver(message, first.destination, () =>
+		const outcome = await this.#deliver(message, destination, () =>
 			this.#store.attempt({ ...open, outcome: "sending" }),
 		);
 		const retry_at =
@@ -197,9 +198,9 @@ export class Notifier {
 		if (result === "sent") await this.#store.settle(project, wanted, "told");
 		if (result === "failed") {
 			await this.#store.settle(project, wanted, "failed", detail);
-			await this.#dead(first, { project, alert_id: first.alert_id, channel: first.destination.label, detail });
+			await this.#dead(first, { project, alert_id: first.alert_id, channel: destination.label, detail });
 		}
-		await this.#watch.heard(project, first.alert_id, first.destination.label, result);
+		await this.#watch.heard(project, first.alert_id, destination.label, result);
 	}
 
 	/** A retry that comes due while a silence holds is sent at its end. */

@@ -62,6 +62,21 @@ export function channelDestination(
 	return { key: `channel:${channel.name}`, label: channel.name, type: channel.type, target };
 }
 
+/**
+ * Where a place is by now: a message that was planned, tried before or is about the end of something goes to the address that is
+ * configured, not to the one that was. What is configured no more, or as another type, is where it was.
+ */
+export function whereNow(
+	then: Destination,
+	rule: Pick<AlertRule, "notifications" | "escalation_policy"> | undefined,
+	config: StoredNotifications | undefined,
+): Destination {
+	const { told, levels } = rule ? routesOf(rule, config) : { told: [], levels: [] };
+	const channels = config?.channels.map((channel) => channelDestination(channel, config)) ?? [];
+	const known = [...channels, ...told, ...levels.flat()];
+	return known.find(({ key, type }) => key === then.key && type === then.type) ?? then;
+}
+
 function inlineOf(
 	notification: Exclude<Notification, { type: "contact" }>,
 	index: number,
