@@ -1,4 +1,9 @@
 import { defineConfig } from "vitest/config";
+import { memoryFolder } from "./tests/support/memory-folder.ts";
+
+// Where the workers, and all that they start, make their temporary folders.
+const folder = memoryFolder();
+if (folder !== undefined && !process.env.TMPDIR) process.env.TMPDIR = folder;
 
 export default defineConfig({
 	test: {

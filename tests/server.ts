@@ -83,7 +83,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 	const dataDir = options.dataDir ?? temporaryFolder();
 	// A folder that is given, also an empty one, is for the program alone to fill.
 	if (options.dataDir === undefined && !options.env?.CLICKHOUSE_URL) {
-		await fillFrom(DEFAULT_RETENTION, join(dataDir, "clickhouse"));
+		fillFrom(DEFAULT_RETENTION, join(dataDir, "clickhouse"));
 	}
 	const adminKey = options.env?.TIDEMARK_ADMIN_KEY ?? ADMIN_KEY;
 	const child = spawn(process.execPath, [MAIN, ...(options.args ?? ["start"])], {

@@ -18,7 +18,7 @@ export interface TestDatabase {
 /** A migrated database in an engine of its own. */
 export async function startDatabase(retention: Retention = DEFAULT_RETENTION): Promise<TestDatabase> {
 	const dataDir = await mkdtemp(join(tmpdir(), "tidemark-"));
-	await fillFrom(retention, dataDir);
+	fillFrom(retention, dataDir);
 	const password = "test";
 	const engine = await startEngine({ dataDir, password, logger: pino({ level: "error" }) });
 	const base = connectClickHouse({ url: engine.url, password, database: "default" });

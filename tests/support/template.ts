@@ -1,5 +1,6 @@
 /** Folders of engines on which all migrations have run, made once before all tests: each database and server of a test begins with a copy. */
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cpSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -35,7 +36,8 @@ export async function makeTemplates(retentions: readonly Retention[]): Promise<T
 }
 
 /** Fills the folder of an engine, if there is a template; migrations do the rest. */
-export async function fillFrom(retention: Retention, dataDir: string): Promise<void> {
+export function fillFrom(retention: Retention, dataDir: string): void {
 	const template = inject("templates")[JSON.stringify(retention)];
-	if (template !== undefined) await cp(template, dataDir, { recursive: true });
+	// Of eight hundred small files the other `cp` takes five times as long.
+	if (template !== undefined) cpSync(template, dataDir, { recursive: true });
 }
