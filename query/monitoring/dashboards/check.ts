@@ -10,29 +10,41 @@ import { widgetGrid } from "./windows.ts";
 
 type Checked = Pick<Dashboard, "widgets" | "variables" | "timeframe" | "timezone" | "allow_unknown">;
 
-/** @throws ApiError 400 that names the member */
-export function checkDashboard(dashboard: Checked, known: Known, now: number): void {
+/**
+ * @param before what is changed: what it shows already may stay, though its KPI or its records are gone
+ * @throws ApiError 400 that names the member
+ */
+export function checkDashboard(dashboard: Checked, known: Known, now: number, before?: Checked): void {
+	const isSame = <T>(a: T, b: T) => JSON.stringify(a) === JSON.stringify(b);
+	const hasNewVariables = !before || !isSame(before.variables, dashboard.variables);
+	const hasNewWindow = before?.timeframe !== dashboard.timeframe || before.timezone !== dashboard.timezone;
 	for (const [i, widget] of dashboard.widgets.entries()) {
 		const path = `widgets.${i}`;
-		for (const [place, query] of queriesOf(widget)) {
-			const at = [path, ...place].join(".");
-			const around = {
-				groupBy: "group_by" in widget ? (widget.group_by ?? []) : [],
-				groupPath: `${path}.group_by`,
-				allow_unknown: dashboard.allow_unknown,
-			};
-			checkMeasured(at, namedAggregation(query, known.sent), around, known);
-			checkVariables(at, query, dashboard.variables);
-		}
-		if (widget.type === "log_list") {
-			parseLogQuery(widget.query, `${path}.query`);
-			checkVariables(path, widget, dashboard.variables);
-		}
-		if (widget.type === "heatmap" && !widget.group_by?.length && pointsBehind(widget.metric) === undefined) {
-			const reason = `${widget.metric} has no points of its own to be distributed: group by a tag`;
-			throw badParameter({ parameter: `${path}.group_by`, provided: null, valid_options: [], reason });
-		}
-		checkGranularity(path, widget, dashboard, now);
+		const isNew = hasNewVariables || !before.widgets.some((one) => isSame(one, widget));
+		if (isNew) checkNames(path, widget, dashboard, known);
+		if (isNew || hasNewWindow) checkGranularity(path, widget, dashboard, now);
+	}
+}
+
+function checkNames(path: string, widget: Widget, { variables, allow_unknown }: Checked, known: Known): void {
+	for (const [place, query] of queriesOf(widget)) {
+		const at = [path, ...place].join(".");
+		const groupBy = "group_by" in widget ? (widget.group_by ?? []) : [];
+		checkMeasured(
+			at,
+			namedAggregation(query, known.sent),
+			{ groupBy, groupPath: `${path}.group_by`, allow_unknown },
+			known,
+		);
+		checkVariables(at, query, variables);
+	}
+	if (widget.type === "log_list") {
+		parseLogQuery(widget.query, `${path}.query`);
+		checkVariables(path, widget, variables);
+	}
+	if (widget.type === "heatmap" && !widget.group_by?.length && pointsBehind(widget.metric) === undefined) {
+		const reason = `${widget.metric} has no points of its own to be distributed: group by a tag`;
+		throw badParameter({ parameter: `${path}.group_by`, provided: null, valid_options: [], reason });
 	}
 }
 

@@ -82,14 +82,7 @@ export function dashboardRoutes(deps: DashboardDeps): Hono<AppEnv> {
 	const check = async (c: Context<AppEnv>, body: Dashboard, before?: Dashboard) => {
 		const asker = deps.queries.of(projectOf(c), c.req.raw.signal);
 		const [sent, known] = await Promise.all([asker.ask(signals(now())), stored(kpis.list(projectOf(c)))]);
-		// What a dashboard shows already may stay, though its KPI or its records are gone.
-		const isNew = (widget: Dashboard["widgets"][number]) =>
-			!before?.widgets.some((one) => JSON.stringify(one) === JSON.stringify(widget));
-		const isSame = before !== undefined && JSON.stringify(before.variables) === JSON.stringify(body.variables);
-		const widgets = body.widgets.map((widget) =>
-			isSame && !isNew(widget) ? ({ type: "log_list", title: "", limit: 1 } as const) : widget,
-		);
-		checkDashboard({ ...body, widgets }, { sent, kpis: known.map(({ id }) => id) }, now());
+		checkDashboard(body, { sent, kpis: known.map(({ id }) => id) }, now(), before);
 	};
 	const record = (c: Context<AppEnv>, action: string, target: string, detail: object) =>
 		stored(
