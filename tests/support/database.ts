@@ -12,6 +12,9 @@ export { NO_EXPIRY } from "./retention.ts";
 
 export interface TestDatabase {
 	readonly client: ClickHouse;
+	readonly port: number;
+	/** Another client, through what listens on this port in front of the engine. The test closes it. */
+	connectThrough(port: number): ClickHouse;
 	stop(): Promise<void>;
 }
 
@@ -27,6 +30,9 @@ export async function startDatabase(retention: Retention = DEFAULT_RETENTION): P
 	const client = connectClickHouse({ url: engine.url, password, database: "tidemark" });
 	return {
 		client,
+		port: Number(new URL(engine.url).port),
+		connectThrough: (port) =>
+			connectClickHouse({ url: `http://127.0.0.1:${port}`, password, database: "tidemark", timeout_ms: 10_000 }),
 		async stop() {
 			await client.close();
 			await engine.stop();

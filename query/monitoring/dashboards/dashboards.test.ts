@@ -1,16 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { unavailable } from "../../../http/errors.ts";
 import { AuditLog } from "../../../schema/audit.ts";
+import { Definitions } from "../../../schema/definitions.ts";
 import {
 	businessAnswer,
 	type Dashboard,
 	dashboardAnswer,
+	dashboardBody,
 	dashboardDataAnswer,
 	dashboardFile,
 	dashboardsAnswer,
+	kpiBody,
 	type NewWidget,
 	type WidgetData,
 } from "../../../schema/wire/index.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../../tests/support/database.ts";
+import { startProxy } from "../../../tests/support/proxy.ts";
 import { randomFrom } from "../../../tests/support/random.ts";
 import { type Reads, startReads } from "../../../tests/support/reads.ts";
 import {
@@ -20,6 +25,9 @@ import {
 	type TestEvent,
 	type TestLog,
 } from "../../../tests/support/records.ts";
+import { reachOf } from "../../measures/scope.ts";
+import { Queries, type Run } from "../../run.ts";
+import { Boards } from "./data.ts";
 
 const HOUR = 3_600_000;
 const NOW = Date.parse("2026-11-18T15:07:23.456Z");
@@ -252,6 +260,19 @@ describe("a definition", () => {
 		const answer = await reads.send("a", "POST", PATH, body);
 		expect(answer).toMatchObject({ status: 400, body: { details: { parameter } } });
 		if (option !== undefined) expect(answer.body.details.valid_options).toContain(option);
+	});
+
+	test("that is changed to a window with too many points for a widget is refused", async () => {
+		const widgets: NewWidget[] = [
+			{ type: "counter", metric: "nothing.yet" },
+			{ type: "line_chart", metric: "error_rate", granularity: "1m" },
+		];
+		const id = await create("crud", { name: "x", widgets, timeframe: "6h", allow_unknown: true });
+		const change = (body: object) => reads.send("crud", "PATCH", `${PATH}/${id}`, body);
+		expect(await change({ timeframe: "30d", allow_unknown: false })).toMatchObject({
+			...{ status: 400, body: { details: { parameter: "widgets.1.granularity" } } },
+		});
+		expect((await change({ timeframe: "1h", allow_unknown: false })).status).toBe(200);
 	});
 
 	test("is not overwritten by who has not seen its last change", async () => {
@@ -613,6 +634,60 @@ describe("a request for data", () => {
 	});
 });
 
+describe("a source", () => {
+	test("that is behind marks what was computed meanwhile, for as long as that is shown", async () => {
+		let stored: number | undefined;
+		const storedThrough = async () => stored;
+		const behind = await startReads(database.client, { projects: ["a"], now: NOW, storedThrough });
+		const widgets: NewWidget[] = [{ type: "counter", metric: "requests_count" }];
+		const id = await create("a", { name: "x", widgets });
+		const look = async (parameters: Record<string, string | number> = {}) => {
+			const { body } = await behind.get("a", `${PATH}/${id}/data`, parameters);
+			const { stale, stale_reason } = dashboardDataAnswer.parse(body).widgets[0]!;
+			expect(body.stale).toBe(stale);
+			return [stale, stale_reason];
+		};
+		expect(await look()).toEqual([false, undefined]);
+		stored = NOW - 60_000;
+		expect(await look()).toEqual([true, "behind"]);
+		// A window that ended before is whole.
+		expect(await look({ as_of: new Date(stored).toISOString() })).toEqual([false, undefined]);
+		// What is shown again is of then, though the source has caught up since.
+		stored = NOW;
+		expect(await look({ refresh_interval: 30 })).toEqual([true, "behind"]);
+		expect(await look()).toEqual([false, undefined]);
+		// And the other way about.
+		stored = NOW - 60_000;
+		expect(await look({ refresh_interval: 30 })).toEqual([false, undefined]);
+		await reads.send("a", "DELETE", `${PATH}/${id}`);
+	});
+
+	test("that is away leaves what was shown last, marked, and an error where nothing was", async () => {
+		const proxy = await startProxy(database.port);
+		const client = database.connectThrough(proxy.port);
+		const far = await startReads(client, { projects: ["a"], now: NOW });
+		const widgets: NewWidget[] = [{ type: "counter", metric: "requests_count" }, { type: "log_list" }];
+		const [seen, unseen] = [await create("a", { name: "x", widgets }), await create("a", { name: "y", widgets })];
+		const before = dashboardDataAnswer.parse((await far.get("a", `${PATH}/${seen}/data`)).body);
+		expect(before.stale).toBe(false);
+		await proxy.refuse();
+		const { status, body } = await far.get("a", `${PATH}/${seen}/data`);
+		expect(status, JSON.stringify(body)).toBe(200);
+		const marked = before.widgets.map((widget) => ({ ...widget, stale: true, stale_reason: "unreachable" }));
+		expect(dashboardDataAnswer.parse(body)).toMatchObject({ stale: true, widgets: marked });
+		expect(await far.get("a", `${PATH}/${unseen}/data`)).toMatchObject({ status: 503 });
+		// Of another window nothing was ever known.
+		expect(await far.get("a", `${PATH}/${seen}/data`, { timeframe: "7d" })).toMatchObject({ status: 503 });
+		await proxy.restore();
+		expect(dashboardDataAnswer.parse((await far.get("a", `${PATH}/${seen}/data`)).body)).toMatchObject({
+			...{ stale: false, widgets: before.widgets.map(({ data }) => ({ data, stale: false })) },
+		});
+		await client.close();
+		await proxy.close();
+		for (const id of [seen, unseen]) await reads.send("a", "DELETE", `${PATH}/${id}`);
+	});
+});
+
 describe("a variable", () => {
 	const variables: Dashboard["variables"] = [
 		{ name: "component", type: "tag", tag: "component", metric: "response_time", multi: true, include_all: true },
@@ -678,6 +753,57 @@ describe("a variable", () => {
 			expect(dataIn(none.widgets[0]).value).toBe(0);
 			expect(dataIn(none.widgets[2])).toMatchObject({ logs: [], total: 0 });
 		}
+	});
+
+	test("without any option chooses nothing, in filters and in log queries", async () => {
+		const none: Dashboard["variables"] = [
+			{ name: "none", type: "tag", tag: "never.sent", metric: "response_time", multi: false, include_all: false },
+		];
+		const lists = [
+			"component:$none",
+			"NOT component:$none",
+			"level:error AND component:$none",
+			"level:error OR component:$none",
+		];
+		const [counted, ...logged] = await shown(
+			"a",
+			[
+				{ type: "counter", metric: "events", event: "visit", filter: { plan: "$none" } },
+				...lists.map((query) => ({ type: "log_list", query }) as const),
+			],
+			{},
+			{ variables: none },
+		);
+		expect(dataIn(counted).value).toBe(0);
+		const all = logs.filter(day).length;
+		const errors = logs.filter((one) => day(one) && one.level === "error").length;
+		expect(logged.map((widget) => dataIn(widget).total)).toEqual([0, all, 0, errors]);
+	});
+
+	test("whose options cannot be read now is not taken for one without any", async () => {
+		class Overloaded extends Queries {
+			override of(project: string, signal?: AbortSignal, through: (run: Run) => Run = (run) => run) {
+				const refuse = (run: Run) =>
+					through((question) =>
+						question.name === "tag_values" ? Promise.reject(unavailable("clickhouse", "is overloaded")) : run(question),
+					);
+				return super.of(project, signal, refuse);
+			}
+		}
+		const { client } = database;
+		const queries = new Overloaded({ client, secondLock: false });
+		const kpis = new Definitions(client, "kpi", kpiBody);
+		const boards = new Boards({ queries, kpis, reach: reachOf(NO_EXPIRY), now: () => NOW });
+		const show = (include_all: boolean, values: string[]) => {
+			const variable = { name: "c", type: "tag", tag: "component", multi: false, include_all } as const;
+			const widget: NewWidget = { type: "counter", metric: "requests_count", filter: { component: "$c" } };
+			const body = dashboardBody.parse({ name: "x", variables: [variable], widgets: [widget] });
+			const given = new Map(values.length > 0 ? [["c", values]] : []);
+			return boards.show("a", { id: "x", body }, { refresh_interval: 0, asked: {}, given });
+		};
+		await expect(show(false, [])).rejects.toMatchObject({ status: 503 });
+		expect(dataIn((await show(false, ["api"])).answer.widgets[0]).value).toBe(requestsOf(["api"]));
+		expect(dataIn((await show(true, [])).answer.widgets[0]).value).toBe(requestsOf(["api", ODD]));
 	});
 
 	test.each([

@@ -16,7 +16,7 @@ import { together } from "../../together.ts";
 import { alertAsking } from "../alerts/asking.ts";
 import { Recent } from "./recent.ts";
 import { needOf } from "./values.ts";
-import { ALL_VALUES, type Chosen, choose, referencesIn } from "./variables.ts";
+import { ALL_VALUES, type Chosen, choose, needsOptions, referencesIn } from "./variables.ts";
 import { boundQueries, type Shown, type WidgetAsking, widgetShown } from "./widget-data.ts";
 import { type AskedWindow, widgetWindow } from "./windows.ts";
 
@@ -41,6 +41,8 @@ export interface BoardDeps extends QueryDeps {
 interface Computed {
 	readonly window: WidgetData["window"];
 	readonly end: number;
+	/** Everything received before was stored when it was computed; milliseconds since the epoch. */
+	readonly stored_through?: number;
 	readonly timeframe: string;
 	readonly granularity?: string;
 	readonly data: Shown["data"] | null;
@@ -112,14 +114,14 @@ export class Boards {
 		).then(
 			({ value }) => new Map(value),
 			(error: unknown) => {
-				if (!isAway(error)) throw error;
+				if (!isAway(error) || needsOptions(board.variables, given)) throw error;
 				return new Map<string, readonly string[]>();
 			},
 		);
 		const chosen = choose(board.variables, given, options);
 		const through = await this.#deps.storedThrough?.().catch(() => undefined);
-		const isBehind = (end: number, at: number) =>
-			through !== undefined && at - through > Math.max(USUAL_LAG_MS, maxAge_ms) && end > through;
+		const isBehind = ({ stored_through, end }: Computed, at: number) =>
+			stored_through !== undefined && at - stored_through > Math.max(USUAL_LAG_MS, maxAge_ms) && end > stored_through;
 
 		const errors: unknown[] = [];
 		const widgets = await Promise.all(
@@ -133,10 +135,11 @@ export class Boards {
 					const key = [withoutLooks(widget), own, used(widget, chosen)];
 					const found = await remember(this.#recent, key, async () => {
 						const sent = await asker.ask(signals(whole.as_of));
-						return computed({ ...base, asker, sent, chosen, asked: own }, widget);
+						const fresh = await computed({ ...base, asker, sent, chosen, asked: own }, widget);
+						return through === undefined ? fresh : { ...fresh, stored_through: through };
 					});
-					const { end, ...shown } = found.value;
-					const behind = isBehind(end, found.at);
+					const { end: _end, stored_through: _through, ...shown } = found.value;
+					const behind = isBehind(found.value, found.at);
 					return {
 						...head,
 						...shown,

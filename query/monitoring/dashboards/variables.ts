@@ -57,6 +57,16 @@ function usual(variable: DashboardVariable, options: ReadonlyMap<string, readonl
 	return (variable.type === "values" ? variable.values : (options.get(variable.name) ?? [])).slice(0, 1);
 }
 
+/** Whether nothing can be chosen of some variable without knowing its options. */
+export function needsOptions(
+	variables: readonly DashboardVariable[],
+	given: ReadonlyMap<string, readonly string[]>,
+): boolean {
+	return variables.some(
+		(one) => one.type === "tag" && !given.has(one.name) && one.default === undefined && !one.include_all,
+	);
+}
+
 function checked(variable: DashboardVariable, values: readonly string[]): readonly string[] | undefined {
 	const refuse = (provided: unknown, valid_options: readonly string[], reason?: string) => {
 		const parameter = PREFIX + variable.name;
@@ -116,6 +126,11 @@ export function boundQuery(query: string, chosen: Chosen): string {
 	return bound === undefined ? "" : print(bound);
 }
 
+/** Every message matches the pattern: what is not everything is nothing. */
+const NOTHING: Node = {
+	...{ type: "not", child: { type: "match", field: "message", value: { type: "pattern", parts: ["*"] } } },
+};
+
 /** Undefined matches everything. */
 function substitute(node: Node, chosen: Chosen): Node | undefined {
 	switch (node.type) {
@@ -129,9 +144,7 @@ function substitute(node: Node, chosen: Chosen): Node | undefined {
 		}
 		case "not": {
 			const child = substitute(node.child, chosen);
-			// Every message matches the pattern: what is not everything is nothing.
-			const everything: Node = { type: "match", field: "message", value: { type: "pattern", parts: ["*"] } };
-			return { type: "not", child: child ?? everything };
+			return child ? { type: "not", child } : NOTHING;
 		}
 		case "match": {
 			const { value, field } = node;
@@ -139,6 +152,7 @@ function substitute(node: Node, chosen: Chosen): Node | undefined {
 			if (name === undefined) return node;
 			const values = chosen.get(name);
 			if (values === undefined) return undefined;
+			if (values.length === 0) return NOTHING;
 			return join(
 				"or",
 				values.map((text): Node => ({ type: "match", field, value: { type: "phrase", text } })),
