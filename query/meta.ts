@@ -71,6 +71,11 @@ export function partsOf(need: NeededRecords): readonly Part[] {
 	return "any" in need ? [{ records: need.any, attribute: need.with }] : [{ records: need }];
 }
 
+/** Whether events fill any of it, which are not kept for ever. */
+export function isOfEvents(need: NeededRecords): boolean {
+	return partsOf(need).some(({ records }) => records.some((record) => /^event( |$)/.test(record)));
+}
+
 /** The first part of a need; most have no other. */
 export function recordsOf(need: NeededRecords): Part {
 	return partsOf(need)[0]!;

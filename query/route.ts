@@ -9,7 +9,7 @@ import { parseQuery } from "../http/validate.ts";
 import type { ControlAttestations } from "./compliance/attestations.ts";
 import type { Instance } from "./compliance/finding.ts";
 import { type ComponentRules, DEFAULT_RULES } from "./measures/components.ts";
-import type { Needs } from "./meta.ts";
+import { isOfEvents, type Needs } from "./meta.ts";
 import type { Reach } from "./plan/plan.ts";
 import { assertEventsKept, RetentionError } from "./plan/plan.ts";
 import type { Asker, Queries, Run } from "./run.ts";
@@ -71,11 +71,11 @@ export interface AskableRead<S extends z.ZodObject, A extends object> extends Re
 
 /** Ties the type of `ask`'s query to the schema that parses it. */
 export function read<S extends z.ZodObject, A extends object>({ ask, ...route }: ReadOptions<S, A>): AskableRead<S, A> {
-	const isOfEvents = JSON.stringify(route.needs ?? {}).includes('"event ');
+	const needsEvents = Object.values(route.needs ?? {}).some(isOfEvents);
 	const kept = async (asking: Asking, query: z.infer<S>): Promise<A> => {
 		const body = await ask(asking, query);
 		const { meta } = body as { meta?: { window?: { start: string } } };
-		if (isOfEvents && meta?.window) assertEventsKept(Date.parse(meta.window.start), asking);
+		if (needsEvents && meta?.window) assertEventsKept(Date.parse(meta.window.start), asking);
 		return body;
 	};
 	return {

@@ -3,12 +3,12 @@ import { periodBefore, type ReportPeriod, reportPeriod } from "../../schema/repo
 import type { CustomReportData, StoredReport } from "../../schema/wire/index.ts";
 import { type Signals, signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
-import { RetentionError } from "../plan/plan.ts";
 import type { Asking } from "../route.ts";
 import { type Buckets, bucketsOver } from "../time/buckets.ts";
-import { type Asked, type Kind, type Part, REPORT_METRICS, type ReportMetric } from "./catalogue.ts";
+import { type Kind, REPORT_METRICS, type ReportMetric } from "./catalogue.ts";
 import { type Composed, customDocument, labelOf, type Named } from "./custom-document.ts";
 import { insightsOf, type Observed } from "./insights.ts";
+import { FamilyParts, type Found, valueAt, valuesOf, wholeOf } from "./parts.ts";
 
 export type CustomContent = Extract<StoredReport["content"], { type: "custom" }>;
 
@@ -24,35 +24,31 @@ export async function customReport(
 	const previous = periodBefore(timeframe, period, timezone);
 	const sent = await asking.asker.ask(signals(period.end));
 	const metrics = metricsOf(content.metrics);
-	const around = {
-		asking,
-		as_of: period.end,
-		timezone,
-		sent,
-		models: content.models,
-		user_segments: content.user_segments,
-	};
+	const { models, user_segments } = content;
+	const parts = new FamilyParts({ asking, as_of: period.end, timezone, sent, models, user_segments });
 	const step = period.end - period.start > 2 * DAY_MS ? "1d" : "1h";
-	const within = (span: ReportPeriod, buckets?: Buckets): Asked => ({
-		...around,
-		scope: { start: span.start, end: span.end, buckets, now: asking.now, reach: asking.reach },
-	});
 	const cut = (span: ReportPeriod, granularity: "1d" | "1h") =>
 		bucketsOver(span.start, span.end, granularity, timezone);
-	const days = cut(period, "1d");
 	const steps = cut(period, step);
 	const stepsBefore = cut(previous, step);
 	const hours = cut(period, "1h");
 	const kinds = content.groupby.filter((by): by is Kind => by !== "date");
-	const ask = families(metrics);
+	const told = metrics.filter(({ metric }) => kinds.every((kind) => metric.family.kinds.includes(kind)));
+	const all = metrics.map(({ metric }) => metric);
 	const [whole, before, byStep, byStepBefore, byHour, grouped] = await Promise.all([
-		ask(within(period), []),
-		ifKept(ask(within(previous), [])),
-		ask(within(period, steps), []),
-		ifKept(ask(within(previous, stepsBefore), [])),
-		ask(within(period, hours), [], ({ isCount }) => isCount === true),
-		ask(within(period, content.groupby.includes("date") ? days : undefined), kinds, ({ family }) =>
-			kinds.every((kind) => family.kinds.includes(kind)),
+		parts.of(all, period),
+		parts.ifKept(all, previous),
+		parts.of(all, period, { buckets: steps }),
+		parts.ifKept(all, previous, { buckets: stepsBefore }),
+		parts.of(
+			all.filter(({ isCount }) => isCount),
+			period,
+			{ buckets: hours },
+		),
+		parts.of(
+			told.map(({ metric }) => metric),
+			period,
+			{ buckets: content.groupby.includes("date") ? cut(period, "1d") : undefined, by: kinds },
 		),
 	]);
 	const comparable = (sent.comparableFrom() ?? Number.POSITIVE_INFINITY) <= previous.start;
@@ -63,14 +59,13 @@ export async function customReport(
 			...{ metric: name, member: metric.member, label: labelOf(metric), unit: metric.unit, better: metric.better },
 			...{ value, before: comparable ? wholeOf(before, metric, sent) : null, bucket: step === "1d" ? "day" : "hour" },
 			...{ buckets: series(byStep, steps), bucketsBefore: series(byStepBefore, stepsBefore) },
-			...(metric.isCount && value !== null ? { hours: hoursOf(byHour, metric) } : {}),
+			...(metric.isCount && value !== null ? { hours: valuesOf(byHour, metric) } : {}),
 		};
 	});
 	const insights = insightsOf(observed, { hours: hours.starts, timezone, before: BEFORE[timeframe] });
 	const summary = Object.fromEntries(
 		metrics.map(({ metric }, i) => [metric.total ?? metric.member, metric.round(observed[i]!.value)]),
 	);
-	const told = metrics.filter(({ metric }) => kinds.every((kind) => metric.family.kinds.includes(kind)));
 	const data: CustomReportData = {
 		summary: { timeframe: period.text, ...summary },
 		details: content.groupby.length === 0 ? [] : detailsOf(grouped, told, content, timezone),
@@ -101,42 +96,6 @@ function metricsOf(names: readonly string[]): Named[] {
 	});
 	// Two names of one measure are told once.
 	return found.filter(({ metric }, i) => found.findIndex((other) => other.metric === metric) === i);
-}
-
-/** Of each family its parts. */
-type Found = ReadonlyMap<ReportMetric["family"], readonly Part<unknown>[]>;
-
-/** Asks each family once, whatever number of metrics is of it. */
-function families(metrics: readonly Named[]) {
-	return async (asked: Asked, by: readonly Kind[], which: (metric: ReportMetric) => boolean = () => true) => {
-		const wanted = new Set(metrics.filter(({ metric }) => which(metric)).map(({ metric }) => metric.family));
-		const found = await Promise.all(
-			[...wanted].map(async (family) => [family, await family.parts(asked, by)] as const),
-		);
-		return new Map(found) as Found;
-	};
-}
-
-/** The window before may reach further back than what is kept. */
-function ifKept(found: Promise<Found>): Promise<Found> {
-	return found.catch((error: unknown) => {
-		if (error instanceof RetentionError) return new Map();
-		throw error;
-	});
-}
-
-function valueAt(found: Found, metric: ReportMetric, t: number): number | null {
-	const part = found.get(metric.family)?.find((one) => one.t === t);
-	return part === undefined ? null : metric.value(part.value as never);
-}
-
-function wholeOf(found: Found, metric: ReportMetric, sent: Signals): number | null {
-	return found.has(metric.family) ? (valueAt(found, metric, 0) ?? (metric.isSent?.(sent) ? 0 : null)) : null;
-}
-
-function hoursOf(found: Found, metric: ReportMetric): Map<number, number> {
-	const parts = found.get(metric.family) ?? [];
-	return new Map(parts.map(({ t, value }) => [t, metric.value(value as never) ?? 0]));
 }
 
 function detailsOf(

@@ -8,8 +8,9 @@ import { Redis } from "ioredis";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reachOf } from "../../query/measures/scope.ts";
+import type { Reach } from "../../query/plan/plan.ts";
 import { reportComposer } from "../../query/reports/compose.ts";
-import { Queries } from "../../query/run.ts";
+import { type Asker, Queries } from "../../query/run.ts";
 import { Definitions } from "../../schema/definitions.ts";
 import { JobStore } from "../../schema/jobs.ts";
 import { reportDocument } from "../../schema/report-document.ts";
@@ -270,6 +271,49 @@ describe("a custom report", () => {
 			expect(data?.details[i]?.avg_response_time).toBe(avg_response_time);
 			expect(data?.details[i]?.success_rate).toBeCloseTo(success_rate, 3);
 		}
+	});
+
+	/** Without what stores and delivers it. */
+	async function composed(content: object, reach: Partial<Reach> = {}) {
+		const body = storedReport.parse({
+			...{ name: "n", description: "", timeframe: "7d", timezone: "UTC", schedule: null, formats: ["json"] },
+			content: { type: "custom", models: null, user_segments: null, groupby: ["date"], ...content },
+			...{ include_charts: true, delivery: { emails: [], url: null, formats: ["json"] } },
+		});
+		const askers: Asker[] = [];
+		class Watched extends Queries {
+			override of(...given: Parameters<Queries["of"]>) {
+				const asker = super.of(...given);
+				askers.push(asker);
+				return asker;
+			}
+		}
+		const { client } = database;
+		const queries = new Watched({ client, secondLock: false });
+		const compose = reportComposer({ queries, reach: { ...reachOf(NO_EXPIRY), ...reach }, client, now: () => NOW });
+		const report = { project: "ours", id: "r", body, created_at: new Date(NOW), updated_at: new Date(NOW), version: 1 };
+		const { data } = await compose(report, NOW, AbortSignal.timeout(60_000));
+		return { data, questions: askers.flatMap(({ explained }) => explained) };
+	}
+
+	test("by segment counts the calls of its accounts", async () => {
+		const metrics = ["ai.requests", "ai.response_time", "ai.success_rate"];
+		const { data } = await composed({ metrics, groupby: ["user_segment"] });
+		const bySegment = (account: string) => truth(start, end, ({ account_id }) => account_id === account);
+		expect(data?.details).toEqual(
+			["acme", "bolt", "core"]
+				.map((account) => ({ user_segment: PLANS[account]!, ...bySegment(account) }))
+				.sort((a, b) => (a.user_segment < b.user_segment ? -1 : 1)),
+		);
+		const { requests, ...rest } = truth(start, end, () => true);
+		expect(data?.summary).toMatchObject({ total_requests: requests, ...rest });
+	});
+
+	test("of a time whose events are gone fails instead of counting what is left", async () => {
+		const metrics = ["usage.ai_requests"];
+		await expect(composed({ metrics }, { events_days: 7 })).rejects.toThrow("Events are kept for 7 days");
+		await expect(composed({ metrics }, { events_days: 8 })).resolves.toBeDefined();
+		await expect(composed({ metrics: ["system.cpu_usage"] }, { events_days: 7 })).resolves.toBeDefined();
 	});
 
 	test("of a project that sends nothing is null and says what to send", async () => {
