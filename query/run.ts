@@ -176,6 +176,9 @@ export class Asker {
 	readonly explained: Explained[] = [];
 	/** Since when nothing is gone that the project sent, milliseconds since the epoch, where that is later than the server says. */
 	keptFrom: number | undefined;
+	/** Whether the same question is put once: for who asks much about one time at once, as reports do. */
+	remembers = false;
+	readonly #found = new Map<string, Promise<Row[]>>();
 	readonly #run: Run;
 	readonly #presumptions: Presumptions;
 	readonly #project: string;
@@ -212,10 +215,22 @@ export class Asker {
 	}
 
 	async #answerTo<T>(question: Question<T>): Promise<T> {
+		const value = question.read(await this.#rowsOf(question));
+		return value instanceof Signals && this.keptFrom !== undefined ? (value.from(this.keptFrom) as T) : value;
+	}
+
+	#rowsOf(question: Question<unknown>): Promise<Row[]> {
+		if (!this.remembers) return this.#put(question);
+		const key = JSON.stringify([question.sql, question.params.values]);
+		const found = this.#found.get(key) ?? this.#put(question);
+		this.#found.set(key, found);
+		return found;
+	}
+
+	async #put(question: Question<unknown>): Promise<Row[]> {
 		const { rows, explained } = await this.#run(question);
 		this.explained.push(explained);
-		const value = question.read(rows);
-		return value instanceof Signals && this.keptFrom !== undefined ? (value.from(this.keptFrom) as T) : value;
+		return rows;
 	}
 }
 

@@ -309,6 +309,13 @@ describe("a custom report", () => {
 		expect(data?.summary).toMatchObject({ total_requests: requests, ...rest });
 	});
 
+	test("asks no question twice", async () => {
+		const { questions } = await composed({ metrics: DOCUMENT.metrics, user_segments: ["enterprise"] });
+		const asked = questions.map(({ name, sql, params }) => JSON.stringify([name, sql, params]));
+		expect(asked.length).toBeGreaterThan(5);
+		expect(asked.filter((one, i) => asked.indexOf(one) < i)).toEqual([]);
+	});
+
 	test("of a time whose events are gone fails instead of counting what is left", async () => {
 		const metrics = ["usage.ai_requests"];
 		await expect(composed({ metrics }, { events_days: 7 })).rejects.toThrow("Events are kept for 7 days");
