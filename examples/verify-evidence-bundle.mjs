@@ -24,7 +24,9 @@ const named = new Set(["manifest.json", "manifest.sig", "public-key.pem", ...man
 for (const path of files.keys()) if (!named.has(path)) fail(`${path} was added`);
 if (hash(part("report.json")) !== manifest.report_sha256) fail("the report is another one");
 const report = JSON.parse(part("report.json"));
-for (const control of report.controls) for (const { sha256 } of control.evidence) part(`evidence/${sha256}.json`);
+for (const { sha256 } of report.controls.flatMap(({ evidence }) => evidence)) {
+	if (hash(part(`evidence/${sha256}.json`)) !== sha256) fail(`the evidence ${sha256} is another one`);
+}
 
 console.log(`${report.standard}, report ${report.report_id} of ${report.project}: every byte is as it was signed`);
 for (const { control_id, status, population, tested, exceptions } of report.controls) {

@@ -5,7 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectClickHouse } from "../schema/clickhouse.ts";
+import { Signer } from "../schema/signer.ts";
 import { complianceReportAnswer } from "../schema/wire/index.ts";
+import { writeBundle } from "../workers/compliance/bundle.ts";
+import { readTar } from "../workers/compliance/tar.ts";
 import { type Server, startServer, until } from "./server.ts";
 
 const run = promisify(execFile);
@@ -228,24 +232,74 @@ test("a bundle is verified by two programs and openssl, and any changed byte is 
 	expect(await theirs(file, stranger)).toMatchObject({ code: 1 });
 });
 
-test("a report that was changed in the tables is not intact, and cannot be signed", async () => {
-	const gdpr = await report("GDPR", { attestation_required: true });
+/** Puts something else in the place of a stored definition, as who can write to the tables does. */
+async function tamper(kind: string, id: string, change: (body: string) => string) {
 	const rows = await server.query<{ body: string }>(
-		"SELECT argMax(body, version) AS body FROM definitions WHERE kind = 'compliance_report' AND id = {id:String}",
-		{ id: gdpr.report_id },
+		"SELECT argMax(body, version) AS body FROM definitions WHERE kind = {kind:String} AND id = {id:String}",
+		{ kind, id },
 	);
-	const changed = rows[0]!.body.replace('"status":"manual"', '"status":"pass"');
-	expect(changed).not.toBe(rows[0]!.body);
-	const client = (await import("../schema/clickhouse.ts")).connectClickHouse(
-		JSON.parse(readFileSync(join(server.dataDir, "engine.json"), "utf8")),
-	);
-	const row = { project: "default", kind: "compliance_report", id: gdpr.report_id, body: changed };
+	const body = change(rows[0]!.body);
+	expect(body).not.toBe(rows[0]!.body);
+	const client = connectClickHouse(JSON.parse(readFileSync(join(server.dataDir, "engine.json"), "utf8")));
+	const times = { version: String(9_000_000_000_000_000_000n + BigInt(Date.now())), created_at: Date.now() };
 	await client.insert({
 		table: "definitions",
-		values: [{ ...row, version: "9000000000000000000", created_at: Date.now(), updated_at: Date.now() }],
+		values: [{ project: "default", kind, id, body, ...times, updated_at: Date.now() }],
 		format: "JSONEachRow",
 	});
 	await client.close();
-	expect(await call(editor, `${C}/reports/${gdpr.report_id}`)).toMatchObject({ is_intact: false });
-	await call(officer, `${C}/reports/${gdpr.report_id}/attest`, {}, 409);
+}
+
+test("a report that was changed in the tables is not intact, and can be neither signed nor downloaded", async () => {
+	const changes: [is_intact: boolean | null, change: (body: string) => string][] = [
+		[false, (body) => body.replace('"status":"manual"', '"status":"pass"')],
+		// Whoever changes the report too cannot sign it as the server does.
+		[null, (body) => body.replace(/"key_id":"[0-9a-f]{16}"/, '"key_id":"0123456789abcdef"')],
+	];
+	for (const [is_intact, change] of changes) {
+		const gdpr = await report("GDPR", { attestation_required: true });
+		await tamper("compliance_report", gdpr.report_id, change);
+		const path = `${C}/reports/${gdpr.report_id}`;
+		expect(await call(editor, path)).toMatchObject({ is_intact });
+		await call(officer, `${path}/attest`, {}, 409);
+		for (const file of ["pdf", "bundle"]) await call(editor, `${path}/${file}`, undefined, 409);
+	}
+});
+
+test("evidence that was changed, or is gone, spoils the reports that stand on it, in the tables and in a bundle", async () => {
+	const changes: ((body: string) => string)[] = [
+		(body) => JSON.stringify({ ...JSON.parse(body), text: JSON.parse(body).text.replace("Keys", "Cats") }),
+		(body) => JSON.stringify({ ...JSON.parse(body), text: "no JSON" }),
+		() => "{}",
+	];
+	for (const change of changes) {
+		const soc2 = await report("SOC2", { as_of: new Date(Date.now() - changes.indexOf(change)).toISOString() });
+		const path = `${C}/reports/${soc2.report_id}`;
+		const [{ sha256: hash }] = control(soc2, "soc2.key_rotation").evidence;
+		const bundle = await fetch(`${server.url}${path}/bundle`, { headers: { "X-API-Key": editor.api_key } });
+		expect(bundle.status).toBe(200);
+		await tamper("compliance_evidence", hash, change);
+		const found = await call(editor, path);
+		expect(found.is_intact).toBe(false);
+		expect(complianceReportAnswer.parse(found)).toEqual(found);
+		const kept = soc2.evidence.filter(({ sha256 }: Body) => sha256 !== hash);
+		expect(found.evidence).toEqual(kept);
+		await call(officer, `${path}/attest`, {}, 409);
+		for (const file of ["pdf", "bundle"]) await call(editor, `${path}/${file}`, undefined, 409);
+
+		// Signed as it should be, over evidence that the report does not name.
+		const files = new Map(readTar(Buffer.from(await bundle.arrayBuffer())).map((one) => [one.path, one.bytes]));
+		const content = JSON.parse(Buffer.from(files.get("report.json")!).toString());
+		const evidence = [...files].flatMap(([path, bytes]) => {
+			const sha256 = /^evidence\/(.*)\.json$/.exec(path)?.[1];
+			return sha256 === undefined ? [] : [{ sha256, text: `${Buffer.from(bytes)}${sha256 === hash ? " " : ""}` }];
+		});
+		const parts = { content, sha256: soc2.sha256, attestations: [], evidence, pdf: files.get("report.pdf")! };
+		const forged = join(server.dataDir, "forged.tar");
+		writeFileSync(forged, writeBundle(parts, new Signer(["a key"])));
+		for (const program of [[MAIN, "compliance", "verify"], [VERIFIER]]) {
+			const said = await outcome(run(process.execPath, [...program, forged], env()));
+			expect(said).toMatchObject({ code: 1, said: expect.stringContaining(`${hash}`) });
+		}
+	}
 });

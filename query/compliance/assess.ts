@@ -83,6 +83,10 @@ function attested({ control_id }: Control, attestations: ControlAttestations, en
 		{ kind: "control_attestation", title: `Attestation ${attestation.attestation_id}`, content: [attestation] },
 	];
 	const of = `attested by ${attestation.signed_by} on ${attestation.signed_at}`;
+	if (is_intact === undefined) {
+		const gone = `${of}, with a key that the server has no more`;
+		return { status: "manual", reason: gone, ...nothing, evidence };
+	}
 	if (!is_intact)
 		return { status: "fail", reason: `the attestation was changed after it was signed`, ...nothing, evidence };
 	if (Date.parse(attestation.valid_until) < end) {

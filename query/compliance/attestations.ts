@@ -11,16 +11,19 @@ export function signedBy<T extends object>(content: T, signer: Signer): T & { sh
 	return { ...content, sha256: hash, signature: signer.sign(hash) };
 }
 
-/** Whether it still is what was signed. A signature whose key is gone cannot be checked: then the hash alone decides. */
-export function isSigned(signed: { readonly sha256: string; readonly signature: Signature }, signer: Signer): boolean {
+/** Whether it still is what was signed. @returns undefined when the key is none of ours any more, so that nobody can tell */
+export function isSigned(
+	signed: { readonly sha256: string; readonly signature: Signature },
+	signer: Signer,
+): boolean | undefined {
 	const { sha256: hash, signature, ...content } = signed;
-	return hash === sha256(canonicalJson(content)) && signer.verify(hash, signature) !== false;
+	return hash === sha256(canonicalJson(content)) ? signer.verify(hash, signature) : false;
 }
 
 /** Oldest first. */
 export type ControlAttestations = readonly {
 	readonly attestation: ControlAttestationAnswer;
-	readonly is_intact: boolean;
+	readonly is_intact: boolean | undefined;
 }[];
 
 /** The newest one of a control that was signed before an instant. @param before milliseconds since the epoch */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { canonicalJson, sha256 } from "../../schema/canonical-json.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
-import { type Definition, Definitions } from "../../schema/definitions.ts";
+import { type Definition, DefinitionError, Definitions } from "../../schema/definitions.ts";
 import type { Signer } from "../../schema/signer.ts";
 import {
 	type ComplianceReportAnswer,
@@ -58,19 +58,46 @@ export function signedReport(content: ReportContent, signer: Signer): StoredRepo
 	return { content, sha256: hash, signature: signer.sign(hash), attestations: [] };
 }
 
-export function isIntact({ content, sha256: hash, signature, attestations }: StoredReport, signer: Signer): boolean {
-	const isWhole = hash === sha256(canonicalJson(content)) && signer.verify(hash, signature) !== false;
+/** @returns undefined when a key that signed is none of ours any more, so that nobody can tell */
+function isIntact(report: StoredReport, signer: Signer): boolean | undefined {
+	const { content, sha256: hash, signature, attestations } = report;
 	// The hash within an attestation is of the report; its signature is of the attestation.
-	return isWhole && attestations.every((one) => one.sha256 === hash && isAttestationSigned(one, signer));
+	if (hash !== sha256(canonicalJson(content)) || attestations.some((one) => one.sha256 !== hash)) return false;
+	const fits = [
+		signer.verify(hash, signature),
+		...attestations.map((one) => signer.verify(attestationText(one), one.signature)),
+	];
+	if (fits.includes(false)) return false;
+	return fits.includes(undefined) ? undefined : true;
+}
+
+/** What a report stands on, as it was signed: without texts that are not, or not any more, those that it names. */
+export async function evidenceFiles(
+	{ project, body: { content } }: Definition<StoredReport>,
+	evidence: Definitions<EvidenceFile>,
+): Promise<{ readonly files: EvidenceFile[]; readonly isWhole: boolean }> {
+	const refs = [...new Map(content.controls.flatMap((one) => one.evidence).map((ref) => [ref.sha256, ref])).values()];
+	const files = await Promise.all(
+		refs.map(async (ref) => {
+			const text = (await textOf(evidence, project, ref.sha256)) ?? "";
+			return sha256(text) === ref.sha256 ? [{ ...ref, text }] : [];
+		}),
+	);
+	return { files: files.flat(), isWhole: files.every((found) => found.length > 0) };
+}
+
+async function textOf(evidence: Definitions<EvidenceFile>, project: string, hash: string): Promise<string | undefined> {
+	try {
+		return (await evidence.get(project, hash))?.body.text;
+	} catch (error) {
+		if (error instanceof DefinitionError) return undefined;
+		throw error;
+	}
 }
 
 /** What the signature of an attestation is of. */
 export function attestationText({ signature: _, ...signed }: ReportAttestation): string {
 	return canonicalJson(signed);
-}
-
-function isAttestationSigned(one: ReportAttestation, signer: Signer): boolean {
-	return signer.verify(attestationText(one), one.signature) !== false;
 }
 
 export function statusOf({ content, attestations }: StoredReport, now: number): ComplianceReportAnswer["status"] {
@@ -88,7 +115,7 @@ export function reportAnswer(
 		...body.content,
 		status: statusOf(body, now),
 		sha256: body.sha256,
-		is_intact: isIntact(body, signer),
+		is_intact: isIntact(body, signer) ?? null,
 		attestation: body.attestations.at(-1) ?? null,
 		pdf_url: `${path}/${id}/pdf`,
 		bundle_url: `${path}/${id}/bundle`,

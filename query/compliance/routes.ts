@@ -41,6 +41,7 @@ import { resolvePeriod } from "./period.ts";
 import {
 	attestationText,
 	contentOf,
+	evidenceFiles,
 	evidenceOf,
 	reportAnswer,
 	reportsOf,
@@ -93,21 +94,29 @@ export function complianceRoutes(deps: ComplianceDeps): Hono<AppEnv> {
 		if (!report) throw notFound("Compliance report");
 		return report;
 	};
-	const filesOf = async ({ project, body }: Definition<StoredReport>): Promise<EvidenceFile[]> => {
-		const hashes = new Set(body.content.controls.flatMap(({ evidence: refs }) => refs.map((ref) => ref.sha256)));
-		const files = await Promise.all([...hashes].map((hash) => stored(evidence.get(project, hash))));
-		return files.flatMap((file) => (file === undefined ? [] : [file.body]));
+	const lookAt = async (report: Definition<StoredReport>) => {
+		const { files, isWhole } = await stored(evidenceFiles(report, evidence));
+		const found = reportAnswer(report, { signer, now: now(), path: REPORTS_PATH });
+		return { files, found: { ...found, is_intact: isWhole ? found.is_intact : false } };
 	};
 	const answer = async (report: Definition<StoredReport>): Promise<ComplianceReportAnswer> => {
-		const whole = reportAnswer(report, { signer, now: now(), path: REPORTS_PATH });
-		if (!whole.include_evidence) return whole;
-		const files = await filesOf(report);
-		return { ...whole, evidence: files.map(({ text, ...ref }) => ({ ...ref, content: contentOfFile(text) })) };
+		const { files, found } = await lookAt(report);
+		if (!found.include_evidence) return found;
+		return { ...found, evidence: files.map(({ text, ...ref }) => ({ ...ref, content: contentOfFile(text) })) };
+	};
+	/** What is about to be signed must be what was. @throws ApiError 409 */
+	const findIntact = async (c: Context<AppEnv>) => {
+		const report = await find(c);
+		const { files, found } = await lookAt(report);
+		if (found.is_intact === null)
+			throw new ApiError(409, "This report was signed with a key that the server has no more");
+		if (!found.is_intact) throw new ApiError(409, "This report, or its evidence, was changed after it was made");
+		return { report, files, status: found.status };
 	};
 	const file = async (c: Context<AppEnv>, make: keyof Render, type: string, extension: string) => {
 		parseQuery(c, noParameters);
-		const report = await find(c);
-		const bytes = await render[make]({ report: report.body, evidence: await filesOf(report) });
+		const { report, files } = await findIntact(c);
+		const bytes = await render[make]({ report: report.body, evidence: files });
 		return c.body(new Uint8Array(bytes), 200, {
 			"Content-Type": type,
 			"Content-Disposition": `attachment; filename="${report.id}.${extension}"`,
@@ -248,9 +257,7 @@ export function complianceRoutes(deps: ComplianceDeps): Hono<AppEnv> {
 		.post(`${REPORTS_PATH}/:id/attest`, officer, async (c) => {
 			parseQuery(c, noParameters);
 			const body = await parseBody(c, reportAttestationBody);
-			const report = await find(c);
-			const { is_intact, status } = reportAnswer(report, { signer, now: now(), path: REPORTS_PATH });
-			if (!is_intact) throw new ApiError(409, "This report was changed after it was made, and cannot be signed");
+			const { report, status } = await findIntact(c);
 			if (status === "attested") throw new ApiError(409, "This report is signed already");
 			const key = c.get("key");
 			const valid_until = within(body.valid_until ?? iso(now() + YEAR_MS), now());
@@ -285,7 +292,7 @@ function listedAttestation(
 	const found = newestOf(all, control_id, now + 1);
 	if (found === undefined) return null;
 	const { attestation_id, statement, by, signed_at, valid_until, sha256: hash } = found.attestation;
-	const is_valid = found.is_intact && Date.parse(valid_until) >= now;
+	const is_valid = found.is_intact === true && Date.parse(valid_until) >= now;
 	return { attestation_id, statement, by, signed_at, valid_until, sha256: hash, is_valid };
 }
 

@@ -181,7 +181,13 @@ export const complianceReportAnswer = reportContent.extend({
 		.enum(["draft", "final", "attested", "expired"])
 		.describe("draft: it waits for its attestation. final: it needs none. expired: the attestation has."),
 	sha256: sha256.describe("Of the canonical JSON of the members that do not change: `report.json` of the bundle."),
-	is_intact: z.boolean().describe("What is stored has the hash that it was made with, and the signature fits."),
+	is_intact: z
+		.boolean()
+		.nullable()
+		.describe(
+			"What is stored has the hash that it was made with, the signatures fit, and so does each evidence, which a list of reports does not look at. " +
+				"null: it was signed with a key that the server has no more. Only what is intact can be signed or downloaded.",
+		),
 	attestation: reportAttestation.nullable(),
 	evidence: z.array(evidenceFile).optional(),
 	pdf_url: z.string(),

@@ -101,8 +101,8 @@ export function verifyBundle(archive: Buffer, trusted?: string): VerifiedBundle 
 	const report = JSON.parse(Buffer.from(of(REPORT)).toString("utf8")) as ReportContent;
 	for (const { control_id, evidence } of report.controls) {
 		for (const { sha256: hash } of evidence) {
-			if (!files.has(`evidence/${hash}.json`))
-				throw new BundleError(`the evidence ${hash} of ${control_id} is missing`);
+			if (sha256(of(`evidence/${hash}.json`)) !== hash)
+				throw new BundleError(`the evidence ${hash} of ${control_id} is another one`);
 		}
 	}
 	const attestations = JSON.parse(Buffer.from(of("attestations.json")).toString("utf8")) as ReportAttestation[];
