@@ -18,7 +18,7 @@ export abstract class OutboundError extends Error {
 /** Nothing was sent, and trying again is of no use before the target or the setting is another one. */
 export class OutboundRefused extends OutboundError {
 	override name = "OutboundRefused";
-	readonly reason: "url" | "scheme" | "port" | "method" | "header" | "address";
+	readonly reason: "url" | "scheme" | "port" | "method" | "header" | "address" | "body";
 	/** Set when the reason is the address. */
 	readonly addressClass: AddressClass | undefined;
 	constructor(target: string, reason: OutboundRefused["reason"], message: string, addressClass?: AddressClass) {

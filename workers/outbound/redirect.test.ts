@@ -32,9 +32,16 @@ test.each([
 test.each(["https://b.example/", "http://a.example/", "https://a.example:8443/", "//b.example"])(
 	"%s is another origin and gets no header that could be a secret",
 	(location) => {
-		expect(nextHop(hop(), 307, location)?.headers).toEqual({ "content-type": "text/plain", accept: "*/*" });
+		expect(nextHop(hop("GET"), 307, location)?.headers).toEqual({ "content-type": "text/plain", accept: "*/*" });
+		expect(() => nextHop(hop(), 307, location)).toThrow("a redirect to another origin is not sent the body");
+		expect(nextHop(hop(), 303, location)).toMatchObject({ method: "GET", body: undefined });
 	},
 );
+
+test("the same host over TLS is sent the body that it was sent without", () => {
+	const plain = { ...hop(), url: new URL("http://a.example/in") };
+	expect(nextHop(plain, 308, "https://a.example/in")).toMatchObject({ body: "text", headers: { accept: "*/*" } });
+});
 
 test("a location cannot log in", () => {
 	expect(nextHop(hop(), 302, "https://user:pass@b.example/")?.url.href).toBe("https://b.example/");

@@ -1,4 +1,5 @@
 // Where a response sends a request, by the rules of fetch, with less carried over to another origin.
+import { OutboundRefused } from "./errors.ts";
 import { readUrl } from "./host.ts";
 
 /** One request to one URL. */
@@ -24,7 +25,7 @@ const HARMLESS = new Set([
 /**
  * The next request, undefined when the response is no redirect. It is to be checked like the first one.
  *
- * @throws OutboundRefused when the location is not an http or https URL
+ * @throws OutboundRefused when the location is not an http or https URL, or a body would go to another host or out of TLS
  */
 export function nextHop(hop: Hop, status: number, location: string | undefined): Hop | undefined {
 	if (!REDIRECTS.has(status) || location === undefined) return undefined;
@@ -36,6 +37,10 @@ export function nextHop(hop: Hop, status: number, location: string | undefined):
 		(status === 303 && hop.method !== "GET" && hop.method !== "HEAD") ||
 		((status === 301 || status === 302) && hop.method === "POST");
 	const sameOrigin = url.origin === hop.url.origin;
+	const isUpgrade = url.protocol === "https:" && url.host === hop.url.host;
+	// Bodies hold secrets too, and without its body it would be another request.
+	if (hop.body !== undefined && !asGet && !sameOrigin && !isUpgrade)
+		throw new OutboundRefused(url.origin, "body", "a redirect to another origin is not sent the body");
 	const headers = Object.entries(hop.headers).filter(
 		([name]) => (sameOrigin || HARMLESS.has(name)) && !(asGet && name.startsWith("content-")),
 	);

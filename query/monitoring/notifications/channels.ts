@@ -120,13 +120,41 @@ function kept(channel: Named, before: StoredNotifications | undefined): Named {
 	const old = before?.channels.find(({ name, type }) => name === channel.name && type === channel.type);
 	const secrets = new Map<string, string>();
 	if (old) eachSecret(old, (path, text) => secrets.set(path, text));
+	const isElsewhere = old !== undefined && originOf(old) !== originOf(channel);
 	return withPaths(channel, (path, text) => {
 		if (!text.includes(MASK)) return text;
 		const secret = secrets.get(path);
+		if (secret !== undefined && isElsewhere) {
+			// Whoever could lead a channel elsewhere and keep its secrets would be sent them.
+			const reason = "leads elsewhere, where what is stored is not sent: send the secrets of the channel with it";
+			const parameter = `channels.${channel.name}.${addressOf(channel).member}`;
+			throw badParameter({ parameter, provided: originOf(channel), valid_options: [], reason });
+		}
 		if (secret !== undefined) return secret;
 		const reason = `is masked, and channel ${channel.name} has no such secret yet: send the secret itself`;
 		throw badParameter({ parameter: `channels.${channel.name}.${path}`, provided: MASK, valid_options: [], reason });
 	});
+}
+
+function addressOf(channel: Named): { readonly member: string; readonly url: string | undefined } {
+	switch (channel.type) {
+		case "email":
+			return { member: "smtp_url", url: channel.smtp_url };
+		case "slack":
+		case "teams":
+			return { member: "webhook_url", url: channel.webhook_url };
+		case "webhook":
+		case "pagerduty":
+			return { member: "url", url: channel.url };
+	}
+}
+
+/** Undefined where the channel names no address. Sealed addresses show it. */
+function originOf(channel: Named): string | undefined {
+	const { url } = addressOf(channel);
+	if (url === undefined) return undefined;
+	const { protocol, host } = new URL(url);
+	return `${protocol}//${host}`;
 }
 
 function withPaths<T extends object>(channel: T, change: (path: string, text: string) => string): T {

@@ -114,6 +114,30 @@ it("keeps a secret that is sent back masked, and refuses a mask that stands for 
 	expect(renamed.body.details.parameter).toBe("channels.other.url");
 });
 
+it("secrets of a channel stay with the origin that they were given for", async () => {
+	const url = "https://example.org/secret-path";
+	const channels = [
+		{ type: "webhook", name: "hook", url, headers: { Authorization: "Bearer t" } },
+		{ type: "pagerduty", name: "pd", integration_key: "pd-key" },
+		{ type: "slack", name: "chat", webhook_url: url },
+	];
+	await ask("PUT", CHANNELS, { channels }, "b");
+	const masked = (await ask("GET", CHANNELS, undefined, "b")).body.channels;
+	const put = (changed: object) => ask("PUT", CHANNELS, { channels: [changed] }, "b");
+	for (const [changed, parameter] of [
+		[{ ...masked[0], url: "https://mine.example/" }, "channels.hook.url"],
+		[{ ...masked[0], url: "https://mine.example/***" }, "channels.hook.url"],
+		[{ ...masked[1], url: "https://mine.example/" }, "channels.pd.url"],
+		[{ ...masked[2], webhook_url: "https://mine.example/***" }, "channels.chat.webhook_url"],
+	]) {
+		const { status, body } = await put(changed);
+		expect([status, body.details?.parameter]).toEqual([400, parameter]);
+	}
+	expect((await put({ ...masked[0], url: "https://example.org/other-path" })).status).toBe(200);
+	const elsewhere = { ...masked[0], url: "https://mine.example/", headers: { Authorization: "Bearer mine" } };
+	expect((await put(elsewhere)).status).toBe(200);
+});
+
 it.each([
 	["a type that there is none", { channels: [{ type: "pigeon" }] }, "channels.0.type"],
 	["an address that is none", { channels: [{ type: "slack", webhook_url: "x" }] }, "channels.0.webhook_url"],

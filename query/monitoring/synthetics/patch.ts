@@ -56,10 +56,27 @@ function secretsOf(
 	if (patch.body === MASKED && before.body === undefined) throw nothingMasked("body");
 	const isBodyKept = patch.body === undefined || patch.body === MASKED;
 	const body = isBodyKept && before.body !== undefined ? { body: before.body } : {};
-	const { headers } = patch;
-	if (headers === undefined) return { fresh: {}, kept: { headers: before.headers, ...body } };
+	const found = headersOf(before, patch.headers);
+	const kept = { ...found.kept, ...body };
+	if (isElsewhere(patch.url, before.url) && (body.body !== undefined || Object.keys(kept.headers ?? {}).length > 0)) {
+		const reason = "leads elsewhere, where what is stored is not sent: send headers and body with it";
+		throw badParameter({ parameter: "url", provided: patch.url, valid_options: [], reason });
+	}
+	return { fresh: found.fresh, kept };
+}
+
+/** Whoever could lead an address elsewhere and keep its secrets would be sent them. What is no URL is refused with the rest. */
+function isElsewhere(url: unknown, before: string): boolean {
+	return typeof url === "string" && URL.canParse(url) && new URL(url).origin !== new URL(before).origin;
+}
+
+function headersOf(
+	before: Extract<SyntheticTest, { type: "http" }>,
+	headers: unknown,
+): { fresh: Readonly<Record<string, unknown>>; kept: Pick<Kept, "headers"> } {
+	if (headers === undefined) return { fresh: {}, kept: { headers: before.headers } };
 	// What is no object is refused with the rest.
-	if (typeof headers !== "object" || headers === null) return { fresh: { headers }, kept: body };
+	if (typeof headers !== "object" || headers === null) return { fresh: { headers }, kept: {} };
 	const known = Object.entries(before.headers);
 	const fresh: Record<string, unknown> = {};
 	const kept: Record<string, string> = {};
@@ -72,7 +89,7 @@ function secretsOf(
 		if (old) kept[name] = old[1];
 		else throw nothingMasked(`headers.${name}`);
 	}
-	return { fresh: { headers: fresh }, kept: { headers: kept, ...body } };
+	return { fresh: { headers: fresh }, kept: { headers: kept } };
 }
 
 function nothingMasked(parameter: string) {

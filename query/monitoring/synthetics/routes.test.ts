@@ -60,6 +60,26 @@ it("a change of a test leaves what it does not name, the secrets too", async () 
 	expect((await reads.get("p", path)).body).toMatchObject({ name: "Renamed" });
 });
 
+it("secrets stay with the origin that they were given for, and another path of it is the same", async () => {
+	const { test_id, patch } = await make(http);
+	const url = "https://mine.example/";
+	for (const changes of [
+		{ url },
+		{ url, body: "mine", headers: { Authorization: "********" } },
+		{ url, headers: {} },
+		{ url: "http://example.org/health", body: "********", headers: {} },
+		{ url: "https://example.org:8443/health" },
+	]) {
+		const { status, body } = await patch(changes);
+		expect([status, body.details?.parameter], JSON.stringify(changes)).toEqual([400, "url"]);
+	}
+	expect(await stored(test_id)).toMatchObject({ url: http.url, headers: http.headers, body: "hush" });
+	expect((await patch({ url: "https://EXAMPLE.org:443/other" })).status).toBe(200);
+	expect(await stored(test_id)).toMatchObject({ headers: http.headers, body: "hush" });
+	expect((await patch({ url, headers: { Accept: "*/*" }, body: "mine" })).status).toBe(200);
+	expect(await stored(test_id)).toMatchObject({ url, headers: { Accept: "*/*" }, body: "mine" });
+});
+
 it("other locations have the usual quorum, unless another one was asked for", async () => {
 	const usual = await make(http);
 	expect((await usual.patch({ locations: ["a"] })).body).toMatchObject({ quorum: 1 });
