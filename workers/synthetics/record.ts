@@ -49,7 +49,7 @@ export function runAnswer({ location, at, result }: Run): SyntheticRun {
 	const shown = (ms: number | null | undefined) => (ms === null || ms === undefined ? null : tenth(ms));
 	return {
 		...{ location: location ?? null, timestamp: new Date(at).toISOString(), ok: status !== "failed", status },
-		...{ status_code: result.status_code, duration_ms: tenth(duration_ms) },
+		...{ status_code: result.status_code, duration_ms: shown(duration_ms) },
 		timings: {
 			...{ dns: shown(timings?.dns_ms), connect: shown(timings?.connect_ms), tls: shown(timings?.tls_ms) },
 			...{ ttfb: shown(timings?.ttfb_ms), download: shown(timings?.download_ms) },

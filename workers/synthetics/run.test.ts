@@ -1,6 +1,14 @@
 /** Runs against real servers on loopback. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ActiveTest, type NewSyntheticTest, settle, syntheticTestBody } from "../../schema/wire/index.ts";
+import { sealTest } from "../../schema/sealed-tests.ts";
+import { SecretBox } from "../../schema/secret-box.ts";
+import {
+	type ActiveTest,
+	type NewSyntheticTest,
+	settle,
+	syntheticRun,
+	syntheticTestBody,
+} from "../../schema/wire/index.ts";
 import {
 	certificate,
 	httpServer,
@@ -10,7 +18,8 @@ import {
 	tcpServer,
 } from "../../tests/support/loopback.ts";
 import { type Outbound, openOutbound } from "../outbound/outbound.ts";
-import { runTest } from "./run.ts";
+import { checkRecord, runAnswer } from "./record.ts";
+import { runStored, runTest } from "./run.ts";
 
 let web: TestServer;
 let expiring: TestServer;
@@ -194,4 +203,21 @@ test.each<[object, string]>([
 ])("a bad definition is refused by its member: %j", (given, path) => {
 	const parsed = syntheticTestBody.safeParse({ name: "t", ...given });
 	expect(parsed.error?.issues.map((issue) => issue.path.join("."))).toContain(path);
+});
+
+test("a test whose secrets cannot be opened has failed and says why, and nothing was sent or measured", async () => {
+	const [ours, theirs] = [new SecretBox(["the key of the workers"]), new SecretBox(["another key, of before"])];
+	const given = at("/ok", { method: "POST", headers: { "X-Token": "hush" }, body: "hush" });
+	const by = (box: SecretBox) => runStored(sealTest(given, box, "p") as ActiveTest, "p", { ...tools(), box: ours });
+	expect(await by(ours)).toMatchObject({ status: "passed", attempts: 1, error: null });
+	const result = await by(theirs);
+	const ran = { test_id: "syn_1", test: given, location: "here", at: Date.now(), instant: 1, result };
+	expect(syntheticRun.parse(runAnswer(ran))).toMatchObject({ ok: false, duration_ms: null, attempts: 0 });
+	const { properties } = checkRecord(ran) as { properties: Record<string, unknown> };
+	expect(properties).toMatchObject({
+		ok: false,
+		status: "failed",
+		error: expect.stringContaining("TIDEMARK_SECRET_KEY"),
+	});
+	expect(properties).not.toHaveProperty("duration_ms");
 });

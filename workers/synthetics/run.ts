@@ -1,4 +1,6 @@
 /** One run of a test from here: attempts through the outbound door until one is good or none is left. */
+import { openTest } from "../../schema/sealed-tests.ts";
+import { SealError, type SecretBox } from "../../schema/secret-box.ts";
 import type { ActiveTest, RunStatus } from "../../schema/wire/index.ts";
 import type { TlsFacts } from "../outbound/connect.ts";
 import { OutboundError } from "../outbound/errors.ts";
@@ -8,7 +10,8 @@ import { brokenAssertions, type Seen } from "./assertions.ts";
 
 export interface RunResult {
 	readonly status: RunStatus;
-	readonly duration_ms: number;
+	/** Null when nothing was sent. */
+	readonly duration_ms: number | null;
 	readonly status_code: number | null;
 	/** Absent phases are null. */
 	readonly timings: Omit<Timings, "total_ms"> | null;
@@ -31,6 +34,23 @@ export interface RunTools {
 const BODY_BYTES = 1024 * 1024;
 const DAY_MS = 86_400_000;
 const MAX_ERROR = 1_000;
+
+/** As it is stored. Secrets that cannot be opened fail the run, and what they are for is not asked without them. */
+export async function runStored(
+	test: ActiveTest,
+	project: string,
+	tools: RunTools & { readonly box: SecretBox },
+): Promise<RunResult> {
+	let opened: ActiveTest;
+	try {
+		opened = openTest(test, tools.box, project);
+	} catch (error) {
+		if (!(error instanceof SealError)) throw error;
+		const nothing = { duration_ms: null, status_code: null, timings: null, tls_days_left: null };
+		return { status: "failed", ...nothing, attempts: 0, error: `not run: a header or the body is ${error.message}` };
+	}
+	return runTest(opened, tools);
+}
 
 /** Tries until it is good; the last attempt is what counts. No attempt begins after the next run is due. */
 export async function runTest(test: ActiveTest, tools: RunTools): Promise<RunResult> {

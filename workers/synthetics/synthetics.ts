@@ -5,14 +5,13 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { type Definition, Definitions } from "../../schema/definitions.ts";
-import { openTest } from "../../schema/sealed-tests.ts";
 import type { SecretBox } from "../../schema/secret-box.ts";
 import { type ActiveTest, type SyntheticTest, syntheticTest } from "../../schema/wire/index.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import { consume, keepTicking, Producer } from "../queues.ts";
 import { sayLocation } from "./presence.ts";
 import { checkRecord, type Run, runAnswer } from "./record.ts";
-import { runTest } from "./run.ts";
+import { runStored } from "./run.ts";
 import { dueInstants, isTooLate, type Scheduled } from "./schedule.ts";
 
 export interface SyntheticsOptions {
@@ -47,7 +46,7 @@ export function startSynthetics(options: SyntheticsOptions): { close(): Promise<
 	const producer = new Producer("checks", queue);
 	const closing = new AbortController();
 	const { signal } = closing;
-	const tools = { outbound, now, signal, pause: (ms: number) => sleep(ms, undefined, { signal }) };
+	const tools = { outbound, box, now, signal, pause: (ms: number) => sleep(ms, undefined, { signal }) };
 
 	const runNow = async ({ id, project, body }: Definition<ActiveTest>, instant: number | string): Promise<Run> => {
 		const at = now();
@@ -57,7 +56,7 @@ export function startSynthetics(options: SyntheticsOptions): { close(): Promise<
 			location,
 			at,
 			instant,
-			result: await runTest(openTest(body, box, project), tools),
+			result: await runStored(body, project, tools),
 		};
 		await write(project, [checkRecord(run)]);
 		return run;
