@@ -2,8 +2,8 @@
 import { isDead, OF_THE_RULE } from "../../query/measures/alerting/channels.ts";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { AlertStore, type HistoryRow } from "../alerts/store.ts";
-import { alive, CHANNEL_ALERT, channelInstance, deadRow } from "./dead-channel.ts";
-import type { AttemptRow, NoticeStore } from "./store.ts";
+import { alive, CHANNEL_ALERT, channelInstance, channelOf, deadRow, removed } from "./dead-channel.ts";
+import type { AttemptRow, NoticeStore, ToldFiring } from "./store.ts";
 
 export interface ChannelWatchOptions {
 	readonly store: NoticeStore;
@@ -25,7 +25,7 @@ export class ChannelWatch {
 
 	/** What came of an attempt over a channel. @param of the rule of the message */
 	async heard(project: string, of: string, channel: string, outcome: AttemptRow["outcome"]): Promise<void> {
-		const { store, now, onHistory } = this.#options;
+		const { store, now } = this.#options;
 		const alert_id = channel.endsWith(OF_THE_RULE) ? of : "";
 		const instance = channelInstance({ channel, alert_id });
 		const burning = (await store.firings(project)).filter(
@@ -39,8 +39,18 @@ export class ChannelWatch {
 			const found = failing.find((one) => one.channel === channel && one.alert_id === alert_id);
 			if (found && isDead(found, now())) rows.push(deadRow(project, found));
 		}
+		await this.#tell(rows);
+	}
+
+	/** Ends the firings of channels by which nobody is told any more: no message of theirs will ever arrive. */
+	async removed(firings: readonly ToldFiring[]): Promise<void> {
+		const now = this.#options.now();
+		await this.#tell(firings.map((firing) => removed(channelOf(firing), firing.firing_id, now)));
+	}
+
+	async #tell(rows: readonly HistoryRow[]): Promise<void> {
 		if (rows.length === 0) return;
 		await this.#history.write(rows);
-		onHistory?.(rows);
+		this.#options.onHistory?.(rows);
 	}
 }

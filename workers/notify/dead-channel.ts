@@ -53,17 +53,35 @@ export function deadRow(project: string, { channel, alert_id, failing_since, las
 
 /** That it works again. */
 export function alive(of: ChannelOf, firing_id: string, at: number): HistoryRow {
-	const message = `${titleOf(of)} takes messages again`;
-	return {
-		...base(of),
-		ts: at,
-		from_state: "firing",
-		to_state: "ok",
-		notice: "resolve",
-		reason: "",
-		message,
-		firing_id,
-	};
+	return { ...over(of, firing_id, at), reason: "", message: `${titleOf(of)} takes messages again` };
+}
+
+/** That nobody is told by it any more, whether it works or not. */
+export function removed(of: ChannelOf, firing_id: string, at: number): HistoryRow {
+	const reason = "nothing names the channel any more";
+	return { ...over(of, firing_id, at), reason, message: `${titleOf(of)} is not configured any more` };
+}
+
+function over(of: ChannelOf, firing_id: string, at: number) {
+	return { ...base(of), ts: at, from_state: "firing", to_state: "ok", notice: "resolve", firing_id } as const;
+}
+
+/** Whether somebody may still be told by a channel: it is configured, or a rule leads to it. */
+export function isInUse(
+	{ channel, alert_id }: Omit<ChannelOf, "project">,
+	config: StoredNotifications | undefined,
+	rules: ReadonlyMap<string, RuleRoutes>,
+): boolean {
+	if (alert_id === "" && config?.channels.some(({ name }) => name === channel)) return true;
+	return [...rules].some(
+		([id, { told, levels }]) =>
+			(alert_id === "" || id === alert_id) && [...told, ...levels.flat()].some(({ label }) => label === channel),
+	);
+}
+
+/** The channel that a firing of it is about. */
+export function channelOf({ project, labels }: Pick<HistoryRow, "project" | "labels">): ChannelOf {
+	return { project, channel: labels.channel ?? "", alert_id: labels.alert_id ?? "" };
 }
 
 /** Names the instance of a channel. */

@@ -102,6 +102,14 @@ async function configure(config: { channels: object[]; contacts?: object }): Pro
 	await definitions.put(name(), NOTIFICATIONS_ID, storedNotifications.parse(stored));
 }
 
+/** As another version of the program may have left it. */
+const unreadable = (kind: string, id: string) =>
+	database.client.insert({
+		table: "definitions",
+		values: [{ project: name(), kind, id, version: String((clock + 1) * 1_000), deleted: 0, body: '{"a":' }],
+		format: "JSONEachRow",
+	});
+
 /** A change of state as the evaluation writes it. */
 async function transition(notice: "fire" | "resolve", at: number, row: Partial<HistoryRow> = {}): Promise<void> {
 	const of = { project: name(), alert_id: "alert_1", instance: "all", labels: {}, firing_id: "firing_1" };
@@ -411,19 +419,13 @@ it("logs in to the mail server of a channel, and a login never leaves the box", 
 });
 
 it("sends what is due of a rule that cannot be read any more, and to others than unreadable channels", async () => {
-	const store = (kind: string, id: string) =>
-		database.client.insert({
-			table: "definitions",
-			values: [{ project: name(), kind, id, version: String(START * 1_000 + 9e12), deleted: 0, body: '{"a":' }],
-			format: "JSONEachRow",
-		});
 	await configure({ channels: [{ type: "slack", name: "chat", webhook_url: hook("/chat") }] });
 	await makeRule({ notifications: [{ type: "webhook", url: hook() }] });
 	await transition("fire", START);
-	await store(NOTIFICATIONS_KIND, NOTIFICATIONS_ID);
+	await unreadable(NOTIFICATIONS_KIND, NOTIFICATIONS_ID);
 	const due = await notifier().sweep(name());
 	expect(due).toHaveLength(1);
-	await store("alert", "alert_1");
+	await unreadable("alert", "alert_1");
 	for (const { project: of, message_id } of due) await notifier().send(of, message_id);
 	await transition("resolve", START + MINUTE);
 	clock += MINUTE;
@@ -478,6 +480,42 @@ it("a channel that takes no messages is told of over those that do, once, and so
 	await run();
 	await run();
 	expect(own().map(({ path, type }) => `${path} ${type}`)).toEqual(["/alive alert.firing", "/alive alert.resolved"]);
+});
+
+it("a dead channel that nothing names any more is over, but not while nobody can read what is configured", async () => {
+	const hooks = (...names: string[]) => names.map((one) => ({ type: "webhook", name: one, url: hook(`/${one}`) }));
+	const own = { type: "slack", webhook_url: hook("/own") } as const;
+	await configure({ channels: hooks("dead", "alive") });
+	await makeRule({ notifications: [{ type: "contact", contact: "dead" }, own] });
+	isGone = (path) => path !== "/alive";
+	await transition("fire", START);
+	await run();
+	await run();
+	const told = () =>
+		bodies()
+			.filter(({ data }) => data?.alert_id === "tidemark.channels")
+			.flatMap(({ type, data }) => data.instances.map(({ message }: { message: string }) => `${type}: ${message}`))
+			.sort();
+	clock += MINUTE;
+	await run();
+	const dead = ["dead", "slack 2 of the rule alert_1"].map(
+		(one) => `alert.firing: The channel ${one} takes no messages: answered 410`,
+	);
+	expect(told()).toEqual(dead);
+	await unreadable(NOTIFICATIONS_KIND, NOTIFICATIONS_ID);
+	await makeRule({ notifications: [{ type: "contact", contact: "alive" }] });
+	await run();
+	await run();
+	expect(told()).toEqual(dead);
+	clock += MINUTE;
+	await configure({ channels: hooks("alive") });
+	await run();
+	await run();
+	expect(told()).toEqual([
+		...dead,
+		"alert.resolved: The channel dead is not configured any more",
+		"alert.resolved: The channel slack 2 of the rule alert_1 is not configured any more",
+	]);
 });
 
 it("a channel whose messages are tried again for a quarter of an hour is dead, also one that only a rule has", async () => {

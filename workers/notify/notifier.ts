@@ -18,7 +18,7 @@ import {
 import type { HistoryRow } from "../alerts/store.ts";
 import { ChannelWatch } from "./channel-watch.ts";
 import { CHANNELS } from "./channels/index.ts";
-import { CHANNEL_ALERT, channelRoutes, channelRule } from "./dead-channel.ts";
+import { CHANNEL_ALERT, channelOf, channelRoutes, channelRule, isInUse } from "./dead-channel.ts";
 import type { Message, NoticeKind } from "./message.ts";
 import type { Outcome } from "./outcome.ts";
 import { outdated, plan, type RuleRoutes } from "./plan.ts";
@@ -97,14 +97,18 @@ export class Notifier {
 	async #sweepProject(project: string, firings: readonly ToldFiring[]): Promise<string[]> {
 		const now = this.#options.now();
 		const ids = firings.map(({ firing_id }) => firing_id);
-		const [rules, config, silences, before] = await Promise.all([
-			this.#rules.list(project),
-			this.#configOf(project),
+		const [{ definitions: rules, unreadable }, configs, silences, before] = await Promise.all([
+			this.#rules.scan(project),
+			this.#config.scan(project),
 			this.#silences.list(project),
 			this.#store.notices(project, ids),
 		]);
 		const dead = firings.filter((one) => one.alert_id === CHANNEL_ALERT && one.resolved_at === null);
+		const config = configs.definitions.find(({ id }) => id === NOTIFICATIONS_ID);
 		const routes = new Map(rules.map((rule) => [rule.id, routesOfRule(rule, config?.body)]));
+		// What cannot be read may name a channel.
+		if (unreadable.length + configs.unreadable.length === 0)
+			await this.#watch.removed(dead.filter((one) => !isInUse(channelOf(one), config?.body, routes)));
 		if (dead.length > 0)
 			routes.set(CHANNEL_ALERT, channelRoutes(config?.body, new Set(dead.map(({ labels }) => labels.channel ?? ""))));
 		const names = new Map([...rules, channelRule(project)].map(({ id, body }) => [id, body.name]));
