@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import type { ClickHouse } from "./clickhouse.ts";
 
@@ -15,6 +16,11 @@ export interface Definition<T> {
 /** A stored body does not fit the schema of its kind: written by another version of the program, or by hand. */
 export class DefinitionError extends Error {
 	override readonly name = "DefinitionError";
+}
+
+/** Another version stands than the one that was to be replaced: somebody else was faster. */
+export class DefinitionChangedError extends Error {
+	override readonly name = "DefinitionChangedError";
 }
 
 /** A definition that this program cannot read. It can be replaced and deleted like any other. */
@@ -49,14 +55,23 @@ interface Row {
 	id: string;
 	version: string;
 	body: string;
+	deleted: number;
 	created_ms: string;
 	updated_ms: string;
 }
 
 /** A row as it is stored. */
-type Stored = Definition<string>;
+interface Stored extends Definition<string> {
+	/** 1: it says that there is none any more. */
+	readonly deleted: number;
+}
 
-const COLUMNS = `project, id, version, body,
+/** Others who replace what is to be replaced, one after the other. */
+const MAX_TRIES = 20;
+/** What was inserted on another replica of a cluster may come so much later. */
+const LAG = { looks: 20, pause_ms: 50 };
+
+const COLUMNS = `project, id, version, body, deleted,
 	toUnixTimestamp64Milli(created_at) AS created_ms, toUnixTimestamp64Milli(updated_at) AS updated_ms`;
 
 /** All definitions of one kind (keys, alerts, dashboards, …), typed by the schema of that kind. */
@@ -74,20 +89,27 @@ export class Definitions<T> {
 		this.#now = now;
 	}
 
-	/** Creates or replaces. Two writers of one id at once: the later version stays, nothing is merged. */
-	async put(project: string, id: string, body: T): Promise<Definition<T>> {
-		const before = await this.#row(project, id);
-		const updated_at = new Date(this.#now());
-		const definition: Definition<T> = {
-			project,
-			id,
-			version: this.#nextVersion(before?.version ?? 0),
-			body: this.#schema.parse(body),
-			created_at: before?.created_at ?? updated_at,
-			updated_at,
-		};
-		await this.#insert(definition, JSON.stringify(definition.body), false);
-		return definition;
+	/**
+	 * Creates or replaces. Of two writers at once one replaces the version of the other; nothing is merged.
+	 * @param expected the only version that may be replaced, 0 for none
+	 * @throws DefinitionChangedError when another one stands
+	 */
+	async put(
+		project: string,
+		id: string,
+		body: T,
+		{ expected }: { readonly expected?: number } = {},
+	): Promise<Definition<T>> {
+		const parsed = this.#schema.parse(body);
+		const stored = await this.#replace(project, id, (before, updated_at) => {
+			if (expected !== undefined && expected !== (before?.version ?? 0))
+				throw new DefinitionChangedError(
+					`${this.#kind} ${id} of project ${project} was changed since version ${expected}`,
+				);
+			return { body: JSON.stringify(parsed), deleted: 0, created_at: before?.created_at ?? updated_at };
+		});
+		const { deleted: _, ...definition } = stored!;
+		return { ...definition, body: parsed };
 	}
 
 	/**
@@ -95,8 +117,8 @@ export class Definitions<T> {
 	 * @throws DefinitionError when it does not fit its schema
 	 */
 	async get(project: string, id: string): Promise<Definition<T> | undefined> {
-		const row = await this.#row(project, id);
-		const read = row && this.#read(row);
+		const row = await this.#last(project, id);
+		const read = row && row.deleted === 0 ? this.#read(row) : undefined;
 		if (read && "error" in read) throw read.error;
 		return read;
 	}
@@ -113,8 +135,8 @@ export class Definitions<T> {
 	async scan(project?: string): Promise<Scanned<T>> {
 		const rows =
 			project === undefined
-				? await this.#select("1", {})
-				: await this.#select("project = {project:String}", { project });
+				? await this.#select("deleted = 0", {})
+				: await this.#select("project = {project:String} AND deleted = 0", { project });
 		const definitions: Definition<T>[] = [];
 		const unreadable: Unreadable[] = [];
 		for (const row of rows) {
@@ -128,11 +150,63 @@ export class Definitions<T> {
 
 	/** @returns whether there was something to delete */
 	async delete(project: string, id: string): Promise<boolean> {
-		const before = await this.#row(project, id);
-		if (!before) return false;
-		const version = this.#nextVersion(before.version);
-		await this.#insert({ ...before, version, updated_at: new Date(this.#now()) }, "{}", true);
-		return true;
+		const stored = await this.#replace(
+			project,
+			id,
+			(before) => before && { body: "{}", deleted: 1, created_at: before.created_at },
+		);
+		return stored !== undefined;
+	}
+
+	/**
+	 * Puts a row in the place of the last one: no other row can take that place, whichever process it comes from.
+	 * @param next the row, of the one that stands; undefined leaves it
+	 */
+	async #replace(
+		project: string,
+		id: string,
+		next: (before: Stored | undefined, now: Date) => Pick<Stored, "body" | "deleted" | "created_at"> | undefined,
+	): Promise<Stored | undefined> {
+		let last = await this.#last(project, id);
+		// Of those who claim one place.
+		let claim = 0;
+		for (let tries = 0; tries < MAX_TRIES; tries++) {
+			const updated_at = new Date(this.#now());
+			const row = next(last?.deleted === 0 ? last : undefined, updated_at);
+			if (!row) return undefined;
+			const version = this.#nextVersion(last?.version ?? 0);
+			const stored: Stored = { ...row, project, id, version, updated_at };
+			await this.#insert(stored, [last?.version ?? 0, claim]);
+			if (await this.#isStored(stored)) return stored;
+			const successor = await this.#successor(project, id, last);
+			// Nobody's row ever came: its server died between the claim and the row.
+			claim = successor === undefined ? claim + 1 : 0;
+			last = successor ?? last;
+		}
+		throw new Error(
+			`${this.#kind} ${id} of project ${project} could not be changed: others were faster ${MAX_TRIES} times`,
+		);
+	}
+
+	/** The row that took the place of this one. */
+	async #successor(project: string, id: string, before: Stored | undefined): Promise<Stored | undefined> {
+		for (let look = 0; look < LAG.looks; look++) {
+			if (look > 0) await sleep(LAG.pause_ms);
+			const last = await this.#last(project, id);
+			if (last && last.version > (before?.version ?? 0)) return last;
+		}
+		return undefined;
+	}
+
+	/** Two processes may come to one version: the body tells them apart. */
+	async #isStored({ project, id, version, body }: Stored): Promise<boolean> {
+		const result = await this.#client.query({
+			query: `SELECT body FROM definitions
+				WHERE project = {project:String} AND kind = {kind:String} AND id = {id:String} AND version = {version:UInt64}`,
+			query_params: { project, kind: this.#kind, id, version: String(version) },
+			format: "JSONEachRow",
+		});
+		return (await result.json<{ body: string }>()).some((row) => row.body === body);
 	}
 
 	#count(project: string | undefined, unreadable: readonly Unreadable[]): void {
@@ -151,7 +225,8 @@ export class Definitions<T> {
 		return this.#lastVersion;
 	}
 
-	async #row(project: string, id: string): Promise<Stored | undefined> {
+	/** The newest row, also one that says that there is none any more. */
+	async #last(project: string, id: string): Promise<Stored | undefined> {
 		const rows = await this.#select("project = {project:String} AND id = {id:String}", { project, id });
 		return rows[0];
 	}
@@ -159,7 +234,7 @@ export class Definitions<T> {
 	async #select(where: string, params: Record<string, string>): Promise<Stored[]> {
 		const result = await this.#client.query({
 			query: `SELECT ${COLUMNS} FROM definitions FINAL
-				WHERE kind = {kind:String} AND ${where} AND deleted = 0 ORDER BY project, created_at, id`,
+				WHERE kind = {kind:String} AND ${where} ORDER BY project, created_at, id`,
 			query_params: { ...params, kind: this.#kind },
 			format: "JSONEachRow",
 		});
@@ -171,7 +246,7 @@ export class Definitions<T> {
 		}));
 	}
 
-	#read(row: Stored): Definition<T> | Unreadable {
+	#read({ deleted: _, ...row }: Stored): Definition<T> | Unreadable {
 		const parsed = this.#schema.safeParse(jsonOf(row.body));
 		if (parsed.success) return { ...row, body: parsed.data };
 		const [first] = parsed.error.issues;
@@ -180,23 +255,23 @@ export class Definitions<T> {
 		return { ...row, error: new DefinitionError(`${what}: ${where}${first?.message}`, { cause: parsed.error }) };
 	}
 
-	async #insert(definition: Omit<Definition<unknown>, "body">, body: string, deleted: boolean): Promise<void> {
+	/** @param place in which there is one row: what is inserted a second time is not */
+	async #insert({ project, id, version, deleted, body, ...times }: Stored, place: readonly number[]): Promise<void> {
 		await this.#client.insert({
 			table: "definitions",
 			values: [
 				{
-					project: definition.project,
-					kind: this.#kind,
-					id: definition.id,
-					version: String(definition.version),
-					deleted: deleted ? 1 : 0,
-					body,
-					created_at: clickHouseTime(definition.created_at),
-					updated_at: clickHouseTime(definition.updated_at),
+					...{ project, kind: this.#kind, id, version: String(version), deleted, body },
+					created_at: clickHouseTime(times.created_at),
+					updated_at: clickHouseTime(times.updated_at),
 				},
 			],
 			columns: ["project", "kind", "id", "version", "deleted", "body", "created_at", "updated_at"],
 			format: "JSONEachRow",
+			clickhouse_settings: {
+				insert_deduplicate: 1,
+				insert_deduplication_token: JSON.stringify([this.#kind, project, id, ...place]),
+			},
 		});
 	}
 }

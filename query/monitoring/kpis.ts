@@ -23,6 +23,7 @@ import {
 	kpiValueAnswer,
 	kpiValueQuery,
 } from "../../schema/wire/index.ts";
+import { untilUnchanged } from "../common/changes.ts";
 import { decodePlace, encodePlace } from "../common/page.ts";
 import { type QueryDeps, reading } from "../route.ts";
 import { clickHouseError } from "../run.ts";
@@ -123,8 +124,10 @@ export function kpiRoutes(deps: KpiDeps): Hono<AppEnv> {
 		.patch(`${PATH}/:id`, editor, async (c) => {
 			parseQuery(c, noParameters);
 			const patch = await parseBody(c, kpiPatch);
-			const before = await find(c);
-			const kpi = await stored(kpis.put(before.project, before.id, { ...before.body, ...patch } as Kpi));
+			const kpi = await untilUnchanged(async () => {
+				const { project, id, version, body } = await find(c);
+				return stored(kpis.put(project, id, { ...body, ...patch } as Kpi, { expected: version }));
+			});
 			await record(c, "kpi.update", kpi, { changed: Object.keys(patch) });
 			return c.json(answer(kpi));
 		})

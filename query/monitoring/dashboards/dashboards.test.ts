@@ -286,6 +286,72 @@ describe("a definition", () => {
 	});
 });
 
+describe("two who change one dashboard at once", () => {
+	test("and saw the same version: one succeeds and the other is told, on one server and on two", async () => {
+		const other = await startReads(database.client, { projects: ["crud"], now: NOW });
+		const id = await create("crud", BODY);
+		for (let round = 0; round < 6; round++) {
+			const { version } = (await reads.get("crud", `${PATH}/${id}`)).body;
+			const patch = (through: Reads, name: string) =>
+				through.send("crud", "PATCH", `${PATH}/${id}`, { name }, undefined, { "If-Match": `"${version}"` });
+			const answers = await Promise.all([patch(reads, `a${round}`), patch(round % 2 ? other : reads, `b${round}`)]);
+			expect(answers.map(({ status }) => status).sort()).toEqual([200, 412]);
+			const winner = answers.find(({ status }) => status === 200)!.body;
+			expect((await reads.get("crud", `${PATH}/${id}`)).body).toEqual(winner);
+		}
+	});
+
+	test("without asking for a version: no member that only one of them names is lost", async () => {
+		const id = await create("crud", BODY);
+		const other = await startReads(database.client, { projects: ["crud"], now: NOW });
+		for (let round = 0; round < 4; round++) {
+			const changes = [
+				reads.send("crud", "PATCH", `${PATH}/${id}`, { name: `n${round}` }),
+				other.send("crud", "PATCH", `${PATH}/${id}`, { description: `d${round}` }),
+				reads.send("crud", "PATCH", `${PATH}/${id}`, { timezone: round % 2 ? "UTC" : "Asia/Kathmandu" }),
+			];
+			for (const { status } of await Promise.all(changes)) expect(status).toBe(200);
+			expect((await reads.get("crud", `${PATH}/${id}`)).body).toMatchObject({
+				...{ name: `n${round}`, description: `d${round}`, timezone: round % 2 ? "UTC" : "Asia/Kathmandu" },
+			});
+		}
+	});
+
+	test("one of whom deletes it: it is gone, and does not come back", async () => {
+		for (let round = 0; round < 4; round++) {
+			const id = await create("crud", BODY);
+			const [changed, deleted] = await Promise.all([
+				reads.send("crud", "PATCH", `${PATH}/${id}`, { name: "y" }),
+				reads.send("crud", "DELETE", `${PATH}/${id}`),
+			]);
+			expect(deleted.status).toBe(204);
+			expect([200, 404]).toContain(changed.status);
+			expect((await reads.get("crud", `${PATH}/${id}`)).status).toBe(404);
+		}
+	});
+
+	test("one of whom died between his claim and his row does not keep the other from it", async () => {
+		const boards = new Definitions(database.client, "dashboard", dashboardBody);
+		const { version, body } = await boards.put("crud", "claimed", dashboardBody.parse(BODY));
+		await database.client.insert({
+			table: "definitions",
+			values: [{ project: "crud", kind: "elsewhere", id: "x", version: "1", deleted: 1 }],
+			format: "JSONEachRow",
+			clickhouse_settings: {
+				...{ insert_deduplicate: 1 },
+				insert_deduplication_token: JSON.stringify(["dashboard", "crud", "claimed", version, 0]),
+			},
+		});
+		const changed = await boards.put("crud", "claimed", { ...body, name: "y" }, { expected: version });
+		expect(await boards.get("crud", "claimed")).toEqual(changed);
+		await expect(boards.put("crud", "claimed", body, { expected: version })).rejects.toThrow("was changed since");
+		expect(await boards.delete("crud", "claimed")).toBe(true);
+		// A place that was given up can be taken again.
+		expect((await boards.put("crud", "claimed", body, { expected: 0 })).version).toBeGreaterThan(changed.version);
+		expect(await boards.delete("crud", "claimed")).toBe(true);
+	});
+});
+
 describe("the numbers of a widget", () => {
 	test.each(["UTC", "Asia/Kathmandu"])("over time are those of /metrics, %s", async (timezone) => {
 		const names = [

@@ -23,6 +23,7 @@ import {
 	importDashboardQuery,
 	kpiBody,
 } from "../../../schema/wire/index.ts";
+import { untilUnchanged } from "../../common/changes.ts";
 import { decodePlace, encodePlace } from "../../common/page.ts";
 import { signals } from "../../measures/signals.ts";
 import { clickHouseError } from "../../run.ts";
@@ -156,15 +157,17 @@ export function dashboardRoutes(deps: DashboardDeps): Hono<AppEnv> {
 		.patch(`${PATH}/:id`, editor, async (c) => {
 			parseQuery(c, noParameters);
 			const patch = await parseBody(c, dashboardPatch);
-			const before = await find(c);
 			const wanted = c.req.header("if-match");
-			if (wanted !== undefined && wanted !== "*" && wanted.replace(/^"|"$/g, "") !== String(before.version)) {
-				throw new ApiError(412, "Somebody else changed the dashboard since", { extra: { version: before.version } });
-			}
-			const body = withIds({ ...before.body, ...patch } as Dashboard);
-			await check(c, body, before.body);
-			const board = await stored(boards.put(before.project, before.id, body));
-			await record(c, "dashboard.update", board.id, { name: body.name, changed: Object.keys(patch) });
+			const board = await untilUnchanged(async () => {
+				const before = await find(c);
+				if (wanted !== undefined && wanted !== "*" && wanted.replace(/^"|"$/g, "") !== String(before.version)) {
+					throw new ApiError(412, "Somebody else changed the dashboard since", { extra: { version: before.version } });
+				}
+				const body = withIds({ ...before.body, ...patch } as Dashboard);
+				await check(c, body, before.body);
+				return stored(boards.put(before.project, before.id, body, { expected: before.version }));
+			});
+			await record(c, "dashboard.update", board.id, { name: board.body.name, changed: Object.keys(patch) });
 			c.header("ETag", etagOf(board));
 			return c.json(answer(board));
 		})
