@@ -15,6 +15,8 @@ const keyBody = z.object({
 	/** The texts before a rotation, good until the end of their grace. */
 	retired: z.array(z.object({ hash: z.string(), until: z.number() })),
 	read_limit: z.number(),
+	/** When it got each new text after its first, the newest last. Milliseconds since the epoch. */
+	rotations: z.array(z.number()).default([]),
 	/** Milliseconds since the epoch. */
 	expires_at: z.number().nullable(),
 	revoked_at: z.number().nullable(),
@@ -148,12 +150,19 @@ export class KeyStore {
 	 * @throws ApiError 404
 	 */
 	async rotate(project: string, keyId: string, grace_seconds: number): Promise<{ key: KeyInfo; secret: string }> {
-		const { body } = await this.#active(project, keyId);
+		const key = await this.#active(project, keyId);
+		const { body } = key;
 		const now = this.#now();
 		const secret = newSecret(body.roles);
 		// Those that are over stay for a while: whoever still tries one is known.
 		const retired = [...body.retired, { hash: body.hash, until: now + grace_seconds * 1_000 }].slice(-MAX_RETIRED);
-		const stored = await this.#definitions.put(project, keyId, { ...body, hash: hashSecret(secret), retired });
+		const rotations = [...rotationsOf(key), now].slice(-MAX_RETIRED);
+		const stored = await this.#definitions.put(project, keyId, {
+			...body,
+			hash: hashSecret(secret),
+			retired,
+			rotations,
+		});
 		await this.refreshAfterWrite();
 		return { key: toInfo(stored, null), secret };
 	}
@@ -163,8 +172,9 @@ export class KeyStore {
 	 * @throws ApiError 404
 	 */
 	async revoke(project: string, keyId: string): Promise<void> {
-		const { body } = await this.#active(project, keyId);
-		await this.#definitions.put(project, keyId, { ...body, retired: [], revoked_at: this.#now() });
+		const key = await this.#active(project, keyId);
+		const ended = { retired: [], rotations: rotationsOf(key), revoked_at: this.#now() };
+		await this.#definitions.put(project, keyId, { ...key.body, ...ended });
 		await this.refreshAfterWrite();
 	}
 
@@ -180,7 +190,9 @@ export class KeyStore {
 		if (options.adminKey !== undefined) {
 			const before = keys.find((key) => key.id === SETTING_KEY_ID);
 			if (before?.body.hash !== hashSecret(options.adminKey) || !isActive(before.body, now)) {
-				await this.#put(SETTING_KEY_ID, { project, name: "TIDEMARK_ADMIN_KEY", roles: ["admin"] }, options.adminKey);
+				const key: NewKey = { project, name: "TIDEMARK_ADMIN_KEY", roles: ["admin"] };
+				const rotations = before && [...rotationsOf(before), now].slice(-MAX_RETIRED);
+				await this.#put(SETTING_KEY_ID, key, options.adminKey, rotations);
 			}
 			return undefined;
 		}
@@ -215,12 +227,13 @@ export class KeyStore {
 		return key;
 	}
 
-	async #put(id: string, key: NewKey, secret: string): Promise<KeyInfo> {
+	async #put(id: string, key: NewKey, secret: string, rotations: readonly number[] = []): Promise<KeyInfo> {
 		const stored = await this.#definitions.put(key.project, id, {
 			name: key.name,
 			roles: [...key.roles],
 			hash: hashSecret(secret),
 			retired: [],
+			rotations: [...rotations],
 			read_limit: key.read_limit ?? this.#readLimit,
 			expires_at: key.expires_at ?? null,
 			revoked_at: null,
@@ -254,6 +267,11 @@ export class KeyStore {
 
 function isActive(body: KeyBody, now: number): boolean {
 	return body.revoked_at === null && (body.expires_at === null || body.expires_at > now);
+}
+
+/** A key that was rotated before rotations were noted was not changed since. */
+function rotationsOf({ body, updated_at }: Definition<KeyBody>): number[] {
+	return body.rotations.length === 0 && body.retired.length > 0 ? [updated_at.getTime()] : body.rotations;
 }
 
 function toPrincipal({ project, id, body }: Definition<KeyBody>): Principal {

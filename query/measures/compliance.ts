@@ -15,7 +15,7 @@ export interface KeyRecord {
 	readonly name: string;
 	readonly roles: readonly string[];
 	readonly created_at: number;
-	/** When it got its text: made, or rotated. */
+	/** When it got the text that it had then: made, or rotated. */
 	readonly rotated_at: number;
 	readonly expires_at: number | null;
 	readonly revoked_at: number | null;
@@ -39,14 +39,16 @@ GROUP BY id HAVING stored != '' ORDER BY created_ms, id`,
 					name: string;
 					roles: string[];
 					retired: unknown[];
+					rotations?: number[];
 					expires_at: number | null;
 					revoked_at: number | null;
 				};
 				const use = row.use === "" ? null : (JSON.parse(row.use as string) as { last_used_at: number }).last_used_at;
 				const { name, roles, expires_at, revoked_at } = body;
 				const created_at = Number(row.created_ms);
-				// Revoking changes a key too, and gives it no new text.
-				const rotated_at = revoked_at === null && body.retired.length > 0 ? Number(row.changed_ms) : created_at;
+				// One that was rotated before rotations were noted: revoking changes a key too, and gives it no new text.
+				const once = revoked_at === null && body.retired.length > 0 ? [Number(row.changed_ms)] : [];
+				const rotated_at = (body.rotations ?? once).findLast((rotation) => rotation < before) ?? created_at;
 				return {
 					...{ key_id: row.id as string, name, roles, created_at, rotated_at, expires_at, revoked_at },
 					last_used_at: use,
