@@ -1,12 +1,14 @@
 /** Checks of how the system is run: alerts, retention, backups, long work. */
 import { Temporal } from "temporal-polyfill";
+import type { AlertRule } from "../../schema/wire/index.ts";
+import { lagOf } from "../measures/alerting/lag.ts";
 import { alertProgress } from "../measures/alerting/records.ts";
 import { answeredFirings, definitionBodies, jobRecords, rowsBefore } from "../measures/compliance.ts";
 import { type Assessing, DAY_MS, type Finding, iso, notTested, testedAll } from "./finding.ts";
 
 const ANSWER_MS = DAY_MS;
 const STUCK_MS = DAY_MS;
-/** Rules are evaluated every minute; so much may an outage take. */
+/** What is due may be evaluated so much later: so long may an outage be. */
 const LATE_MS = 15 * 60_000;
 /** ClickHouse drops what is over when it merges, and whole days at a time. */
 const RETENTION_SLACK_DAYS = 2;
@@ -18,12 +20,25 @@ const SUBJECT_JOBS = ["erasure", "subject_access"];
 /** Verifications of the log have a control of their own, and one more each hour would hide all others. */
 const ROUTINE_JOBS = ["audit_verify"];
 
+/**
+ * What began in a window, or before it and was over or due in it: whatever has a deadline is due in exactly one window.
+ * @param begun when it was asked for, when it was over (null for not yet), and its deadline, which is in time itself
+ */
+function isOf(start: number, begun: number, over: number | null, due: number): boolean {
+	return begun >= start || (over ?? due) >= start;
+}
+
 /** Whatever fired was acknowledged or over within a day. What fires for less than that is not due yet. */
 export async function alertsAnswered({ asker, start, end }: Assessing): Promise<Finding> {
-	const firings = await asker.ask(answeredFirings({ start, end }, MAX_RECORDS));
-	const answer = (firing: (typeof firings)[number]) =>
-		Math.min(firing.acknowledged_at ?? Number.POSITIVE_INFINITY, firing.resolved_at ?? Number.POSITIVE_INFINITY);
-	const due = firings.filter((firing) => answer(firing) < end || firing.fired_at + ANSWER_MS <= end);
+	const asked = await asker.ask(answeredFirings({ start: start - ANSWER_MS, end }, MAX_RECORDS));
+	const answer = ({ acknowledged_at, resolved_at }: (typeof asked)[number]) =>
+		Math.min(acknowledged_at ?? Number.POSITIVE_INFINITY, resolved_at ?? Number.POSITIVE_INFINITY);
+	const firings = asked.filter((firing) => {
+		const answered = answer(firing);
+		const due = firing.fired_at + ANSWER_MS;
+		return isOf(start, firing.fired_at, Number.isFinite(answered) ? answered : null, due);
+	});
+	const due = firings.filter((firing) => answer(firing) < end || firing.fired_at + ANSWER_MS < end);
 	return testedAll({
 		...{ what: "alerts that fired", population: firings.length, tested: due.length },
 		exceptions: due
@@ -43,24 +58,30 @@ export async function alertsAnswered({ asker, start, end }: Assessing): Promise<
 	});
 }
 
-/** Enabled rules are evaluated in time, without an error. */
+/**
+ * Enabled rules are evaluated in time, without an error. How far a rule is evaluated is known as of now only: one that went on, or was
+ * changed, after the window says nothing of it.
+ */
 export async function monitoringActive({ asker, end }: Assessing): Promise<Finding> {
-	const [rules, progress] = await Promise.all([
-		asker.ask(definitionBodies("alert", end - LATE_MS)),
-		asker.ask(alertProgress()),
-	]);
+	const [rules, progress] = await Promise.all([asker.ask(definitionBodies("alert", end)), asker.ask(alertProgress())]);
 	const enabled = rules.filter(({ body }) => (body as { enabled?: boolean }).enabled !== false);
-	const standing = enabled.map(({ id, body }) => {
-		const seen = progress.get(id);
-		const { name } = body as { name: string };
-		return { alert_id: id, name, evaluated_at: iso(seen?.evaluated_at ?? null), error: seen?.error || null };
+	const standing = enabled.map(({ id, body: stored, changed }) => {
+		const body = stored as Pick<AlertRule, "name" | "interval" | "evaluation_delay">;
+		const { evaluated_at, error } = progress.get(id) ?? {};
+		const due = { body, updated_at: new Date(changed), evaluated_at };
+		const isLate = changed < end - LATE_MS && lagOf(due, end - LATE_MS) > 0;
+		const isKnown = changed < end && (evaluated_at ?? 0) < end + LATE_MS;
+		return {
+			...{ alert_id: id, name: body.name, interval: body.interval, evaluated_at: iso(evaluated_at ?? null) },
+			...{ error: error || null, is_late: isLate, is_tested: isKnown && (isLate || evaluated_at !== undefined) },
+		};
 	});
+	const tested = standing.filter(({ is_tested }) => is_tested);
 	return testedAll({
-		...{ what: "enabled alerts", population: enabled.length, tested: enabled.length },
-		exceptions: standing.flatMap(({ alert_id, evaluated_at, error }) => {
+		...{ what: "enabled alerts", population: enabled.length, tested: tested.length },
+		exceptions: tested.flatMap(({ alert_id, evaluated_at, error, is_late }) => {
 			if (error !== null) return [`${alert_id}: ${error}`];
-			const late = evaluated_at === null || Date.parse(evaluated_at) < end - LATE_MS;
-			return late ? [`${alert_id}: was last evaluated ${evaluated_at ?? "never"}`] : [];
+			return is_late ? [`${alert_id}: was last evaluated ${evaluated_at ?? "never"}`] : [];
 		}),
 		evidence: [{ kind: "alert_rules", title: "Enabled alerts, and how far they are evaluated", content: standing }],
 	});
@@ -146,9 +167,9 @@ export async function dataRequestsClosed({ asker, start, end }: Assessing): Prom
 	const asked = await asker.ask(jobRecords({ start: start - 62 * DAY_MS, end }, SUBJECT_JOBS, MAX_RECORDS));
 	const dated = asked
 		.map((job) => ({ ...job, due_at: monthAfter(job.created_at) }))
-		.filter(({ created_at, due_at, finished_at }) => created_at >= start || (finished_at ?? due_at) >= start);
+		.filter(({ created_at, due_at, finished_at }) => isOf(start, created_at, finished_at, due_at));
 	const isClosed = ({ status }: (typeof dated)[number]) => status === "completed" || status === "cancelled";
-	const tested = dated.filter((job) => isClosed(job) || job.due_at <= end);
+	const tested = dated.filter((job) => isClosed(job) || job.due_at < end);
 	return testedAll({
 		...{ what: "requests of data subjects", population: dated.length, tested: tested.length },
 		exceptions: tested
@@ -174,9 +195,12 @@ function monthAfter(ms: number): number {
 
 /** Long work ends; what failed was done again. */
 export async function jobsFinished({ asker, start, end }: Assessing): Promise<Finding> {
-	const all = await asker.ask(jobRecords({ start, end }, undefined, MAX_RECORDS));
-	const jobs = all.filter(({ kind }) => !ROUTINE_JOBS.includes(kind));
-	const due = jobs.filter(({ status, created_at }) => status !== "open" || created_at + STUCK_MS <= end);
+	const asked = await asker.ask(jobRecords({ start: start - STUCK_MS, end }, undefined, MAX_RECORDS));
+	const jobs = asked.filter(
+		({ kind, created_at, finished_at }) =>
+			!ROUTINE_JOBS.includes(kind) && isOf(start, created_at, finished_at, created_at + STUCK_MS),
+	);
+	const due = jobs.filter(({ status, created_at }) => status !== "open" || created_at + STUCK_MS < end);
 	const isMadeGood = ({ kind, of, created_at }: (typeof jobs)[number]) =>
 		jobs.some(
 			(other) =>

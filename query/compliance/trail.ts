@@ -6,16 +6,13 @@ import { type Assessing, DAY_MS, type Finding, iso, MAX_LISTED, notTested, teste
 
 /** Whole, without a gap, and anchored for every day with entries. */
 export async function auditChain({ asker, start, end }: Assessing): Promise<Finding> {
-	const [walks, days] = await walked(asker, { start, end });
-	const [newest] = walks;
-	if (newest === undefined) return notTested("no walk over the audit log ended in this time");
+	const { walks, days, loose } = await walked(asker, { start, end });
+	if (walks.length === 0) return notTested("no walk over the audit log ended in this time");
 	const broken = walks.filter(({ broken_at }) => broken_at !== null);
-	const anchors = walks.filter(({ broken_at }) => broken_at === null);
-	const loose = unanchoredDays(days, anchors, end);
 	return testedAll({
 		what: "walks over the audit log and days with entries",
 		population: walks.length + days.length,
-		tested: walks.length + days.length,
+		tested: walks.length + days.filter(({ due }) => due <= end).length,
 		exceptions: [
 			...broken.map(
 				({ verified_at, broken_at, reason }) => `${iso(verified_at)}: broken at seq ${broken_at}, ${reason}`,
@@ -32,29 +29,32 @@ export async function auditChain({ asker, start, end }: Assessing): Promise<Find
 	});
 }
 
-/** Walks of a window, the newest first, and its days with entries. */
-async function walked(asker: Asker, span: { readonly start: number; readonly end: number }) {
-	const [walks, days, first] = await Promise.all([
+/** After the beginning of a day (UTC): an anchor covers its last entry within the day after it. */
+const ANCHORED_MS = 2 * DAY_MS;
+
+/**
+ * Walks of a window, the newest first; days with entries that are to have an anchor by an instant in it, or later; and those of them
+ * that have none. A day is due in exactly one window.
+ */
+async function walked(asker: Asker, { start, end }: { readonly start: number; readonly end: number }) {
+	const span = { start: start - ANCHORED_MS, end };
+	const [verifications, entries, first] = await Promise.all([
 		asker.ask(auditVerifications(span, MAX_LISTED * 10)),
 		asker.ask(auditDays(span)),
 		asker.ask(firstVerification()),
 	]);
-	// Before the first walk there were no anchors; it has seen all that was there.
-	return [walks, days.filter(({ day }) => first !== null && day + DAY_MS > first)] as const;
-}
-
-/** Days whose last entry no walk saw within the day after. A day that is not over for so long has time. */
-function unanchoredDays(
-	days: readonly { readonly day: number; readonly last_seq: number }[],
-	anchors: readonly { readonly verified_at: number; readonly last_seq: number }[],
-	end: number,
-): number[] {
-	return days
-		.filter(({ day, last_seq }) => {
-			const due = day + 2 * DAY_MS;
-			return due <= end && !anchors.some((anchor) => anchor.verified_at < due && anchor.last_seq >= last_seq);
-		})
-		.map(({ day }) => day);
+	const days = entries
+		.map((one) => ({ ...one, due: one.day + ANCHORED_MS }))
+		// Before the first walk there were no anchors; it has seen all that was there.
+		.filter(({ day, due }) => due > start && first !== null && day + DAY_MS > first);
+	const anchors = verifications.filter(({ broken_at }) => broken_at === null);
+	const isAnchored = ({ due, last_seq }: (typeof days)[number]) =>
+		anchors.some((anchor) => anchor.verified_at < due && anchor.last_seq >= last_seq);
+	return {
+		walks: verifications.filter(({ verified_at }) => verified_at >= start),
+		days,
+		loose: days.filter((day) => day.due <= end && !isAnchored(day)).map(({ day }) => day),
+	};
 }
 
 /** Every request that changed something has its entry. */
@@ -84,12 +84,11 @@ export async function auditTrailComplete(
 	{ start, end }: { start: number; end: number },
 ): Promise<boolean | null> {
 	const from = Math.min(start, end - DAY_MS);
-	const [[walks, days], { unaudited }] = await Promise.all([
+	const [{ walks, loose }, { unaudited }] = await Promise.all([
 		walked(asker, { start: from, end }),
 		asker.ask(callsAudited({ start, end })),
 	]);
 	const [newest] = walks;
 	if (newest === undefined || newest.verified_at < end - DAY_MS) return null;
-	const anchors = walks.filter(({ broken_at }) => broken_at === null);
-	return anchors.length === walks.length && unanchoredDays(days, anchors, end).length === 0 && unaudited === 0;
+	return walks.every(({ broken_at }) => broken_at === null) && loose.length === 0 && unaudited === 0;
 }
