@@ -14,7 +14,7 @@ import { type Asker, Queries } from "../../query/run.ts";
 import { Definitions } from "../../schema/definitions.ts";
 import { JobStore } from "../../schema/jobs.ts";
 import { reportDocument } from "../../schema/report-document.ts";
-import { Deliveries } from "../../schema/reports/deliveries.ts";
+import { Deliveries, type DeliveryOutcome } from "../../schema/reports/deliveries.ts";
 import { exportPath } from "../../schema/reports/links.ts";
 import { deliveryId, RUN_KIND } from "../../schema/reports/runs.ts";
 import {
@@ -570,27 +570,73 @@ describe("a report that is delivered", () => {
 	});
 });
 
-test("a mail that its server took whole without an answer may have arrived: it is said so, and not sent again", async () => {
-	const { body } = await create({ name: "Slow", template: "ai_summary", format: "csv" });
-	await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
-	const { run_id, report_id } = await finished(body.report_id);
-	mailbox.keepSilentTo("slow@example.org");
-	const isSlow = ({ to }: { to: readonly string[] }) => to[0] === "slow@example.org";
-	const stop = new AbortController();
-	const [, delivery] = reportJobs(options);
-	const begin = (attempt: number) =>
-		delivery!.run({
-			...{ project: "ours", job_id: "delivery_slow", attempt, state: undefined, signal: stop.signal },
-			input: { report_id, run_id, type: "email", to: "slow@example.org" },
-			...{ progress: () => undefined, checkpoint: async () => undefined },
-		});
-	const first = begin(1);
-	await until(() => mailbox.mails.some(isSlow));
-	stop.abort();
-	expect([await first, await begin(2)]).toEqual([{ outcome: "unsure" }, { outcome: "unsure" }]);
-	const attempts = await new Deliveries(database.client).of("ours", report_id, [run_id]);
-	expect(attempts).toMatchObject([{ attempt: 1, outcome: "unsure", detail: expect.stringContaining("no answer") }]);
-	expect(mailbox.mails.filter(isSlow)).toHaveLength(1);
+describe("an attempt to deliver", () => {
+	let run: ReportRunAnswer;
+	beforeAll(async () => {
+		const { body } = await create({ name: "Attempted", template: "ai_summary", format: "csv" });
+		await reads.send("ours", "POST", `/v1/monitoring/reports/${body.report_id}/run`);
+		run = await finished(body.report_id);
+	});
+
+	/** Without the queue: what is asked of the job. */
+	function deliveryTo(to: string) {
+		const { report_id, run_id } = run;
+		const [, kind] = reportJobs(options);
+		const stop = new AbortController();
+		const input = { report_id, run_id, type: to.includes("@") ? "email" : "webhook", to };
+		const given = { project: "ours", job_id: `to ${to}`, input, state: undefined, signal: stop.signal };
+		const unused = { progress: () => undefined, checkpoint: async () => undefined };
+		const deliveries = new Deliveries(database.client);
+		const key = { project: "ours", report_id, run_id, delivery_id: given.job_id };
+		return {
+			stop: () => stop.abort(),
+			begin: (attempt: number) => kind!.run({ ...given, ...unused, attempt }),
+			giveUp: () => kind!.discard!(given),
+			leaveAt: (outcome: DeliveryOutcome) =>
+				deliveries.put({
+					...{ ...key, attempt: 1, type: "email", target: to, outcome, status_code: 0, detail: "" },
+					...{ duration_ms: 0, started_at: NOW },
+				}),
+			attempts: async () =>
+				(await deliveries.of("ours", report_id, [run_id])).filter(({ delivery_id }) => delivery_id === given.job_id),
+		};
+	}
+
+	test("that a mail server took whole without an answer may have arrived, and is not made again", async () => {
+		mailbox.keepSilentTo("slow@example.org");
+		const isSlow = ({ to }: { to: readonly string[] }) => to[0] === "slow@example.org";
+		const delivery = deliveryTo("slow@example.org");
+		const first = delivery.begin(1);
+		await until(() => mailbox.mails.some(isSlow));
+		delivery.stop();
+		expect([await first, await deliveryTo("slow@example.org").begin(2)]).toEqual([
+			{ outcome: "unsure" },
+			{ outcome: "unsure" },
+		]);
+		const detail = expect.stringContaining("no answer");
+		expect(await delivery.attempts()).toMatchObject([{ attempt: 1, outcome: "unsure", detail }]);
+		expect(mailbox.mails.filter(isSlow)).toHaveLength(1);
+	});
+
+	test("after which nobody tries again has failed, or may have arrived, and nothing is pending for ever", async () => {
+		refusals = 1;
+		const refused = deliveryTo(`http://127.0.0.1:${hook.port}/hook`);
+		await expect(refused.begin(15)).rejects.toThrow("answered 503");
+		expect(await refused.attempts()).toMatchObject([{ outcome: "retry" }]);
+		await refused.giveUp();
+		expect(await refused.attempts()).toMatchObject([{ outcome: "failed", attempt: 15, detail: "answered 503" }]);
+		for (const [left, outcome] of [
+			[undefined, "failed"],
+			["started", "failed"],
+			["sending", "unsure"],
+			["sent", "sent"],
+		] as const) {
+			const delivery = deliveryTo(`left-${left}@example.org`);
+			if (left) await delivery.leaveAt(left);
+			await delivery.giveUp();
+			expect(await delivery.attempts()).toMatchObject([{ outcome, attempt: 1 }]);
+		}
+	});
 });
 
 test("a link opens its file only: not another, not changed, not after its time, not once the report is deleted", async () => {

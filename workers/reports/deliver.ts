@@ -66,23 +66,14 @@ export function deliveryJob(options: DeliverOptions): JobKind {
 		async run({ project, job_id, input, attempt, signal }) {
 			const report = await reports.get(project, input.report_id);
 			if (!report) return { outcome: "the report was deleted" };
-			const before = (await deliveries.of(project, input.report_id, [input.run_id])).filter(
-				({ delivery_id }) => delivery_id === job_id,
-			);
-			const last = before.at(-1);
-			if (last && ["sent", "unsure", "failed"].includes(last.outcome)) return { outcome: last.outcome };
+			const last = await lastOf(project, job_id, input);
+			if (last && isOver(last)) return { outcome: last.outcome };
 			// The job is only begun again once the worker that had it is gone, so nobody is at it any more.
 			if (last?.outcome === "sending") {
 				await deliveries.put({ ...last, outcome: "unsure", detail: UNSURE });
 				return { outcome: "unsure" };
 			}
-			const started_at = options.now();
-			const open: Omit<DeliveryAttempt, "outcome"> = {
-				...{ project, report_id: input.report_id, run_id: input.run_id, delivery_id: job_id },
-				...{ attempt: Math.max(attempt, (last?.attempt ?? 0) + 1), type: input.type },
-				...{ target: input.type === "email" ? input.to : new URL(input.to).origin },
-				...{ status_code: 0, detail: "", duration_ms: 0, started_at },
-			};
+			const open = openOf(project, job_id, input, Math.max(attempt, (last?.attempt ?? 0) + 1));
 			const note = (outcome: DeliveryOutcome, more: Partial<DeliveryAttempt> = {}) =>
 				deliveries.put({ ...open, ...more, outcome });
 			await note("started");
@@ -94,12 +85,39 @@ export function deliveryJob(options: DeliverOptions): JobKind {
 				beforeSend: () => note("sending"),
 				signal,
 			});
-			await note(outcome, { status_code, detail, duration_ms: options.now() - started_at });
+			await note(outcome, { status_code, detail, duration_ms: options.now() - open.started_at });
 			if (outcome === "failed") throw new PermanentJobError(detail);
 			if (outcome === "retry") throw new Error(detail);
 			return { outcome };
 		},
+		/** Nobody tries again. */
+		async discard({ project, job_id, input }) {
+			const last = (await lastOf(project, job_id, input)) ?? {
+				...openOf(project, job_id, input, 1),
+				outcome: "started",
+			};
+			if (isOver(last)) return;
+			const isUnsure = last.outcome === "sending";
+			const detail = isUnsure ? UNSURE : last.detail || "given up before it was sent";
+			await deliveries.put({ ...last, outcome: isUnsure ? "unsure" : "failed", detail });
+		},
 	});
+
+	async function lastOf(project: string, delivery_id: string, { report_id, run_id }: DeliveryInput) {
+		const all = await deliveries.of(project, report_id, [run_id]);
+		return all.findLast((one) => one.delivery_id === delivery_id);
+	}
+
+	function openOf(project: string, delivery_id: string, input: DeliveryInput, attempt: number) {
+		const { report_id, run_id, type, to } = input;
+		const target = type === "email" ? to : new URL(to).origin;
+		const nothing = { status_code: 0, detail: "", duration_ms: 0, started_at: options.now() };
+		return { project, report_id, run_id, delivery_id, attempt, type, target, ...nothing };
+	}
+}
+
+function isOver({ outcome }: DeliveryAttempt): boolean {
+	return outcome === "sent" || outcome === "unsure" || outcome === "failed";
 }
 
 async function send(
