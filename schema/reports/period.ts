@@ -5,6 +5,8 @@ import type { ReportTimeframe } from "../wire/index.ts";
 
 const DAYS = { "24h": 1, "7d": 7, "30d": 30 } as const;
 const DAY_MS = 86_400_000;
+/** Times between runs that are looked at: those of a week of days, and one over the end of it. */
+const GAPS = 8;
 
 export interface ReportPeriod {
 	readonly start: number;
@@ -33,12 +35,18 @@ export function periodBefore(timeframe: ReportTimeframe, { start }: ReportPeriod
 	return reportPeriod(timeframe, start, timezone);
 }
 
-/** What a report is about that does not say so: the time from one run to the next. */
+/** What a report is about that does not say so: the shortest time from one run to the next, whenever it is asked. */
 export function usualTimeframe(schedule: Schedule | null, now: number): ReportTimeframe {
-	const next = schedule && nextOccurrence(schedule, now);
-	const after = schedule && next ? nextOccurrence(schedule, next) : undefined;
-	if (!next || after === undefined) return "7d";
-	const apart = after - next;
+	// On a clock that is never changed, or the shortest would be that over a change.
+	const steady = schedule && { ...schedule, timezone: "UTC" };
+	const gaps: number[] = [];
+	for (let at = steady ? nextOccurrence(steady, now) : undefined; at !== undefined && gaps.length < GAPS; ) {
+		const next: number | undefined = nextOccurrence(steady!, at);
+		if (next !== undefined) gaps.push(next - at);
+		at = next;
+	}
+	if (gaps.length === 0) return "7d";
+	const apart = Math.min(...gaps);
 	if (apart <= DAY_MS / 8) return "1h";
 	return apart <= 1.5 * DAY_MS ? "24h" : apart <= 10 * DAY_MS ? "7d" : "30d";
 }
