@@ -29,6 +29,7 @@ import {
 	storedNotifications,
 	type TestAlertAnswer,
 } from "../../../schema/wire/index.ts";
+import { untilUnchanged } from "../../common/changes.ts";
 import { decodePlace, encodePlace } from "../../common/page.ts";
 import { ConditionError } from "../../measures/alerting/asking.ts";
 import { backtest, backtestInstants } from "../../measures/alerting/backtest.ts";
@@ -221,10 +222,12 @@ export function alertRoutes(deps: AlertDeps): Hono<AppEnv> {
 		.patch(`${PATH}/:id`, editor, async (c) => {
 			parseQuery(c, noParameters);
 			const patch = await parseBody(c, alertPatch);
-			const before = await find(c);
-			const body = { ...before.body, ...patch } as AlertRule;
-			if (patch.conditions !== undefined || patch.group_by !== undefined) await check(c, body);
-			const rule = await stored(rules.put(before.project, before.id, sealed(before.project, body)));
+			const rule = await untilUnchanged(async () => {
+				const { project, id, version, body: before } = await find(c);
+				const body = { ...before, ...patch } as AlertRule;
+				if (patch.conditions !== undefined || patch.group_by !== undefined) await check(c, body);
+				return stored(rules.put(project, id, sealed(project, body), { expected: version }));
+			});
 			await record(c, "alert.update", rule, { changed: Object.keys(patch) });
 			return c.json(await whole(askerOf(c), rule));
 		})

@@ -17,6 +17,7 @@ import {
 	issueQuery,
 	issueUpdate,
 } from "../../../schema/wire/index.ts";
+import { untilUnchanged } from "../../common/changes.ts";
 import { issuesEver, stateOf } from "../../measures/issues.ts";
 import { type QueryDeps, reading } from "../../route.ts";
 import { clickHouseError } from "../../run.ts";
@@ -54,13 +55,15 @@ export interface IssueDeps extends QueryDeps {
 export function issueRoutes(deps: IssueDeps): Hono<AppEnv> {
 	const { audit, now = Date.now } = deps;
 	const definitions = new Definitions<IssueBody>(deps.client, "issue", issueBody, now);
-	const inTurn = turns();
 	const id = (c: Context<AppEnv>) => c.req.param("id") ?? "";
 	const change = async (c: Context<AppEnv>, added: Omit<IssueChange, "at" | "by">) => {
 		const { project, key_id } = c.get("key");
-		const before = await stored(definitions.get(project, id(c)));
-		const changes = [...(before?.body.changes ?? []), { ...added, at: new Date(now()).toISOString(), by: key_id }];
-		await stored(definitions.put(project, id(c), { changes: changes.slice(-CHANGES) }));
+		const { changes } = await untilUnchanged(async () => {
+			const before = await stored(definitions.get(project, id(c)));
+			const all = [...(before?.body.changes ?? []), { ...added, at: new Date(now()).toISOString(), by: key_id }];
+			const expected = before?.version ?? 0;
+			return (await stored(definitions.put(project, id(c), { changes: all.slice(-CHANGES) }, { expected }))).body;
+		});
 		const { status, note } = added;
 		const request_id = c.get("requestId");
 		const detail = note === null ? { status } : { status, note };
@@ -77,25 +80,11 @@ export function issueRoutes(deps: IssueDeps): Hono<AppEnv> {
 			const { project } = c.get("key");
 			const known = isIssueId(id(c)) && (await deps.queries.of(project).ask(issuesEver([id(c)]))).size > 0;
 			if (!known) throw notFound("Issue");
-			const changes = await inTurn(`${project} ${id(c)}`, () => change(c, { status, note }));
+			const changes = await change(c, { status, note });
 			return reading(deps, noParameters, (asking) =>
 				oneIssue(asking, issueQuery.parse({}), id(c), stateOf(changes, asking.now)),
 			)(c);
 		});
-}
-
-/** Changes of one issue come one after the other, or one of two at once would be forgotten. Those of other processes do not wait. */
-function turns(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
-	const last = new Map<string, Promise<unknown>>();
-	return (key, work) => {
-		const turn = (last.get(key) ?? Promise.resolve()).then(work, work);
-		last.set(key, turn);
-		const end = () => {
-			if (last.get(key) === turn) last.delete(key);
-		};
-		turn.then(end, end);
-		return turn;
-	};
 }
 
 /** Definitions are not read through `Queries`: a database that is away must be a 503 here as well. */
