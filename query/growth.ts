@@ -10,7 +10,6 @@ export function growth(
 	before: number | null,
 	{ sent, previousStart }: { readonly sent: Signals; readonly previousStart: number },
 ): number | null {
-	const first = sent.comparableFrom();
-	if (now === null || before === null || before === 0) return null;
-	return first === null || first > previousStart ? null : (now - before) / before;
+	if (now === null || before === null || before === 0 || !sent.reachesBackTo(previousStart)) return null;
+	return (now - before) / before;
 }

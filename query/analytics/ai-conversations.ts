@@ -90,7 +90,7 @@ async function aiConversations(
 	const shift = messages.compounds > 0 ? await asker.ask(sentimentShift(scope, previous)) : undefined;
 	const all = total(groups);
 	const mood = moodOf(all, messages);
-	const known = (sent.comparableFrom() ?? Number.POSITIVE_INFINITY) <= previous.start;
+	const known = sent.reachesBackTo(previous.start);
 	const answer = {
 		conversation_metrics: metricsOf(all, sent),
 		topic_analysis: topicsOf(groups, all.conversations),

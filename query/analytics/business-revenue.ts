@@ -73,7 +73,7 @@ async function businessRevenue(
 	]);
 	const inMonth = subscribed.spans[0]!;
 	const [thisMonth, lastMonth, lastToDate] = flowed.spans.map((span) => (isPaid(sent) ? netRevenue(span) : null));
-	const covered = (sent.comparableFrom() ?? Number.POSITIVE_INFINITY) <= month.previousWhole.start;
+	const covered = sent.reachesBackTo(month.previousWhole.start);
 	const since = { sent, previousStart: month.previousWhole.start };
 	const recurring = recurringOf(subscribed, sent);
 	const lifetime = lifetimeValue(flowed.spans[0]!, inMonth);

@@ -62,7 +62,7 @@ async function usageOverview(
 	const [sent, known] = await Promise.all([asker.ask(signals(as_of)), asker.ask(identification(as_of))]);
 	const scope = { ...period, unlinked: known.unlinked };
 	// Where growth is none anyway, the period before is not asked about.
-	const isCovered = (sent.comparableFrom() ?? Number.POSITIVE_INFINITY) <= previous.start;
+	const isCovered = sent.reachesBackTo(previous.start);
 	const names = [CHAT_EVENT, MODEL_EVENT, DOCUMENT_EVENT, COLLABORATION_EVENT, VOICE_EVENT];
 	const [users, sessions, before, counts, countsBefore, roles, features] = await Promise.all([
 		asker.ask(userTotals(scope)),

@@ -78,6 +78,12 @@ export class Signals {
 		return first === null ? null : Math.max(first, this.#keptFrom ?? first);
 	}
 
+	/** Whether a window that begins then can be compared with: what of it is not there was not sent. @param start milliseconds since the epoch */
+	reachesBackTo(start: number): boolean {
+		const from = this.comparableFrom();
+		return from !== null && from <= start;
+	}
+
 	/** Event time of the first record of a kind, milliseconds since the epoch. */
 	firstOf(signal: Signal["signal"]): number | null {
 		const times = [...this.#byKey.values()].filter((s) => s.signal === signal).map((s) => s.first_seen);

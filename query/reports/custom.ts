@@ -51,7 +51,7 @@ export async function customReport(
 			{ buckets: content.groupby.includes("date") ? cut(period, "1d") : undefined, by: kinds },
 		),
 	]);
-	const comparable = (sent.comparableFrom() ?? Number.POSITIVE_INFINITY) <= previous.start;
+	const comparable = sent.reachesBackTo(previous.start);
 	const observed = metrics.map(({ name, metric }): Observed => {
 		const value = wholeOf(whole, metric, sent);
 		const series = (found: Found, { starts }: Buckets) => starts.map((t) => valueAt(found, metric, t));

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reachOf } from "../../query/measures/scope.ts";
 import type { Reach } from "../../query/plan/plan.ts";
 import { reportComposer } from "../../query/reports/compose.ts";
+import type { CustomContent } from "../../query/reports/custom.ts";
 import { type Asker, Queries } from "../../query/run.ts";
 import { Definitions } from "../../schema/definitions.ts";
 import { JobStore } from "../../schema/jobs.ts";
@@ -24,6 +25,7 @@ import {
 	REPORT_KIND,
 	REPORT_TEMPLATES,
 	type ReportRunAnswer,
+	type ReportTemplate,
 	reportAnswer,
 	reportRunsAnswer,
 	storedNotifications,
@@ -141,6 +143,14 @@ beforeAll(async () => {
 			points: points.map(([ts, value]): [number, number] => [ts, value / 2]),
 		},
 	]);
+	// Its first record is of the last day before the week that is told.
+	const young = Array.from({ length: 70 }, (_, i): [number, number] => [
+		NOW - 10 * HOUR - 8 * DAY + 2.7 * HOUR * i,
+		0.1,
+	]);
+	await insertSeries(client, "young", [
+		{ name: "http.server.request.duration", kind: "distribution", tags: { component: "api" }, points: young },
+	]);
 	const channels = new Definitions(client, NOTIFICATIONS_KIND, storedNotifications);
 	await channels.put("ours", NOTIFICATIONS_ID, { channels: [], contacts: {}, secret: SECRET });
 	reads = await startReads(client, { projects: ["ours", "theirs", "empty"], now: NOW });
@@ -194,6 +204,33 @@ function truth(start: number, end: number, wanted: (call: Call) => boolean) {
 		avg_response_time: timed.length === 0 ? null : Math.round(mean),
 		success_rate: ended.length === 0 ? null : Number((good.length / ended.length).toFixed(4)),
 	};
+}
+
+/** Of a week, without what stores and delivers it. */
+async function composed(
+	content: Partial<CustomContent> | { readonly template: ReportTemplate },
+	{ project = "ours", reach = {} }: { readonly project?: string; readonly reach?: Partial<Reach> } = {},
+) {
+	const custom = { type: "custom", models: null, user_segments: null, groupby: ["date"], ...content };
+	const body = storedReport.parse({
+		...{ name: "n", description: "", timeframe: "7d", timezone: "UTC", schedule: null, formats: ["json"] },
+		content: "template" in content ? { type: "template", kpis: [], ...content } : custom,
+		...{ include_charts: true, delivery: { emails: [], url: null, formats: ["json"] } },
+	});
+	const askers: Asker[] = [];
+	class Watched extends Queries {
+		override of(...given: Parameters<Queries["of"]>) {
+			const asker = super.of(...given);
+			askers.push(asker);
+			return asker;
+		}
+	}
+	const { client } = database;
+	const queries = new Watched({ client, secondLock: false });
+	const compose = reportComposer({ queries, reach: { ...reachOf(NO_EXPIRY), ...reach }, client, now: () => NOW });
+	const report = { project, id: "r", body, created_at: new Date(NOW), updated_at: new Date(NOW), version: 1 };
+	const { data, document } = await compose(report, NOW, AbortSignal.timeout(60_000));
+	return { data, document, questions: askers.flatMap(({ explained }) => explained) };
 }
 
 const DOCUMENT = {
@@ -273,29 +310,6 @@ describe("a custom report", () => {
 		}
 	});
 
-	/** Without what stores and delivers it. */
-	async function composed(content: object, reach: Partial<Reach> = {}) {
-		const body = storedReport.parse({
-			...{ name: "n", description: "", timeframe: "7d", timezone: "UTC", schedule: null, formats: ["json"] },
-			content: { type: "custom", models: null, user_segments: null, groupby: ["date"], ...content },
-			...{ include_charts: true, delivery: { emails: [], url: null, formats: ["json"] } },
-		});
-		const askers: Asker[] = [];
-		class Watched extends Queries {
-			override of(...given: Parameters<Queries["of"]>) {
-				const asker = super.of(...given);
-				askers.push(asker);
-				return asker;
-			}
-		}
-		const { client } = database;
-		const queries = new Watched({ client, secondLock: false });
-		const compose = reportComposer({ queries, reach: { ...reachOf(NO_EXPIRY), ...reach }, client, now: () => NOW });
-		const report = { project: "ours", id: "r", body, created_at: new Date(NOW), updated_at: new Date(NOW), version: 1 };
-		const { data } = await compose(report, NOW, AbortSignal.timeout(60_000));
-		return { data, questions: askers.flatMap(({ explained }) => explained) };
-	}
-
 	test("by segment counts the calls of its accounts", async () => {
 		const metrics = ["ai.requests", "ai.response_time", "ai.success_rate"];
 		const { data } = await composed({ metrics, groupby: ["user_segment"] });
@@ -318,9 +332,9 @@ describe("a custom report", () => {
 
 	test("of a time whose events are gone fails instead of counting what is left", async () => {
 		const metrics = ["usage.ai_requests"];
-		await expect(composed({ metrics }, { events_days: 7 })).rejects.toThrow("Events are kept for 7 days");
-		await expect(composed({ metrics }, { events_days: 8 })).resolves.toBeDefined();
-		await expect(composed({ metrics: ["system.cpu_usage"] }, { events_days: 7 })).resolves.toBeDefined();
+		await expect(composed({ metrics }, { reach: { events_days: 7 } })).rejects.toThrow("Events are kept for 7 days");
+		await expect(composed({ metrics }, { reach: { events_days: 8 } })).resolves.toBeDefined();
+		await expect(composed({ metrics: ["system.cpu_usage"] }, { reach: { events_days: 7 } })).resolves.toBeDefined();
 	});
 
 	test("of a project that sends nothing is null and says what to send", async () => {
@@ -568,6 +582,22 @@ describe("a report that is delivered", () => {
 		expect(run.deliveries[0]!.last_error).toContain("550");
 		expect(mailbox.mails.flatMap(({ to }) => to).filter((to) => /^[cd]@/.test(to))).toEqual([]);
 	});
+});
+
+test("a template shows no change against a week in which the project did not send yet", async () => {
+	const told = async (project: string) => {
+		const { document } = await composed({ template: "performance_summary" }, { project });
+		const blocks = document.sections.flatMap((section) => section.blocks);
+		const figures = blocks.flatMap((block) => (block.type === "figures" ? block.items : []));
+		const { value, change_percentage } = figures.find(({ label }) => label === "Requests")!;
+		return {
+			value,
+			isCompared: change_percentage !== undefined,
+			insights: JSON.stringify(blocks).match(/week before/g),
+		};
+	};
+	expect(await told("young")).toEqual({ value: 61, isCompared: false, insights: null });
+	expect(await told("ours")).toMatchObject({ isCompared: true });
 });
 
 describe("an attempt to deliver", () => {

@@ -1,5 +1,6 @@
 /** Requests, against the window before, with what the rules say of them. */
 import type { MetricsAnswer } from "../../../schema/wire/index.ts";
+import { signals } from "../../measures/signals.ts";
 import { metricsRead } from "../../monitoring/metrics.ts";
 import { RetentionError } from "../../plan/plan.ts";
 import type { Section } from "../custom-document.ts";
@@ -12,7 +13,9 @@ export const requests: Tell = async ({ asking, window, before, beforeName, granu
 	const ask = (span: WindowParameters, step: Telling["granularity"]) =>
 		metricsRead.answerTo(asking, { ...span, granularity: step, metrics });
 	const now = await ask(window, granularity);
-	const then = await ifKept(ask(before, granularity));
+	const sent = await asking.asker.ask(signals(Date.parse(window.as_of)));
+	const isComparable = sent.reachesBackTo(Date.parse(before.start));
+	const then = isComparable ? await ifKept(ask(before, granularity)) : undefined;
 	const hourly = granularity === "1h" ? now : granularity === "1d" ? await ask(window, "1h") : undefined;
 	const { summary } = now;
 	const rate = errorRate(summary);
