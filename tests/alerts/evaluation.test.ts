@@ -300,6 +300,19 @@ test("a question that cannot be answered is an error of the rule, told once, and
 	expect(await sim.path("broken", "b")).toEqual(["1 no_data→firing"]);
 });
 
+test("what is too much to be asked at once is asked in parts: nothing is left out, and nothing of it is an error", async () => {
+	fresh();
+	const ts = START + 30.5 * MINUTE;
+	await insertEvents(database.client, "parts", [{ event: "seen", ts, properties: {}, user_id: "u" }]);
+	// Asked instant by instant, and so of at most sixty at once.
+	const users = { metric: "active_users", operator: ">", value: 0, timeframe: "1m" } as const;
+	await sim.rule("parts", "a", { conditions: [users], allow_unknown: true, no_data: "ok" });
+	await sim.evaluate("parts", 0);
+	while (await sim.evaluate("parts", 65));
+	expect((await sim.path("parts", "a")).slice(-2)).toEqual(["31 ok→firing", "32 firing→ok"]);
+	expect((await sim.history("parts", "a")).filter(({ kind }) => kind !== "transition")).toEqual([]);
+});
+
 test("conditions over metrics, events and compounds are joined at the same instant", async () => {
 	fresh();
 	await sim.values("joined", "depth", { 1: 20, 2: 20, 3: 20, 4: 20 });

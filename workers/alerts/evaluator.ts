@@ -199,33 +199,51 @@ async function evaluate(
 ): Promise<Evaluation> {
 	const [first, stride] = [due.first / 1_000, due.step / 1_000];
 	const count = Math.min(MAX_INSTANTS, (due.last - due.first) / due.step + 1);
-	const instants: Instants = { first, step: stride, count };
 	const last = first + (count - 1) * stride;
 	const isRechecked = count >= RECHECK_EVERY || (last / stride) % RECHECK_EVERY === 0;
 	const rechecked = isRechecked ? Math.min(RECHECKED, Math.max(0, ...before.map(({ recent }) => recent.length))) : 0;
-	const past: Instants = { first: first - rechecked * stride, step: stride, count: rechecked };
-	try {
-		const observed = await observe(rule.body, { ...past, count: rechecked + count }, values.of, {
-			...{ firing: firingOf(before), cache: values.cache },
-		});
-		const looked = recheck(observed, past, before);
-		const { instances, forgotten, transitions } = advance(rule.body, observed, instants, looked.instances);
-		return {
-			instances: instances.map((one) =>
-				toStored(rule, one, observed.judge(one.labelSet, last, one.standing.fired_at).decider),
-			),
-			gone: forgotten.map(instanceName),
-			history: [
-				...looked.changed.map((change) => lateRow(rule, change)),
-				...transitions.map((transition) => transitionRow(rule, transition)),
-			],
-			through: last * 1_000,
-			error: "",
-		};
-	} catch (error) {
-		if (!isLasting(error)) throw error;
-		return failed(rule, before, due, error);
+	// What is too much for one question may not be without a look back, or for a part of the instants.
+	const less = [count, ...(count > 1 ? [Math.ceil(count / 10), 1] : [])].map((few) => ({ rechecked: 0, count: few }));
+	const looks = rechecked > 0 ? [{ rechecked, count }, ...less] : less;
+	let refused: Error | undefined;
+	for (const one of looks) {
+		try {
+			return await look(rule, before, { first, step: stride, ...one }, values);
+		} catch (error) {
+			if (!isLasting(error)) throw error;
+			refused = error;
+		}
 	}
+	return failed(rule, before, due, refused!);
+}
+
+/** @param instants to be evaluated; as many as are `rechecked` before them are looked at again */
+async function look(
+	rule: StoredRule,
+	before: readonly StoredInstance[],
+	{ first, step: stride, count, rechecked }: Instants & { readonly rechecked: number },
+	values: Sharing,
+): Promise<Evaluation> {
+	const instants: Instants = { first, step: stride, count };
+	const past: Instants = { first: first - rechecked * stride, step: stride, count: rechecked };
+	const last = first + (count - 1) * stride;
+	const observed = await observe(rule.body, { ...past, count: rechecked + count }, values.of, {
+		...{ firing: firingOf(before), cache: values.cache },
+	});
+	const looked = recheck(observed, past, before);
+	const { instances, forgotten, transitions } = advance(rule.body, observed, instants, looked.instances);
+	return {
+		instances: instances.map((one) =>
+			toStored(rule, one, observed.judge(one.labelSet, last, one.standing.fired_at).decider),
+		),
+		gone: forgotten.map(instanceName),
+		history: [
+			...looked.changed.map((change) => lateRow(rule, change)),
+			...transitions.map((transition) => transitionRow(rule, transition)),
+		],
+		through: last * 1_000,
+		error: "",
+	};
 }
 
 /** The question itself is refused, and would be again: the instant is one that failed, and the next is tried. */

@@ -95,13 +95,27 @@ test("weeks of many label sets are asked for part by part, in smaller parts wher
 	expect(asked.length).toBeGreaterThan(4);
 });
 
+test("what fires is judged as of when it began, however many label sets there are beside it", async () => {
+	const began = NOW - 7_200;
+	const burns = (t: number) => (t >= began ? 400 : 50 + (((t / 300) * 7_919) % 11));
+	const young = Object.fromEntries(
+		Array.from({ length: 600 }, (_, i) => [`${i}`, (t: number) => (t > NOW - 3_600 ? 1 : 0)]),
+	);
+	const firing = new Map([['["web"]', began * 1_000]]);
+	const few = await observeAnomalies(LEAF, { ...counts({ web: burns }, null), firing });
+	const many = await observeAnomalies(LEAF, { ...counts({ web: burns, ...young }, null), firing });
+	const [expected, seen] = [few, many].map((one) => one.look('["web"]', NOW, began * 1_000));
+	expect(seen).toEqual(expected);
+	expect(seen).toMatchObject({ breach: true, value: 400 });
+	// Of an instance that has more tags than these values have.
+	const broader = await observeAnomalies(LEAF, { ...counts({ "": burns }, null), firing });
+	expect(broader.look('[""]', NOW, began * 1_000)).toEqual(expected);
+});
+
 test("more label sets than can be learned from are refused with how many can", async () => {
 	const many = Object.fromEntries(
 		Array.from({ length: 600 }, (_, i) => [`part ${i}`, (t: number) => (t > NOW - 3_600 ? 1 : 0)]),
 	);
-	const context = counts(many, null);
-	const firing = new Map([['["part 1"]', (NOW - 7_200) * 1_000]]);
-	await expect(observeAnomalies(LEAF, { ...context, firing })).rejects.toThrow(
-		"600 label sets, and over 2 hours at most 500",
-	);
+	const context = { ...counts(many, null), instants: { first: NOW, step: 3_600, count: 2 } };
+	await expect(observeAnomalies(LEAF, context)).rejects.toThrow("600 label sets, and over 2 hours at most 500");
 });

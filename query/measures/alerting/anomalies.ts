@@ -4,7 +4,7 @@ import type { AnomalyCondition } from "../../../schema/wire/index.ts";
 import { type Baseline, BUCKET, baselineOf } from "../anomaly/baseline.ts";
 import { HISTORY } from "../anomaly/model.ts";
 import { ANOMALY_LIMITS, baselineHour, judge, RECENT } from "../anomaly/rule.ts";
-import { DAY, HOUR } from "../anomaly/season.ts";
+import { HOUR } from "../anomaly/season.ts";
 import { ConditionError, type Found, isLasting } from "./asking.ts";
 import type { LeafContext, ObservedLeaf } from "./leaves.ts";
 import type { LeafSeen } from "./logic.ts";
@@ -26,19 +26,13 @@ const VALUES_AT_ONCE = 200_000;
 const LEAST_BUCKETS = HOUR / BUCKET;
 
 export async function observeAnomalies(leaf: AnomalyCondition, context: LeafContext): Promise<ObservedLeaf> {
-	const { instants, firing } = context;
+	const { instants } = context;
 	const last = instants.first + (instants.count - 1) * instants.step;
 	const length = durationSeconds(leaf.timeframe);
 	const from = bucketBefore(instants.first) - RECENT;
 	const recent = await values(leaf, context, length, from, bucketBefore(last));
-	const hours = new Set<number>();
-	for (let i = 0; i < instants.count; i++) hours.add(baselineHour(bucketBefore(instants.first + i * instants.step)));
-	// What is wrong must not become usual while it lasts: what fires is judged as of when it began.
-	for (const since of firing.values()) if (instants.first - since / 1_000 < DAY) hours.add(firingHour(since));
 	const labelSets = new Set(recent.values.keys());
-	const sorted = [...hours].sort((a, b) => a - b);
-	assertFew(labelSets.size, sorted.length);
-	const baselines = await baselinesOf(leaf, context, { length, hours: sorted, labelSets: labelSets.size });
+	const baselines = await baselinesOf(leaf, context, { length, hours: hoursOf(context), labelSets: labelSets.size });
 	// Where things are counted, who was silent for the last hour counted 0.
 	if (recent.missing(last) !== null)
 		for (const known of baselines.values()) for (const labelSet of known.keys()) labelSets.add(labelSet);
@@ -78,19 +72,56 @@ async function values(
 	return valuesOf({ metric, aggregation, event, query, filter }, groupBy, span);
 }
 
+/** For which label sets the baseline of an hour is needed. */
+type Needed = "all" | ReadonlySet<string>;
+
+/**
+ * Hours whose baselines are needed, ascending. What is wrong must not become usual while it lasts: what fires is judged as of when it
+ * began, and for that hour nothing else is.
+ */
+function hoursOf({ instants, firing }: LeafContext): Map<number, Needed> {
+	const buckets = new Set<number>();
+	for (let i = 0; i < instants.count; i++) buckets.add(bucketBefore(instants.first + i * instants.step));
+	const hours = new Map<number, "all" | Set<string>>();
+	for (const bucket of buckets) hours.set(baselineHour(bucket), "all");
+	for (const [labelSet, since_ms] of firing) {
+		const since = firingHour(since_ms);
+		for (const bucket of buckets) {
+			const hour = baselineHour(bucket, since);
+			const needed = hours.get(hour) ?? new Set<string>();
+			if (needed === "all") continue;
+			hours.set(hour, needed.add(labelSet));
+		}
+	}
+	return new Map([...hours].sort(([a], [b]) => a - b));
+}
+
+/** Whether values of a label set decide about one of these: they may have fewer tags than the instances of the rule. */
+function isNeeded(labelSet: string, needed: Needed): boolean {
+	if (needed === "all" || needed.has(labelSet)) return true;
+	const own = JSON.parse(labelSet) as string[];
+	if (own.every((value) => value !== "")) return false;
+	return [...needed].some((firing) => {
+		const of = JSON.parse(firing) as string[];
+		return own.every((value, i) => value === "" || value === of[i]);
+	});
+}
+
 /** @throws ConditionError */
-function assertFew(labelSets: number, hours: number): void {
-	if (hours * labelSets <= MAX_BASELINES) return;
-	const most = Math.floor(MAX_BASELINES / hours);
+function assertFew(labelSets: number, hours: readonly Needed[]): void {
+	const whole = hours.filter((needed) => needed === "all").length;
+	const firing = hours.reduce((sum, needed) => sum + (needed === "all" ? 0 : needed.size), 0);
+	if (whole * labelSets + firing <= MAX_BASELINES) return;
+	const most = Math.max(0, Math.floor((MAX_BASELINES - firing) / Math.max(1, whole)));
 	throw new ConditionError(
-		`anomaly_detection knows ${MAX_BASELINES} baselines at once, one for each label set and hour: these are ${labelSets} label sets, and over ${hours} hours at most ${most} can be looked at`,
+		`anomaly_detection knows ${MAX_BASELINES} baselines at once, one for each label set and hour: these are ${labelSets} label sets, and over ${whole} hours at most ${most} can be looked at`,
 	);
 }
 
 interface History {
 	readonly length: number;
 	/** Ascending. */
-	readonly hours: readonly number[];
+	readonly hours: ReadonlyMap<number, Needed>;
 	/** Of the last hour: as many are expected of each bucket before. */
 	readonly labelSets: number;
 }
@@ -101,37 +132,36 @@ async function baselinesOf(
 	{ length, hours, labelSets }: History,
 ): Promise<ReadonlyMap<number, Baselines>> {
 	const { metric, aggregation, event, query, filter, timeframe } = leaf;
-	const { groupBy, timezone, cache } = context;
+	const { groupBy, timezone, cache = new Map<string, Promise<Baselines>>() } = context;
+	assertFew(labelSets, [...hours.values()]);
 	const of = JSON.stringify([metric, aggregation, event, query, filter, timeframe, groupBy, timezone]);
-	const missing = hours.filter((hour) => !cache?.get(`${hour} ${of}`));
+	const wanted = [...hours].map(([hour, needed]) => {
+		const whole = `${hour} ${of}`;
+		// Those of all label sets are there as long as who learned them is the one that goes on.
+		const key = needed === "all" || cache.get(whole) ? whole : `${hour} ${JSON.stringify([...needed].sort())} ${of}`;
+		return { hour, needed, key };
+	});
+	const missing = wanted.filter(({ key }) => !cache.get(key));
 	if (missing.length > 0) {
-		const span = { first: missing[0]! - HISTORY, last: missing.at(-1)! - BUCKET };
+		const span = { first: missing[0]!.hour - HISTORY, last: missing.at(-1)!.hour - BUCKET };
 		const history = historiesOf((first, last) => values(leaf, context, length, first, last), span, labelSets);
 		// A few label sets of the last hour may be many over weeks.
 		const checked = history.then((found) => {
-			assertFew(found.size, missing.length);
+			assertFew(
+				found.size,
+				missing.map(({ needed }) => needed),
+			);
 			return found;
 		});
-		for (const hour of missing) {
-			const made = checked.then((found) => baselinesAt(found, hour, timezone));
-			if (cache) cache.set(`${hour} ${of}`, made);
-			else local(context).set(`${hour} ${of}`, made);
-		}
+		for (const { hour, needed, key } of missing)
+			cache.set(
+				key,
+				checked.then((found) => baselinesAt(found, { hour, needed, timezone })),
+			);
 	}
-	const found = await Promise.all(
-		hours.map(async (hour) => [hour, await (cache ?? local(context)).get(`${hour} ${of}`)!] as const),
-	);
+	const found = await Promise.all(wanted.map(async ({ hour, key }) => [hour, await cache.get(key)!] as const));
 	return new Map(found);
 }
-
-/** Of one observation only. */
-const LOCAL = new WeakMap<LeafContext, Map<string, Promise<Baselines>>>();
-function local(context: LeafContext): Map<string, Promise<Baselines>> {
-	const known = LOCAL.get(context) ?? new Map<string, Promise<Baselines>>();
-	LOCAL.set(context, known);
-	return known;
-}
-
 type Histories = ReadonlyMap<string, { readonly t: number[]; readonly values: number[] }>;
 
 /**
@@ -176,9 +206,13 @@ async function historiesOf(
 	return histories;
 }
 
-async function baselinesAt(histories: Histories, hour: number, timezone: string): Promise<Baselines> {
+async function baselinesAt(
+	histories: Histories,
+	{ hour, needed, timezone }: { readonly hour: number; readonly needed: Needed; readonly timezone: string },
+): Promise<Baselines> {
 	const made = new Map<string, Baseline | null>();
 	for (const [labelSet, history] of histories) {
+		if (!isNeeded(labelSet, needed)) continue;
 		// Others have their turn between two.
 		await new Promise((resolve) => setImmediate(resolve));
 		made.set(labelSet, baselineOf(history, hour, timezone));
