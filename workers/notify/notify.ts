@@ -1,6 +1,7 @@
 /** The notifications of a worker process: what is due is found by a sweep, and sent by whichever worker takes the job. */
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
+import { exclusively } from "../exclusive.ts";
 import { consume, keepTicking, Producer } from "../queues.ts";
 import type { Notifier } from "./notifier.ts";
 
@@ -34,16 +35,12 @@ export function startNotifying(options: NotifyOptions): Notifying {
 		{
 			async sweep() {
 				// Two at once would claim the same notices in other groups. The next one sees what this one leaves.
-				const isMine = await redis.set(LOCK, "1", "PX", LOCK_MS, "NX");
-				if (isMine !== "OK") return;
-				try {
+				await exclusively(redis, LOCK, LOCK_MS, async () => {
 					for (const message of await notifier.sweep()) {
 						// While a message is being sent its job is there, and is not added again.
 						await producer.add("send", message, { jobId: message.message_id });
 					}
-				} finally {
-					await redis.del(LOCK).catch(() => undefined);
-				}
+				});
 			},
 			send: ({ project, message_id }) => notifier.send(project, message_id),
 		},
