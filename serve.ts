@@ -32,9 +32,10 @@ import type { EvaluationStanding } from "./workers/alerts/standing.ts";
 import { Notifier } from "./workers/notify/notifier.ts";
 import { openOutbound } from "./workers/outbound/outbound.ts";
 import { type EmbeddedRedis, startRedis } from "./workers/redis.ts";
+import { watchEviction } from "./workers/redis-policy.ts";
 import type { Outbox } from "./workers/self/outbox.ts";
 import { type Pipeline, startSelf } from "./workers/self/self.ts";
-import { sayWatermark } from "./workers/watermark.ts";
+import { sayWatermark, watermark } from "./workers/watermark.ts";
 
 export interface ServeOptions {
 	readonly settings: Settings;
@@ -81,6 +82,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		await keys.refresh();
 		const redisUrl = settings.redisUrl ?? redis!.url;
 		const shared = connectRedis(redisUrl, logger, stops);
+		if (settings.redisUrl) watchEviction(shared, logger);
 		const limiter = new SharedRateLimiter({ redis: shared, local: new LocalRateLimiter() });
 		const source = randomUUID();
 		const bus = startBus(settings, source, shared, logger, stops);
@@ -107,7 +109,7 @@ export async function serve({ settings, roles, logger, version, outbox }: ServeO
 		const self = await startSelf({
 			...{ version, roles, outbox, logger },
 			collectInterval_ms: settings.collectIntervalMs,
-			pipeline: ingest && pipelineOf(ingest, clickhouse, settings),
+			pipeline: ingest && pipelineOf({ ingest, clickhouse, settings, redis: shared }),
 			children: [
 				...(engine ? [{ component: "engine", pid: () => engine.pid }] : []),
 				...(redis ? [{ component: "redis", pid: () => redis.pid }] : []),
@@ -218,8 +220,15 @@ function startIngest(
 	});
 }
 
+interface PipelineParts {
+	readonly ingest: Ingest;
+	readonly clickhouse: ClickHouse;
+	readonly settings: Settings;
+	readonly redis: Redis;
+}
+
 /** The way of the program's own records: that of all others, and like them they wait outside while the journal is full. */
-function pipelineOf(ingest: Ingest, clickhouse: ClickHouse, settings: Settings): Pipeline {
+function pipelineOf({ ingest, clickhouse, settings, redis }: PipelineParts): Pipeline {
 	const { selfProject: project, journalBudgetBytes } = settings;
 	const inlet =
 		project === undefined
@@ -229,7 +238,12 @@ function pipelineOf(ingest: Ingest, clickhouse: ClickHouse, settings: Settings):
 						ingest.write(project, signal, records),
 					ready: () => ingest.status().journalBytes < journalBudgetBytes,
 				};
-	return { inlet, ledger: () => ingest.status(), clickhouse };
+	const began = Date.now();
+	return {
+		...{ inlet, ledger: () => ingest.status(), clickhouse },
+		// Without Redis this process knows of itself only.
+		storedThrough: () => watermark(redis, Date.now(), began).catch(() => ingest.storedThrough()),
+	};
 }
 
 function assertStoring(ingest: Ingest): void {

@@ -12,6 +12,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EmbeddedRedis, RedisStartError, restartDelayMs, startRedis } from "./redis.ts";
 import { judge, RedisInUseError } from "./redis-orphan.ts";
+import { watchEviction } from "./redis-policy.ts";
 
 const logger = pino({ level: "silent" });
 let dataDir: string;
@@ -96,6 +97,44 @@ test("it keeps an append-only file, evicts nothing, and lets nobody in without t
 	expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).not.toContain(password);
 	const stranger = connect(`redis://127.0.0.1:${port}`);
 	await expect(stranger.get("x")).rejects.toThrow(/NOAUTH/);
+});
+
+test("a Redis that may evict is told of, at the start and when it becomes one; one that does not say is no failure", async () => {
+	const { url } = await start();
+	const lines: { level: number; policy?: string; msg: string }[] = [];
+	const told = pino({ base: null }, { write: (line) => void lines.push(JSON.parse(line)) });
+	const client = connect(url);
+	await client.ping();
+	watchEviction(client, told);
+	const reconnect = async () => {
+		client.disconnect(true);
+		await once(client, "ready");
+		// Answered in order: what is asked at the connection has its answer by now.
+		await client.ping();
+		await sleep(0);
+	};
+	await reconnect();
+	expect(lines).toEqual([]);
+	await client.config("SET", "maxmemory-policy", "allkeys-lru");
+	await reconnect();
+	await reconnect();
+	expect(lines).toMatchObject([{ level: 50, policy: "allkeys-lru", msg: expect.stringContaining("noeviction") }]);
+	const stranger = connect(url);
+	watchEviction(stranger, told);
+	await until(() => lines.length === 2, "the line of a new connection");
+	expect(lines[1]).toMatchObject({ level: 50, policy: "allkeys-lru" });
+	stranger.disconnect();
+	await client.config("SET", "maxmemory-policy", "noeviction");
+	await reconnect();
+	expect(lines[2]).toMatchObject({ level: 30, policy: "noeviction" });
+	// As managed servers do it.
+	await client.call("ACL", "SETUSER", "default", "-info");
+	const forbidden = new Redis(url, { enableReadyCheck: false });
+	cleanUp.push(() => forbidden.disconnect());
+	watchEviction(forbidden, told);
+	await until(() => lines.length === 4, "the line of the one that may not ask");
+	expect(lines[3]).toMatchObject({ level: 40 });
+	expect(await forbidden.ping()).toBe("PONG");
 });
 
 test("killed, it is back at the same address with its data", async () => {

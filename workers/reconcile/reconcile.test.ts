@@ -1,9 +1,11 @@
 // The reconciliation against the real engine, with records that went the whole way.
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ClickHouse, connectClickHouse } from "../../schema/clickhouse.ts";
+import { type Job, JobStore } from "../../schema/jobs.ts";
 import { type Server, startServer, until } from "../../tests/server.ts";
 import type { Count } from "./compare.ts";
 import { reconcile, startReconciliation } from "./reconcile.ts";
@@ -17,7 +19,25 @@ const logged: { msg: string; tier?: string; wrong?: Count[]; mismatches?: object
 const logger = pino({ base: null }, { write: (line) => void logged.push(JSON.parse(line)) });
 // Past the quarter of an hour in which the points below lie, whatever the time of day is.
 const clock = () => Date.now() + 20 * MINUTE_MS;
-const options = () => ({ clickhouse, logger, clock, recheck_ms: 20, imbalance: async () => 0 });
+const options = () => ({
+	...{ clickhouse, logger, clock, recheck_ms: 20, imbalance: async () => 0 },
+	storedThrough: async () => Number.POSITIVE_INFINITY,
+});
+const ofDay = (n: number) => ({
+	...{ project: "p", name: "m", series_id: "1", bucket: Math.floor(clock() / 1_000) - 3_600, n },
+	...{ sum: 0, min: 0, max: 0 },
+});
+const insertDay = (n: number) =>
+	clickhouse.insert({
+		...{ table: "rollup_1d", values: [ofDay(n)], format: "JSONEachRow" },
+		// A row like one that was there before is another one.
+		clickhouse_settings: { insert_deduplication_token: randomUUID() },
+	});
+const removeDays = () =>
+	clickhouse.command({
+		query: "DELETE FROM rollup_1d WHERE project = 'p'",
+		clickhouse_settings: { mutations_sync: "2" },
+	});
 
 beforeAll(async () => {
 	server = await startServer({ env: { TIDEMARK_SELF_PROJECT: "off" } });
@@ -37,16 +57,6 @@ test("when every tier counts what it was fed, nothing is wrong", async () => {
 });
 
 test("rows on their way are not told: the difference is another one at the second look", async () => {
-	const row = (n: number) => ({
-		project: "p",
-		name: "m",
-		series_id: "1",
-		bucket: Math.floor(clock() / 1_000) - 3_600,
-		n,
-		sum: 0,
-		min: 0,
-		max: 0,
-	});
 	let looks = 0;
 	// The real client, with an insert between two looks at the day, as one that is on its way makes it.
 	const moving = new Proxy(clickhouse, {
@@ -56,17 +66,45 @@ test("rows on their way are not told: the difference is another one at the secon
 				: async (query: Parameters<ClickHouse["query"]>[0]) => {
 						if (query.query.includes("FROM rollup_1d")) {
 							looks++;
-							await target.insert({ table: "rollup_1d", values: [row(looks)], format: "JSONEachRow" });
+							await insertDay(looks);
 						}
 						return target.query(query);
 					},
 	});
 	expect(await reconcile({ ...options(), clickhouse: moving })).toEqual(NOTHING_WRONG);
 	expect(looks).toBe(2);
-	await clickhouse.command({
-		query: "DELETE FROM rollup_1d WHERE project = 'p'",
-		clickhouse_settings: { mutations_sync: "2" },
-	});
+	await removeDays();
+});
+
+test("however long an insert takes, it is waited for; what never arrives leaves the tier out of the answer", async () => {
+	await insertDay(17);
+	let asked = 0;
+	const storedThrough = async () => {
+		if (++asked < 6) return 0;
+		await removeDays();
+		return Number.POSITIVE_INFINITY;
+	};
+	expect(await reconcile({ ...options(), storedThrough })).toEqual(NOTHING_WRONG);
+	expect([asked, logged]).toEqual([6, []]);
+	await insertDay(17);
+	const { "1d": _, ...others } = NOTHING_WRONG;
+	expect(await reconcile({ ...options(), storedThrough: async () => 0 })).toEqual(others);
+	expect(logged.map(({ tier }) => tier)).toEqual(["1d"]);
+	logged.length = 0;
+});
+
+test("a project of which somebody is being erased is not told: points go before what they were added up to", async () => {
+	const store = new JobStore(clickhouse);
+	const key = { project: "p", kind: "erasure", job_id: "one" };
+	// As a worker that has just begun.
+	await store.claim({ ...key, of: "", attempt: 0 } as Job, "somebody");
+	await store.create({ ...key, input: {} });
+	expect(await reconcile(options())).toEqual(NOTHING_WRONG);
+	await store.finish(key, 1, { status: "completed" });
+	expect(await reconcile(options())).toEqual({ ...NOTHING_WRONG, "1d": 17 });
+	expect(logged).toHaveLength(1);
+	logged.length = 0;
+	await removeDays();
 });
 
 test("a tier that lost a record is named, with project and difference, and the tiers beside it are not", async () => {

@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
+import { JOB_KIND_OF } from "../../schema/data-requests.ts";
 import { LADDER } from "../../schema/granularity.ts";
+import { JobStore } from "../../schema/jobs.ts";
 import type { MetricPoint } from "../../schema/wire/ingest.ts";
 import { type Count, confirmed, countQuery, linksOf } from "./compare.ts";
 
@@ -10,12 +12,14 @@ export interface ReconcileOptions {
 	readonly clickhouse: ClickHouse;
 	/** Records that are nowhere, or twice, in the ledger of this process. */
 	readonly imbalance: () => Promise<number>;
+	/** Every record that any process acknowledged before this instant is in its tables, all tiers of it. Milliseconds since the epoch. */
+	readonly storedThrough: () => Promise<number>;
 	readonly send: (records: readonly MetricPoint[]) => void;
 	readonly logger: Logger;
 	/** Milliseconds since the epoch. */
 	readonly clock?: () => number;
 	readonly interval_ms?: number;
-	/** Between two looks at the same difference: longer than an insert takes through the views. */
+	/** Between two looks at the same difference. */
 	readonly recheck_ms?: number;
 }
 
@@ -28,7 +32,13 @@ export interface Reconciliation {
 	stop(): Promise<void>;
 }
 
-const LOOKS = 3;
+const MIN_LOOKS = 3;
+const MAX_LOOKS = 12;
+
+/** What may still be on its way did not arrive: nobody can tell whether the tiers agree. */
+class UnsettledError extends Error {
+	override readonly name = "UnsettledError";
+}
 
 export function startReconciliation(options: ReconcileOptions): Reconciliation {
 	const { interval_ms = 60_000, clock = Date.now, logger, send } = options;
@@ -89,19 +99,31 @@ export async function reconcile(
 	return mismatches;
 }
 
-/** Looks again, at the same window, until nothing is wrong or the same stays wrong. */
+/**
+ * Looks again, at the same window, until nothing is wrong, or the same stays wrong although whatever was on its way at the first look
+ * has arrived: an insert may take long through the views, and one that failed half-way is tried again. While a person is erased, their
+ * points are gone before the sums are.
+ * @throws UnsettledError
+ */
 async function lasting(
 	look: (now_s: number) => Promise<Count[]>,
-	{ clock = Date.now, recheck_ms = 5_000 }: Pick<ReconcileOptions, "clock" | "recheck_ms">,
+	options: Pick<ReconcileOptions, "clickhouse" | "clock" | "recheck_ms" | "storedThrough">,
 	signal: AbortSignal | undefined,
 ): Promise<Count[]> {
+	const { clickhouse, clock = Date.now, recheck_ms = 5_000, storedThrough } = options;
 	const now_s = clock() / 1_000;
 	let wrong = await look(now_s);
-	for (let looks = 1; wrong.length > 0 && looks < LOOKS; looks++) {
+	const seen = clock();
+	let isSettled = false;
+	for (let looks = 1; wrong.length > 0 && (looks < MIN_LOOKS || !isSettled); looks++) {
+		if (looks === MAX_LOOKS) throw new UnsettledError("records of before are still on their way");
 		await sleep(recheck_ms, undefined, signal ? { signal } : {});
+		isSettled = (await storedThrough()) >= seen;
 		wrong = confirmed(wrong, await look(now_s));
 	}
-	return wrong;
+	if (wrong.length === 0) return wrong;
+	const erasures = await new JobStore(clickhouse, clock).open([JOB_KIND_OF.erase]);
+	return wrong.filter(({ project }) => !erasures.some((erasure) => erasure.project === project));
 }
 
 async function count(

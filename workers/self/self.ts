@@ -39,6 +39,8 @@ export interface Pipeline {
 	/** Undefined: own records are not wanted, only the reconciliation runs. */
 	readonly inlet: Inlet | undefined;
 	readonly ledger: () => Ledger;
+	/** Every record that any process acknowledged before this instant is stored; milliseconds since the epoch. */
+	readonly storedThrough: () => Promise<number>;
 	readonly clickhouse: ClickHouse;
 }
 
@@ -108,8 +110,9 @@ export async function startSelf(options: SelfOptions): Promise<Self> {
 function reconciled({
 	clickhouse,
 	ledger,
-}: Pipeline): Pick<Parameters<typeof startReconciliation>[0], "clickhouse" | "imbalance"> {
-	return { clickhouse, imbalance: async () => (await settledLedger(ledger)).imbalance };
+	storedThrough,
+}: Pipeline): Pick<Parameters<typeof startReconciliation>[0], "clickhouse" | "imbalance" | "storedThrough"> {
+	return { clickhouse, storedThrough, imbalance: async () => (await settledLedger(ledger)).imbalance };
 }
 
 interface Usage {
