@@ -5,35 +5,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { pino } from "pino";
 import {
-	BackupError,
-	type BackupStore,
-	diskStore,
-	folderOf,
-	isBucketUrl,
-	type Manifest,
-	run,
-	storeAt,
-} from "./backup-stores.ts";
+	type BackupPlace,
+	differencesIn,
+	dropCopies,
+	newestReceipt,
+	quote,
+	restoreCopy,
+	rowsByTable,
+	takePlace,
+} from "./backup-copies.ts";
+import { BackupError, diskStore, folderOf, isBucketUrl, type Manifest, run, storeAt } from "./backup-stores.ts";
 import { FolderInUseError, lockFolder } from "./lock.ts";
 import { AuditLog } from "./schema/audit.ts";
 import { sha256 } from "./schema/canonical-json.ts";
 import { type ClickHouse, connectClickHouse } from "./schema/clickhouse.ts";
-import { LADDER } from "./schema/granularity.ts";
 import { migrate } from "./schema/migrate.ts";
 import type { Settings } from "./settings.ts";
 import { DATABASE, retentionOf, serverOf, startEngineAlone } from "./storage.ts";
-import { countQuery, linksOf } from "./workers/reconcile/compare.ts";
-
-/** Where a backup is made of, or restored to. */
-export interface BackupPlace {
-	readonly all: Settings;
-	readonly client: ClickHouse;
-	/** Another client, of another database of it. */
-	readonly connect: (database: string) => ClickHouse;
-	readonly database: string;
-	readonly audit: AuditLog;
-	readonly store: BackupStore;
-}
 
 const ID = /^[\w-]{1,64}$/;
 
@@ -95,35 +83,41 @@ export function backupCommands(settings: () => Settings): Command[] {
 }
 
 /** @returns its manifest, once a copy was restored and counted */
-export async function createBackup(place: BackupPlace, base?: string): Promise<Manifest> {
-	const folder = folderOf(place.all);
+export function createBackup(place: BackupPlace, base?: string): Promise<Manifest> {
+	return alone(place, () => createAlone(place, base));
+}
+
+/** What makes copies would take those of another one for leftovers. */
+async function alone<T>({ all }: BackupPlace, work: () => Promise<T>): Promise<T> {
+	const folder = folderOf(all);
 	mkdirSync(folder, { recursive: true });
 	const lock = await lockFolder(folder).catch((cause: unknown) => {
-		throw cause instanceof FolderInUseError ? new BackupError("another backup is being made", { cause }) : cause;
+		if (!(cause instanceof FolderInUseError)) throw cause;
+		throw new BackupError("another backup is being made or restored", { cause });
 	});
 	try {
-		return await createAlone(place, base);
+		return await work();
 	} finally {
 		await lock.release();
 	}
 }
 
 async function createAlone(place: BackupPlace, base: string | undefined): Promise<Manifest> {
-	const { client, database, audit, store } = place;
-	const created = new Date();
+	const { client, database, audit, store, now } = place;
+	const created = new Date(now());
 	const backup_id = `backup-${created.toISOString().replace(/\W/g, "").slice(0, 15)}-${sha256(String(Math.random())).slice(0, 6)}`;
 	if (base !== undefined) await store.read(base);
 	const settings = base === undefined ? "" : ` SETTINGS base_backup = ${store.target(base)}`;
 	await dropCopies(place);
 	await quietMoment(client);
+	const taken = now();
 	await run(client, `BACKUP DATABASE ${quote(database)} TO ${store.target(backup_id)}${settings}`);
-	const copy = `${copiesOf(database)}${backup_id.replaceAll("-", "_")}`;
 	try {
-		await run(client, `RESTORE DATABASE ${quote(database)} AS ${quote(copy)} FROM ${store.target(backup_id)}`);
+		const copy = await restoreCopy(place, backup_id);
 		const said = {
 			...{ backup_id, created_at: created.toISOString(), base: base ?? null },
 			...{ data_through: await newestReceipt(client, copy), tables: await rowsByTable(client, copy) },
-			differences: await differencesIn(place, copy, Date.now()),
+			differences: await differencesIn(place, copy, taken),
 		};
 		const manifest: Manifest = { ...said, sha256: sha256(said) };
 		await store.write(manifest);
@@ -135,19 +129,6 @@ async function createAlone(place: BackupPlace, base: string | undefined): Promis
 	} finally {
 		await dropCopies(place);
 	}
-}
-
-const copiesOf = (database: string) => `${database}_verify_`;
-
-/** This one's, and those of backups that were killed. */
-async function dropCopies({ client, database }: BackupPlace): Promise<void> {
-	const result = await client.query({
-		query: "SELECT name FROM system.databases WHERE startsWith(name, {prefix:String})",
-		query_params: { prefix: copiesOf(database) },
-		format: "JSONEachRow",
-	});
-	for (const { name } of await result.json<{ name: string }>())
-		await client.command({ query: `DROP DATABASE IF EXISTS ${quote(name)} SYNC` });
 }
 
 const QUIET_TRIES = 100;
@@ -163,51 +144,25 @@ async function quietMoment(client: ClickHouse): Promise<void> {
 	}
 }
 
-const EVENTS = {
-	tier: "events",
-	from: { table: "events", time: "ts", count: "count()" },
-	to: { table: "event_counts_15m", time: "bucket", count: "sum(n)" },
-	...{ step_s: 900, span_s: 7_200 },
-};
-/** The step of now is compared too: nothing comes in any more. */
-const AHEAD_S = 900;
-
-/** Records that a tier of a restored copy counts and the one below it does not, by tier; those that agree are left out. */
-async function differencesIn({ connect }: BackupPlace, copy: string, now: number): Promise<Record<string, number>> {
-	const client = connect(copy);
-	try {
-		const found: Record<string, number> = {};
-		for (const link of [...linksOf(LADDER), EVENTS]) {
-			const { sql, params } = countQuery(link, now / 1_000 + AHEAD_S);
-			const result = await client.query({ query: sql, query_params: params, format: "JSONEachRow" });
-			const wrong = await result.json<{ difference: string }>();
-			if (wrong.length > 0)
-				found[link.tier] = wrong.reduce((sum, { difference }) => sum + Math.abs(Number(difference)), 0);
-		}
-		return found;
-	} finally {
-		await client.close();
-	}
+/**
+ * The live tables stay until all that was backed up is beside them.
+ * @throws BackupError when there are rows already, or other ones than the manifest says come back
+ */
+export function restoreBackup(place: BackupPlace, manifest: Manifest, force: boolean): Promise<void> {
+	return alone(place, () => restoreAlone(place, manifest, force));
 }
 
-/** @throws BackupError when there are rows already, or other ones than the manifest says come back */
-export async function restoreBackup(
-	{ all, client, database, audit, store }: BackupPlace,
-	manifest: Manifest,
-	force: boolean,
-): Promise<void> {
+async function restoreAlone(place: BackupPlace, manifest: Manifest, force: boolean): Promise<void> {
+	const { all, client, database, audit } = place;
 	const { backup_id } = manifest;
 	const there = total({ tables: await rowsByTable(client, database) });
 	if (there > 0 && !force) throw new BackupError(`${database} has ${there} rows: --force drops them`);
-	await client.command({ query: `DROP DATABASE IF EXISTS ${quote(database)} SYNC` });
-	await run(client, `RESTORE DATABASE ${quote(database)} FROM ${store.target(backup_id)}`);
-	const found = await rowsByTable(client, database);
-	const names = new Set([...Object.keys(found), ...Object.keys(manifest.tables)]);
-	const wrong = [...names].filter((name) => found[name] !== manifest.tables[name]);
-	if (wrong.length > 0) {
-		const list = wrong.map((name) => `${name} (${found[name] ?? "none"} of ${manifest.tables[name] ?? "none"})`);
-		throw new BackupError(`${backup_id} came back with other rows: ${list.join(", ")}`);
-	}
+	await dropCopies(place);
+	const copy = await provenCopy(place, manifest).catch(async (error: unknown) => {
+		await dropCopies(place);
+		throw error;
+	});
+	await takePlace(place, copy, backup_id);
 	// Of an older version: it is brought up to this one.
 	await migrate(client, { database, cluster: all.clickhouseCluster, retention: retentionOf(all) });
 	await audit.append({
@@ -216,7 +171,15 @@ export async function restoreBackup(
 	});
 }
 
-const quote = (name: string) => `\`${name.replace(/[`\\]/g, "\\$&")}\``;
+async function provenCopy(place: BackupPlace, { backup_id, tables }: Manifest): Promise<string> {
+	const copy = await restoreCopy(place, backup_id);
+	const found = await rowsByTable(place.client, copy);
+	const names = new Set([...Object.keys(found), ...Object.keys(tables)]);
+	const wrong = [...names].filter((name) => found[name] !== tables[name]);
+	if (wrong.length === 0) return copy;
+	const list = wrong.map((name) => `${name} (${found[name] ?? "none"} of ${tables[name] ?? "none"})`);
+	throw new BackupError(`${backup_id} came back with other rows: ${list.join(", ")}`);
+}
 
 const total = ({ tables }: Pick<Manifest, "tables">) => Object.values(tables).reduce((sum, rows) => sum + rows, 0);
 
@@ -228,34 +191,6 @@ function id(text: string): string {
 function bucket(text: string): string {
 	if (isBucketUrl(text)) return text;
 	throw new InvalidArgumentError("expected s3://bucket/prefix");
-}
-
-/** Where rows of one key become one when parts merge, keys are counted: a copy that was merged on counts the same. */
-async function rowsByTable(client: ClickHouse, database: string): Promise<Record<string, number>> {
-	const tables = await client.query({
-		query: `SELECT name, engine NOT IN ('MergeTree', 'ReplicatedMergeTree') AS merges FROM system.tables
-			WHERE database = {database:String} AND engine LIKE '%MergeTree' ORDER BY name`,
-		query_params: { database },
-		format: "JSONEachRow",
-	});
-	const rows: Record<string, number> = {};
-	for (const { name, merges } of await tables.json<{ name: string; merges: 0 | 1 }>()) {
-		const query = `SELECT count() FROM ${quote(database)}.${quote(name)}${merges ? " FINAL" : ""}`;
-		const result = await client.query({ query, format: "JSONCompactEachRow" });
-		rows[name] = Number((await result.json<[string]>())[0]![0]);
-	}
-	return rows;
-}
-
-/** Rows say when they were received, in seconds. */
-async function newestReceipt(client: ClickHouse, database: string): Promise<string | null> {
-	const newest = ["events", "logs", "errors"].map((table) => `SELECT max(id) AS id FROM ${quote(database)}.${table}`);
-	const result = await client.query({
-		query: `SELECT toUInt64(max(bitShiftRight(id, 32))) FROM (${newest.join(" UNION ALL ")})`,
-		format: "JSONCompactEachRow",
-	});
-	const seconds = Number((await result.json<[string]>())[0]![0]);
-	return seconds === 0 ? null : new Date(seconds * 1_000).toISOString();
 }
 
 /** On the server of the settings, on an engine that runs, or on one that is started for it. */
@@ -274,7 +209,7 @@ async function atDatabase<T>(
 	const inside = connect(database);
 	try {
 		return await work({
-			...{ all, client, database, connect, audit: new AuditLog(inside) },
+			...{ all, client, database, connect, now: Date.now, audit: new AuditLog(inside) },
 			store: storeAt(all, client, bucketUrl),
 		});
 	} finally {

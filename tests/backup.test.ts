@@ -5,10 +5,15 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
-import { bucketUrl, isBucketUrl } from "../backup-stores.ts";
-import { connectClickHouse } from "../schema/clickhouse.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createBackup, restoreBackup } from "../backup.ts";
+import type { BackupPlace } from "../backup-copies.ts";
+import { BackupError, bucketUrl, diskStore, folderOf, isBucketUrl } from "../backup-stores.ts";
+import { loadSettings } from "../config.ts";
+import { AuditLog } from "../schema/audit.ts";
+import { type ClickHouse, connectClickHouse } from "../schema/clickhouse.ts";
 import { startServer, temporaryFolder, until } from "./server.ts";
+import { startDatabase, type TestDatabase } from "./support/database.ts";
 import { ACCESS_KEY, SECRET_KEY, startS3 } from "./support/s3.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
@@ -133,6 +138,108 @@ test("a bucket keeps backups too, only whole ones are listed, and nobody reads t
 		await s3.stop();
 	}
 }, 180_000);
+
+describe("beside the live tables", () => {
+	const DAY_S = 86_400;
+	let database: TestDatabase;
+	let client: ClickHouse;
+	let place: BackupPlace;
+
+	beforeAll(async () => {
+		database = await startDatabase();
+		client = database.connect("default");
+		const all = loadSettings({ TIDEMARK_DATA: temporaryFolder() }, temporaryFolder());
+		place = {
+			...{ all, client, connect: database.connect, database: "tidemark", now: Date.now },
+			...{ audit: new AuditLog(database.client), store: diskStore(folderOf(all)) },
+		};
+	});
+	afterAll(async () => {
+		await client?.close();
+		await database?.stop();
+	});
+
+	const ask = async <T>(query: string) =>
+		(await (await database.client.query({ query, format: "JSONEachRow" })).json<T>()) as T[];
+	const count = async (from: string) => Number((await ask<{ n: string }>(`SELECT count() AS n FROM ${from}`))[0]!.n);
+	const copies = () => count("system.databases WHERE name LIKE '%verify%'");
+	const events = (event: string, n: number, age_s = 0) =>
+		database.client.command({
+			query: `INSERT INTO events (project, event, ts, event_id, id) SELECT 'p', '${event}', now('UTC'), toString(number),
+				bitShiftLeft(toUInt64(toUnixTimestamp(now()) - ${age_s}), 32) + number FROM numbers(${n})`,
+		});
+
+	test("rows past their age come back, for as long as they are counted, and then go as they would have", async () => {
+		for (const table of ["logs", "event_ids"])
+			await database.client.command({ query: `SYSTEM STOP TTL MERGES tidemark.${table}` });
+		await events("old", 30, 8 * DAY_S);
+		await database.client.command({
+			query:
+				"INSERT INTO logs (project, ts, level, message) SELECT 'p', now('UTC') - 86400 * 100, 'info', 'm' FROM numbers(20)",
+		});
+		const hurried = database.connect("default");
+		const command = hurried.command.bind(hurried);
+		// Whatever is restored is merged at once.
+		hurried.command = async (params) => {
+			const done = await command(params);
+			const [, as] = /^RESTORE DATABASE `tidemark`(?: AS `(\w+)`)?/.exec(params.query) ?? [undefined, undefined];
+			if (params.query.startsWith("RESTORE"))
+				for (const table of ["logs", "event_ids"])
+					await command({
+						query: `OPTIMIZE TABLE ${as ?? "tidemark"}.${table} FINAL SETTINGS optimize_throw_if_noop = 0`,
+					});
+			return done;
+		};
+		try {
+			const made = await createBackup({ ...place, client: hurried });
+			expect(made.tables).toMatchObject({ logs: 20, event_ids: 30, events: 30 });
+			await restoreBackup({ ...place, client: hurried }, made, true);
+		} finally {
+			await hurried.close();
+		}
+		expect(await copies()).toBe(0);
+		await database.client.command({ query: "OPTIMIZE TABLE logs FINAL" });
+		expect(await count("logs")).toBe(0);
+	});
+
+	test("the live tables stay when a backup does not come back as it was, and views feed what comes back", async () => {
+		await events("before", 10);
+		const made = await createBackup(place);
+		await events("after", 5);
+		const views = () =>
+			ask(
+				"SELECT name, create_table_query FROM system.tables WHERE database = 'tidemark' AND engine LIKE '%View' ORDER BY name",
+			);
+		const before = await views();
+		const lost = { ...made, backup_id: "backup-lost" };
+		await expect(restoreBackup(place, lost, true)).rejects.toThrow(BackupError);
+		const others = { ...made, tables: { ...made.tables, points: 1 } };
+		await expect(restoreBackup(place, others, true)).rejects.toThrow("other rows: points (0 of 1)");
+		await expect(restoreBackup(place, made, false)).rejects.toThrow("--force");
+		expect([await count("events WHERE event = 'after'"), await copies()]).toEqual([5, 0]);
+
+		await restoreBackup(place, made, true);
+		expect([await count("events WHERE event = 'after'"), await count("events WHERE event = 'before'")]).toEqual([
+			0, 10,
+		]);
+		expect(before.length).toBeGreaterThan(20);
+		expect(await views()).toEqual(before);
+		await events("again", 7);
+		expect(await ask("SELECT toUInt32(sum(n)) AS n FROM event_counts_15m WHERE event = 'again'")).toEqual([{ n: 7 }]);
+		expect(await count("audit_log WHERE action = 'restore.create'")).toBe(2);
+	});
+
+	test("an insert that was half-way is found however long the backup takes", async () => {
+		const taken = Date.now() - 2 * 3_600_000;
+		await database.client.command({
+			query: `INSERT INTO event_counts_15m SELECT 'p', 'a', toDateTime(${Math.floor(taken / 1_000)}, 'UTC'), 3, 0`,
+		});
+		// When it begins, and when it is taken; then two hours go by.
+		const times = [taken, taken];
+		const made = await createBackup({ ...place, now: () => times.shift() ?? Date.now() });
+		expect(made.differences).toEqual({ events: 3 });
+	});
+});
 
 test.each([
 	["s3://bucket", undefined, "https://bucket.s3.eu-west-1.amazonaws.com"],

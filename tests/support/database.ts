@@ -15,6 +15,8 @@ export interface TestDatabase {
 	readonly port: number;
 	/** Another client, through what listens on this port in front of the engine. The test closes it. */
 	connectThrough(port: number): ClickHouse;
+	/** Another client, of another database of it; whoever asks closes it. */
+	connect(database: string): ClickHouse;
 	stop(): Promise<void>;
 }
 
@@ -24,12 +26,13 @@ export async function startDatabase(retention: Retention = DEFAULT_RETENTION): P
 	fillFrom(retention, dataDir);
 	const password = "test";
 	const engine = await startEngine({ dataDir, password, logger: pino({ level: "error" }) });
-	const base = connectClickHouse({ url: engine.url, password, database: "default" });
+	const connect = (database: string) => connectClickHouse({ url: engine.url, password, database });
+	const base = connect("default");
 	await migrate(base, { database: "tidemark", retention });
 	await base.close();
-	const client = connectClickHouse({ url: engine.url, password, database: "tidemark" });
+	const client = connect("tidemark");
 	return {
-		client,
+		...{ client, connect },
 		port: Number(new URL(engine.url).port),
 		connectThrough: (port) =>
 			connectClickHouse({ url: `http://127.0.0.1:${port}`, password, database: "tidemark", timeout_ms: 10_000 }),
