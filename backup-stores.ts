@@ -1,11 +1,11 @@
-/** Where backups are kept: a folder of ClickHouse's, or a bucket; each with its manifest, written once it is proven. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+/** Where backups are kept: a folder of ClickHouse's, or a bucket; each with its manifest, which is whole once it is proven. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, sha256 } from "./schema/canonical-json.ts";
 import type { ClickHouse } from "./schema/clickhouse.ts";
 import type { Settings } from "./settings.ts";
 
-/** What stands beside a backup. One without is not a backup: its making broke off. */
+/** What stands beside a backup. Until it is proven there is only its id and when it was begun. */
 export interface Manifest {
 	readonly backup_id: string;
 	readonly created_at: string;
@@ -24,6 +24,12 @@ export interface Manifest {
 	readonly sha256: string;
 }
 
+/** What cannot be restored from: it is not finished, or its manifest is damaged. */
+export interface Unusable {
+	readonly backup_id: string;
+	readonly problem: string;
+}
+
 /** The backup, or what was restored of it, is not what its manifest says; or it cannot be made. */
 export class BackupError extends Error {
 	override readonly name = "BackupError";
@@ -33,9 +39,11 @@ export interface BackupStore {
 	/** As SQL, where ClickHouse keeps it. Secrets stand in it as literals, which ClickHouse itself hides wherever it shows queries. */
 	target(backup_id: string): string;
 	/** Oldest first. */
-	list(): Promise<Manifest[]>;
-	/** @throws BackupError when it is not there, or was changed */
+	list(): Promise<(Manifest | Unusable)[]>;
+	/** @throws BackupError when it is not there, or cannot be used */
 	read(backup_id: string): Promise<Manifest>;
+	/** From now on there may be files of it. */
+	begin(begun: Pick<Manifest, "backup_id" | "created_at">): Promise<void>;
 	/** From now on there is a backup. */
 	write(manifest: Manifest): Promise<void>;
 }
@@ -60,25 +68,35 @@ export async function run(client: ClickHouse, query: string): Promise<void> {
 }
 
 /** On ClickHouse's own disk. @param folder of the manifests */
-export function diskStore(folder: string): BackupStore {
+export function diskStore(folder: string): BackupStore & { remove(backup_id: string): Promise<void> } {
 	const pathOf = (backup_id: string) => join(folder, `${backup_id}.json`);
-	const read = async (backup_id: string) => {
-		if (!existsSync(pathOf(backup_id))) throw new BackupError(`no backup ${backup_id} in ${folder}`);
-		return parse(readFileSync(pathOf(backup_id), "utf8"));
+	const put = async (said: Pick<Manifest, "backup_id">) => {
+		mkdirSync(folder, { recursive: true });
+		const path = pathOf(said.backup_id);
+		writeFileSync(`${path}.part`, `${canonicalJson(said)}\n`, { flush: true });
+		renameSync(`${path}.part`, path);
 	};
+	const found = (backup_id: string): Found => ({ backup_id, json: readFileSync(pathOf(backup_id), "utf8") });
 	return {
 		target: (backup_id) => `File(${text(backup_id)})`,
-		read,
+		async read(backup_id) {
+			if (!existsSync(pathOf(backup_id))) throw new BackupError(`no backup ${backup_id} in ${folder}`);
+			return parse(found(backup_id));
+		},
 		async list() {
 			if (!existsSync(folder)) return [];
 			const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
-			return sorted(await Promise.all(names.map((name) => read(name.slice(0, -".json".length)))));
+			return listed(names.map((name) => found(name.slice(0, -".json".length))));
 		},
-		async write(manifest) {
-			mkdirSync(folder, { recursive: true });
-			const path = pathOf(manifest.backup_id);
-			writeFileSync(`${path}.part`, `${canonicalJson(manifest)}\n`, { flush: true });
-			renameSync(`${path}.part`, path);
+		begin: put,
+		write: put,
+		/** With its files, where the folder has them. */
+		async remove(backup_id) {
+			if (!existsSync(pathOf(backup_id))) throw new BackupError(`no backup ${backup_id} in ${folder}`);
+			// Broken off in the middle, it must not look like a whole one.
+			await put({ backup_id });
+			rmSync(join(folder, backup_id), { recursive: true, force: true });
+			rmSync(pathOf(backup_id));
 		},
 	};
 }
@@ -92,27 +110,33 @@ function bucketStore(all: Settings, client: ClickHouse, url: string): BackupStor
 	const keys = `${text(key)}, ${text(secret)}`;
 	// In a folder of their own: who lists them does not list the files of all backups.
 	const manifests = (name: string) =>
-		`s3(${text(`${base}/manifests/${name}.json`)}, ${keys}, 'LineAsString', 'line String')`;
-	const list = async () => {
-		const query = `SELECT line FROM ${manifests("*")}`;
+		`s3(${text(`${base}/manifests/${name}.json`)}, ${keys}, 'RawBLOB', 'json String')`;
+	const select = async (where: string) => {
+		const query = `SELECT _file AS file, json FROM ${manifests("*")} ${where}`;
 		const limit = AbortSignal.timeout(LIST_MS);
 		const result = await client.query({ query, format: "JSONEachRow", abort_signal: limit }).catch((cause: unknown) => {
 			if (limit.aborted) throw new BackupError(`${base} does not answer`, { cause });
 			return rethrow(cause);
 		});
-		return sorted((await result.json<{ line: string }>()).map(({ line }) => parse(line)));
+		const rows = await result.json<{ file: string; json: string }>();
+		return rows.map(({ file, json }): Found => ({ backup_id: file.slice(0, -".json".length), json }));
 	};
+	// An object of a bucket is there as a whole, or is not.
+	const put = (said: Pick<Manifest, "backup_id">) =>
+		run(
+			client,
+			`INSERT INTO FUNCTION ${manifests(said.backup_id)} SETTINGS s3_truncate_on_insert = 1 SELECT ${text(canonicalJson(said))}`,
+		);
 	return {
 		target: (backup_id) => `S3(${text(`${base}/${backup_id}`)}, ${keys})`,
-		list,
+		list: async () => listed(await select("")),
 		async read(backup_id) {
-			const found = (await list()).find((one) => one.backup_id === backup_id);
+			const [found] = await select(`WHERE _file = ${text(`${backup_id}.json`)}`);
 			if (!found) throw new BackupError(`no backup ${backup_id} in ${url}`);
-			return found;
+			return parse(found);
 		},
-		// An object of a bucket is there as a whole, or is not.
-		write: (manifest) =>
-			run(client, `INSERT INTO FUNCTION ${manifests(manifest.backup_id)} SELECT ${text(canonicalJson(manifest))}`),
+		begin: put,
+		write: put,
 	};
 }
 
@@ -129,14 +153,37 @@ export function bucketUrl(url: string, endpoint: string | undefined, region: str
 	return `${endpoint.replace(/\/+$/, "")}/${bucket}${prefix}`;
 }
 
-function parse(json: string): Manifest {
-	const manifest = JSON.parse(json) as Manifest;
+/** A manifest as it lies there. */
+interface Found {
+	readonly backup_id: string;
+	readonly json: string;
+}
+
+function parse({ backup_id, json }: Found): Manifest {
+	let manifest: Manifest;
+	try {
+		manifest = JSON.parse(json) as Manifest;
+	} catch (cause) {
+		throw new BackupError(`the manifest of ${backup_id} is damaged`, { cause });
+	}
 	const { sha256: said, ...rest } = manifest;
-	if (sha256(rest) !== said) throw new BackupError(`the manifest of ${manifest.backup_id} was changed`);
+	if (said === undefined) throw new BackupError(`${backup_id} is not finished`);
+	if (sha256(rest) !== said) throw new BackupError(`the manifest of ${backup_id} was changed`);
 	return manifest;
 }
 
-const sorted = (manifests: Manifest[]) => manifests.sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+/** One that is damaged keeps nobody from the others. */
+function listed(all: readonly Found[]): (Manifest | Unusable)[] {
+	const read = (found: Found) => {
+		try {
+			return parse(found);
+		} catch (error) {
+			return { backup_id: found.backup_id, problem: (error as Error).message };
+		}
+	};
+	// An id begins with its time.
+	return all.map(read).sort((a, b) => (a.backup_id < b.backup_id ? -1 : 1));
+}
 
 /** A literal of SQL. */
 const text = (value: string) => `'${value.replace(/[\\']/g, "\\$&")}'`;

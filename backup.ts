@@ -45,25 +45,34 @@ export function backupCommands(settings: () => Settings): Command[] {
 		.option("--from <url>", "s3://bucket/prefix; unset, ClickHouse's own disk", bucket)
 		.action(async ({ from }: { from?: string }) => {
 			const all = settings();
-			const manifests =
+			const found =
 				from === undefined
 					? await diskStore(folderOf(all)).list()
 					: await atDatabase(all, from, ({ store }) => store.list());
 			console.table(
-				manifests.map(({ differences = {}, ...one }) => ({
-					...one,
-					tables: Object.keys(one.tables).length,
-					rows: total(one),
-					differences: total({ tables: differences }),
-					sha256: one.sha256.slice(0, 12),
-				})),
+				found.map((one) =>
+					"problem" in one
+						? one
+						: {
+								...one,
+								tables: Object.keys(one.tables).length,
+								rows: total(one),
+								differences: total({ tables: one.differences ?? {} }),
+								sha256: one.sha256.slice(0, 12),
+							},
+				),
 			);
 		});
+	backup
+		.command("remove")
+		.description("remove a backup from the embedded ClickHouse's own disk, also one that is not finished")
+		.argument("<backup_id>", "as `backup list` shows it", id)
+		.action((backup_id: string) => atDatabase(settings(), undefined, (place) => removeBackup(place, backup_id)));
 	const restore = new Command("restore")
 		.description("restore a backup into an empty database; Tidemark must not run")
 		.argument("<backup_id>", "as `backup list` shows it", id)
 		.option("--from <url>", "s3://bucket/prefix; unset, ClickHouse's own disk", bucket)
-		.option("--force", "drop what is there first")
+		.option("--force", "replace what is there, once all of the backup stands beside it")
 		.action(async (backup_id: string, { force = false, from }: { force?: boolean; from?: string }) => {
 			const all = settings();
 			// A server that runs would store into tables that come and go.
@@ -107,6 +116,7 @@ async function createAlone(place: BackupPlace, base: string | undefined): Promis
 	const created = new Date(now());
 	const backup_id = `backup-${created.toISOString().replace(/\W/g, "").slice(0, 15)}-${sha256(String(Math.random())).slice(0, 6)}`;
 	if (base !== undefined) await store.read(base);
+	await store.begin({ backup_id, created_at: created.toISOString() });
 	const settings = base === undefined ? "" : ` SETTINGS base_backup = ${store.target(base)}`;
 	await dropCopies(place);
 	await quietMoment(client);
@@ -142,6 +152,27 @@ async function quietMoment(client: ClickHouse): Promise<void> {
 		if ((await result.json<{ inserts: number }>())[0]!.inserts === 0) return;
 		await sleep(QUIET_MS);
 	}
+}
+
+/** @throws BackupError while it is made, or when others are additions to it */
+export function removeBackup(place: BackupPlace, backup_id: string): Promise<void> {
+	const { all, client, audit } = place;
+	// ClickHouse has no statement for it, and nobody else can reach its files.
+	if (all.clickhouseUrl) throw new BackupError("its files are on the disk of CLICKHOUSE_URL: remove them there");
+	const store = diskStore(folderOf(all));
+	return alone(place, async () => {
+		const users = (await store.list()).filter((one) => "base" in one && one.base === backup_id);
+		if (users.length > 0) throw new BackupError(`${users[0]!.backup_id} is an addition to ${backup_id}`);
+		const result = await client.query({
+			query: "SELECT 1 FROM system.backups WHERE name = {name:String} AND status IN ('CREATING_BACKUP', 'RESTORING')",
+			query_params: { name: store.target(backup_id) },
+			format: "JSONEachRow",
+		});
+		// It goes on without the command that was killed.
+		if ((await result.json()).length > 0) throw new BackupError(`${backup_id} is being made still`);
+		await store.remove(backup_id);
+		await audit.append({ project: "tidemark", actor: "operator", action: "backup.remove", target: backup_id });
+	});
 }
 
 /**
@@ -199,6 +230,10 @@ async function atDatabase<T>(
 	bucketUrl: string | undefined,
 	work: (place: BackupPlace) => Promise<T>,
 ): Promise<T> {
+	if (all.clickhouseCluster) {
+		const way = "use BACKUP and RESTORE … ON CLUSTER of ClickHouse itself";
+		throw new BackupError(`CLICKHOUSE_CLUSTER is set, and this backs up single servers only: ${way}`);
+	}
 	const running = all.clickhouseUrl ? serverOf(all) : await answers(all);
 	const engine = running ? undefined : await startEngineAlone(all, pino({ level: "silent" }));
 	const { url, user, password } = (running ?? engine)!;

@@ -67,12 +67,18 @@ test("what was backed up of a running server, also in two parts, comes back into
 	expect(await restored.query("SELECT sum(n) AS n FROM event_counts_15m")).toEqual([{ n: 500 }]);
 	await restored.stop();
 
+	await expect(tidemark(empty, "backup", "remove", base)).rejects.toThrow(`${second} is an addition to ${base}`);
 	const path = join(empty, "clickhouse/backups", `${second}.json`);
 	writeFileSync(path, readFileSync(path, "utf8").replace('"events":500', '"events":501'));
 	await expect(tidemark(empty, "restore", second, "--force")).rejects.toThrow("was changed");
-}, 120_000);
+	const listed = await tidemark(empty, "backup", "list");
+	expect(listed).toContain(`the manifest of ${second} was changed`);
+	expect(listed.split(base).length - 1).toBe(1);
+	await tidemark(empty, "backup", "remove", second);
+	expect(readdirSync(join(empty, "clickhouse/backups")).sort()).toEqual([base, `${base}.json`]);
+}, 240_000);
 
-test("a bucket keeps backups too, only whole ones are listed, and nobody reads the secret there or in the engine", async () => {
+test("a bucket keeps backups too, tells whole ones from others, and nobody reads the secret there or in the engine", async () => {
 	const dataDir = temporaryFolder();
 	const [server, s3] = await Promise.all([startServer({ dataDir, env }), startS3()]);
 	await s3.createBucket("kept");
@@ -101,7 +107,7 @@ test("a bucket keeps backups too, only whole ones are listed, and nobody reads t
 		await once(killed, "exit");
 		// As if it had come so far as to restore its copy.
 		await clickhouse.command({ query: "CREATE DATABASE tidemark_verify_killed" });
-		expect(await tidemark(dataDir, "backup", "list", "--from", place)).not.toContain("backup-");
+		expect(await tidemark(dataDir, "backup", "list", "--from", place)).toMatch(/backup-[\w-]+ is not finished/);
 
 		const first = idOf(await tidemark(dataDir, "backup", "--to", place));
 		expect(await server.query("SELECT name FROM system.databases WHERE name LIKE '%verify%'")).toEqual([]);
@@ -109,7 +115,12 @@ test("a bucket keeps backups too, only whole ones are listed, and nobody reads t
 		const said = await tidemark(dataDir, "backup", "--to", place, "--base", first);
 		expect(said).not.toContain("half-way");
 		const second = idOf(said);
+		await clickhouse.command({
+			query: `INSERT INTO FUNCTION s3('${s3.endpoint}/kept/tidemark/a/manifests/backup-a.json', '${ACCESS_KEY}', '${SECRET_KEY}',
+				'RawBLOB', 'json String') SELECT '{"backup_id":'`,
+		});
 		const listed = await tidemark(dataDir, "backup", "list", "--from", place);
+		expect(listed).toContain("the manifest of backup-a is damaged");
 		expect([first, second].map((one) => listed.split(one).length - 1)).toEqual([2, 1]);
 		await expect(tidemark(dataDir, "backup", "--to", place, "--base", "backup-other")).rejects.toThrow("no backup");
 
@@ -125,7 +136,7 @@ test("a bucket keeps backups too, only whole ones are listed, and nobody reads t
 		const right = keys;
 		keys = { ...right, TIDEMARK_BACKUP_S3_SECRET: "another-secret" };
 		const refused = tidemark(dataDir, "backup", "--to", place);
-		await expect(refused).rejects.toThrow("403");
+		await expect(refused).rejects.toThrow("signature");
 		await expect(refused).rejects.not.toThrow("another-secret");
 		keys = right;
 		await server.stop();
@@ -137,7 +148,7 @@ test("a bucket keeps backups too, only whole ones are listed, and nobody reads t
 		await clickhouse.close();
 		await s3.stop();
 	}
-}, 180_000);
+}, 240_000);
 
 describe("beside the live tables", () => {
 	const DAY_S = 86_400;
@@ -239,6 +250,16 @@ describe("beside the live tables", () => {
 		const made = await createBackup({ ...place, now: () => times.shift() ?? Date.now() });
 		expect(made.differences).toEqual({ events: 3 });
 	});
+});
+
+test("a cluster is refused, of which only one server would be backed up", async () => {
+	keys = { CLICKHOUSE_URL: "http://127.0.0.1:1", CLICKHOUSE_CLUSTER: "all" };
+	try {
+		for (const args of [["backup"], ["restore", "backup-a", "--force"]])
+			await expect(tidemark(temporaryFolder(), ...args)).rejects.toThrow("CLICKHOUSE_CLUSTER is set");
+	} finally {
+		keys = {};
+	}
 });
 
 test.each([
