@@ -11,6 +11,8 @@ export const JOB_KIND_OF = { erase: "erasure", export: "subject_access" } as con
 	string
 >;
 
+export const DATA_REQUEST_KIND = "data_request";
+
 const storedRequest = z.strictObject({
 	type: z.enum(DATA_REQUEST_TYPES),
 	/** Sealed {@link Whom}; null once it is forgotten. */
@@ -38,16 +40,19 @@ export interface Whom {
 }
 
 export function dataRequests(client: ClickHouse, now?: () => number): Definitions<StoredRequest> {
-	return new Definitions(client, "data_request", storedRequest, now);
+	return new Definitions(client, DATA_REQUEST_KIND, storedRequest, now);
 }
 
-const place = (project: string, request_id: string) => `data_request ${project} ${request_id}`;
+/** Where the person of a request is sealed for. */
+export function requestContext(project: string, request_id: string): string {
+	return `${DATA_REQUEST_KIND} ${project} ${request_id}`;
+}
 
 export function sealWhom(whom: Whom, box: SecretBox, project: string, request_id: string): string {
-	return box.seal(JSON.stringify(whom), place(project, request_id));
+	return box.seal(JSON.stringify(whom), requestContext(project, request_id));
 }
 
 /** @throws SealError */
 export function openWhom(sealed: string, box: SecretBox, project: string, request_id: string): Whom {
-	return JSON.parse(box.open(sealed, place(project, request_id))) as Whom;
+	return JSON.parse(box.open(sealed, requestContext(project, request_id))) as Whom;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { rowsOf } from "../tests/server.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../tests/support/database.ts";
+import { dataRequests, openWhom, sealWhom } from "./data-requests.ts";
 import { Definitions } from "./definitions.ts";
 import { resealAll } from "./reseal.ts";
 import { openSecrets, sealSecrets } from "./sealed-notifications.ts";
@@ -70,10 +71,15 @@ it("after a key was exchanged the new one alone opens every secret, and nothing 
 		target: JSON.stringify({ destination: { target: sealSecrets(slack, old, "p") } }),
 	};
 	await client.insert({ table: "alert_deliveries", values: [delivery], format: "JSONEachRow" });
+	const whom = { user_id: "u1", ids: ["u1", "anon"] };
+	await dataRequests(client, clock).put("p", "dr_1", {
+		...{ type: "export", sealed: sealWhom(whom, old, "p", "dr_1"), free_text: null, subject_sha256: "" },
+		...{ requested_by: "key_1", requested_at: NOW, before_s: NOW / 1_000, expires_at: NOW },
+	});
 	await rules.put("other", "alert_1", { ...rule, notifications: [sealSecrets(slack, fresh, "other")] });
 	const before = (await rules.get("p", "alert_1"))!;
 
-	expect(await resealAll(client, both)).toEqual({ resealed: 6, unopened: 2 });
+	expect(await resealAll(client, both)).toEqual({ resealed: 7, unopened: 2 });
 	const after = (await rules.get("p", "alert_1"))!;
 	expect(openSecrets(after.body.notifications[0]!, fresh, "p")).toEqual(slack);
 	expect({ ...after, body: { ...after.body, notifications: [] } }).toEqual({
@@ -85,6 +91,8 @@ it("after a key was exchanged the new one alone opens every secret, and nothing 
 	expect(fresh.open(stored.secret!, "p")).toBe("whsec_hush");
 	const test = (await tests.get("p", "syn_1"))!.body;
 	expect(openTest(test as Parameters<typeof openTest>[0], fresh, "p")).toMatchObject({ headers });
+	const request = (await dataRequests(client).get("p", "dr_1"))!.body;
+	expect(openWhom(request.sealed!, fresh, "p", "dr_1")).toEqual(whom);
 	const [told] = await rowsOf<{ target: string; status: string }>(
 		client,
 		"SELECT target, status FROM alert_deliveries FINAL",

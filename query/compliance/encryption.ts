@@ -1,9 +1,7 @@
 /** Checks of what is encrypted, as far as the settings and the tables can say. */
-import { definitionBodies } from "../measures/compliance.ts";
+import { sealedDefinitions } from "../measures/compliance.ts";
 import { type Assessing, type Finding, notTested, testedAll } from "./finding.ts";
 
-/** Where sealed secrets lie. */
-const SEALING_KINDS = ["notifications", "alert", "synthetic_test", "export_destination"];
 const SEALED = /\btm1\.([\w-]{8})\.[\w-]+/g;
 
 /** Connections that leave the machine are encrypted, and people reach the server by https. */
@@ -21,11 +19,8 @@ export async function encryptionInTransit({ instance }: Assessing): Promise<Find
 
 /** Secrets in the tables are sealed with a key that does not lie in the data folder. */
 export async function secretsSealed({ asker, instance, end }: Assessing): Promise<Finding> {
-	const bodies = await Promise.all(SEALING_KINDS.map((kind) => asker.ask(definitionBodies(kind, end))));
-	const sealed = SEALING_KINDS.flatMap((kind, i) =>
-		bodies[i]!.flatMap(({ id, body }) =>
-			[...JSON.stringify(body).matchAll(SEALED)].map(([, key]) => ({ kind, id, sealed_with: key! })),
-		),
+	const sealed = (await asker.ask(sealedDefinitions(end))).flatMap(({ kind, id, body }) =>
+		[...body.matchAll(SEALED)].map(([, key]) => ({ kind, id, sealed_with: key! })),
 	);
 	if (sealed.length === 0) return notTested("there are no secrets to look at");
 	return testedAll({

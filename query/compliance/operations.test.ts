@@ -271,9 +271,18 @@ test("secrets are sealed with a key that does not lie beside them", async () => 
 	const hook = sealSecrets(slack, new SecretBox(["a key of the test"]), "sealed");
 	const rules = new Definitions(db.client, "alert", alertRule, () => Q1 + DAY);
 	await rules.put("sealed", "a", { ...alertRule.parse(fields), notifications: [hook] });
+	// A key to a bucket, as one of every kind that keeps something sealed.
+	const text = JSON.stringify({ secret_access_key: new SecretBox(["a key of the test"]).seal("hush", "sealed") });
+	const times = {
+		created_at: clickHouseTime(new Date(Q1 + 2 * DAY)),
+		updated_at: clickHouseTime(new Date(Q1 + 2 * DAY)),
+	};
+	const bucket = { project: "sealed", kind: "destination", id: "b", version: "1", deleted: 0, body: text, ...times };
+	await db.client.insert({ table: "definitions", values: [bucket], format: "JSONEachRow" });
 	expect(await judge(Q1 + DAY, true)).toEqual(["not_tested", null, null, null]);
-	expect(await judge(Q2, true)).toEqual(["pass", 1, 1, 0]);
-	expect(await judge(Q2, false)).toEqual(["fail", 1, 1, 1]);
+	expect(await judge(Q1 + DAY + 1, true)).toEqual(["pass", 1, 1, 0]);
+	expect(await judge(Q2, true)).toEqual(["pass", 2, 2, 0]);
+	expect(await judge(Q2, false)).toEqual(["fail", 2, 2, 2]);
 });
 
 test("a key's text is as old as its last rotation before the end of the window, whatever happened to the key later", async () => {

@@ -91,6 +91,19 @@ ${from("definitions", of)} GROUP BY id HAVING NOT gone ORDER BY made, id`,
 	};
 }
 
+/** Definitions of any kind with a sealed text in their body, made before an instant. */
+export function sealedDefinitions(before: number): Question<{ kind: string; id: string; body: string }[]> {
+	const params = new Params();
+	return {
+		name: "sealed_definitions",
+		params,
+		sql: `SELECT kind, id, argMax(body, version) AS stored, argMax(deleted, version) AS gone
+${from("definitions", `created_at < ${at(params, before)}`)} GROUP BY kind, id HAVING NOT gone AND position(stored, 'tm1.') > 0 ORDER BY kind, id`,
+		read: (rows) =>
+			rows.map(({ kind, id, stored }) => ({ kind: kind as string, id: id as string, body: stored as string })),
+	};
+}
+
 export interface OldRows {
 	readonly table: string;
 	readonly rows: number;

@@ -1,4 +1,4 @@
-import type { StoredRequest } from "../../schema/data-requests.ts";
+import { DATA_REQUEST_KIND, type StoredRequest } from "../../schema/data-requests.ts";
 import type { Definition, Definitions } from "../../schema/definitions.ts";
 import { mutate, type Place } from "./mutations.ts";
 
@@ -18,7 +18,7 @@ export async function forgetWhom(
 		if (body.sealed !== null) await requests.put(project, id, { ...body, sealed: null });
 	}
 	const result = await place.client.query({
-		query: `SELECT project, id, toString(max(version)) AS newest FROM definitions WHERE kind = 'data_request'
+		query: `SELECT project, id, toString(max(version)) AS newest FROM definitions WHERE kind = '${DATA_REQUEST_KIND}'
 			GROUP BY project, id HAVING count() > 1 AND simpleJSONExtractRaw(argMax(body, version), 'sealed') = 'null' LIMIT ${MAX_NAMED}`,
 		format: "JSONEachRow",
 	});
@@ -27,5 +27,5 @@ export async function forgetWhom(
 	const earlier = rows.map(
 		({ project, id, newest }) => `project = '${project}' AND id = '${id}' AND version < ${newest}`,
 	);
-	await mutate(place, "definitions", "DELETE", `kind = 'data_request' AND (${earlier.join(" OR ")})`);
+	await mutate(place, "definitions", "DELETE", `kind = '${DATA_REQUEST_KIND}' AND (${earlier.join(" OR ")})`);
 }
