@@ -59,7 +59,7 @@ export function runAnswerOf(
 	const state = runState.parse(job.state ?? {});
 	const { start, end } = reportPeriod(body.timeframe, as_of, body.timezone);
 	const isReady = job.status === "completed" && state.skipped === undefined;
-	const expires_at = around.now + EXPORT_LINK_MS;
+	const expires_at = Math.min(around.now + EXPORT_LINK_MS, state.kept_until);
 	const files = state.files.flatMap(({ name, bytes, sha256 }) => {
 		if (name === "data") return [];
 		const path = exportPath({ project, report_id, run_id: job.job_id, format: name, expires_at }, around.box);

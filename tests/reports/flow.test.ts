@@ -16,8 +16,9 @@ import { Definitions } from "../../schema/definitions.ts";
 import { JobStore } from "../../schema/jobs.ts";
 import { reportDocument } from "../../schema/report-document.ts";
 import { Deliveries, type DeliveryOutcome } from "../../schema/reports/deliveries.ts";
+import { ReportFiles } from "../../schema/reports/files.ts";
 import { exportPath } from "../../schema/reports/links.ts";
-import { deliveryId, RUN_KIND } from "../../schema/reports/runs.ts";
+import { deliveryId, RUN_KIND, runState } from "../../schema/reports/runs.ts";
 import {
 	customReportAnswer,
 	NOTIFICATIONS_ID,
@@ -609,8 +610,7 @@ describe("an attempt to deliver", () => {
 	});
 
 	/** Without the queue: what is asked of the job. */
-	function deliveryTo(to: string) {
-		const { report_id, run_id } = run;
+	function deliveryTo(to: string, { report_id, run_id }: Pick<ReportRunAnswer, "report_id" | "run_id"> = run) {
 		const [, kind] = reportJobs(options);
 		const stop = new AbortController();
 		const input = { report_id, run_id, type: to.includes("@") ? "email" : "webhook", to };
@@ -646,6 +646,32 @@ describe("an attempt to deliver", () => {
 		const detail = expect.stringContaining("no answer");
 		expect(await delivery.attempts()).toMatchObject([{ attempt: 1, outcome: "unsure", detail }]);
 		expect(mailbox.mails.filter(isSlow)).toHaveLength(1);
+	});
+
+	test("promises no link for longer than its file is kept", async () => {
+		const short = { report_id: run.report_id, run_id: "run_short" };
+		const store = new JobStore(database.client, now);
+		const key = { project: "ours", kind: RUN_KIND, job_id: short.run_id };
+		const { state } = (await store.get("ours", RUN_KIND, run.run_id))!;
+		const { files, ...made } = runState.parse(state);
+		const kept = new ReportFiles(database.client);
+		for (const file of files) {
+			const content = (await kept.read({ ...run, project: "ours", attempt: made.attempt }, file))!;
+			const of = { project: "ours", ...short, attempt: made.attempt };
+			await kept.write(of, file.name, content, new Date(NOW + 10_000 * DAY));
+		}
+		const kept_until = NOW + 2 * HOUR;
+		// Over before anybody can find it open.
+		await store.finish(key, 1, { status: "completed", state: { ...made, files, kept_until } });
+		const input = { report_id: run.report_id, trigger: "demand", scheduled_for: null, as_of: NOW, missed: 0 };
+		await store.create({ ...key, of: run.report_id, input });
+		const until = new Date(kept_until).toISOString();
+		const { body } = await reads.get("ours", `/v1/monitoring/reports/${run.report_id}/runs`);
+		const told = reportRunsAnswer.parse(body).runs.find(({ run_id }) => run_id === short.run_id)!;
+		expect(told.files).toMatchObject([{ url_expires_at: until }]);
+		await deliveryTo(`http://127.0.0.1:${hook.port}/short`, short).begin(1);
+		const call = received.find(({ path }) => path === "/short")!;
+		expect(JSON.parse(call.body).data.links_until).toBe(until);
 	});
 
 	test("after which nobody tries again has failed, or may have arrived, and nothing is pending for ever", async () => {

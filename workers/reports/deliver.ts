@@ -158,7 +158,7 @@ async function letterOf(
 ): Promise<Letter> {
 	const [job, report] = await Promise.all([jobs.get(project, RUN_KIND, run_id), reports.get(project, report_id)]);
 	const state = runState.parse(job?.state ?? {});
-	const expires_at = now() + MAILED_LINK_MS;
+	const expires_at = Math.min(now() + MAILED_LINK_MS, state.kept_until);
 	const read = async (name: string) => {
 		const file = state.files.find((one) => one.name === name);
 		const content = file && (await files.read({ project, report_id, run_id, attempt: state.attempt }, file));
