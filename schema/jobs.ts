@@ -42,6 +42,14 @@ export interface NewJob {
 	readonly input: unknown;
 }
 
+interface Which {
+	readonly kind: string;
+	readonly of?: string;
+	/** A member of what is asked, and its text. */
+	readonly input?: readonly [member: string, text: string];
+	readonly limit?: number;
+}
+
 /** Names one job among all. */
 export type JobKey = Pick<Job, "project" | "kind" | "job_id">;
 export type Outcome = Extract<JobStatus, "completed" | "failed" | "cancelled">;
@@ -74,16 +82,15 @@ export class JobStore {
 	}
 
 	/** Newest first. */
-	list(
-		project: string,
-		{ kind, of, limit = 100 }: { readonly kind: string; readonly of?: string; readonly limit?: number },
-	): Promise<Job[]> {
-		const which = of === undefined ? "" : "AND of = {of:String}";
+	list(project: string, { kind, of, input: [member, text] = ["", ""], limit = 100 }: Which): Promise<Job[]> {
+		const which =
+			(of === undefined ? "" : "AND of = {of:String}") +
+			(member === "" ? "" : " AND JSONExtractString(body, 'input', {member:String}) = {text:String}");
 		return this.#select(
 			`project = {project:String} AND kind = {kind:String} AND job_id IN (
 				SELECT job_id FROM jobs WHERE project = {project:String} AND kind = {kind:String} AND fact = 'asked' ${which}
 				ORDER BY recorded_at DESC, job_id DESC LIMIT {limit:UInt32})`,
-			{ project, kind, of, limit },
+			{ project, kind, of, limit, member, text },
 		);
 	}
 

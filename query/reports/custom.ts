@@ -1,5 +1,5 @@
 /** What a custom report counts: a summary, details and insights, by the measures that the routes ask. */
-import { periodBefore, type ReportPeriod, reportPeriod } from "../../schema/reports/period.ts";
+import { BEFORE_NAMES, periodBefore, type ReportPeriod, reportPeriod } from "../../schema/reports/period.ts";
 import type { CustomReportData, StoredReport } from "../../schema/wire/index.ts";
 import { type Signals, signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
@@ -62,7 +62,7 @@ export async function customReport(
 			...(metric.isCount && value !== null ? { hours: valuesOf(byHour, metric) } : {}),
 		};
 	});
-	const insights = insightsOf(observed, { hours: hours.starts, timezone, before: BEFORE[timeframe] });
+	const insights = insightsOf(observed, { hours: hours.starts, timezone, before: BEFORE_NAMES[timeframe] });
 	const summary = Object.fromEntries(
 		metrics.map(({ metric }, i) => [metric.total ?? metric.member, metric.round(observed[i]!.value)]),
 	);
@@ -87,7 +87,6 @@ export async function customReport(
 }
 
 const DAY_MS = 86_400_000;
-const BEFORE = { "1h": "hour before", "24h": "day before", "7d": "week before", "30d": "30 days before" } as const;
 
 function metricsOf(names: readonly string[]): Named[] {
 	const found = names.flatMap((name) => {

@@ -1,5 +1,5 @@
 /** What the templates tell: each section is the answer of a route over the period, and nothing besides. */
-import { periodBefore, reportPeriod } from "../../schema/reports/period.ts";
+import { BEFORE_NAMES, periodBefore, reportPeriod } from "../../schema/reports/period.ts";
 import type { Meta, ReportTemplate, StoredReport } from "../../schema/wire/index.ts";
 import type { Asking } from "../route.ts";
 import { type Composed, notesOf, type Section } from "./custom-document.ts";
@@ -17,7 +17,6 @@ const SECTIONS: Readonly<Record<ReportTemplate, readonly Tell[]>> = {
 	reliability_summary: [requests, errors, network],
 };
 const GRANULARITY = { "1h": "5m", "24h": "1h", "7d": "1d", "30d": "1d" } as const;
-const BEFORE = { "1h": "hour before", "24h": "day before", "7d": "week before", "30d": "30 days before" } as const;
 
 /** @param as_of of the run, milliseconds since the epoch: it says which period; nothing at or after the end of that counts */
 export async function templateReport(
@@ -36,7 +35,7 @@ export async function templateReport(
 	});
 	const window = asWindow(period);
 	const telling: Telling = {
-		...{ asking, window, before: asWindow(previous), beforeName: BEFORE[timeframe] },
+		...{ asking, window, before: asWindow(previous), beforeName: BEFORE_NAMES[timeframe] },
 		granularity: GRANULARITY[timeframe],
 	};
 	const told: Told[] = [];

@@ -35,6 +35,14 @@ export function periodBefore(timeframe: ReportTimeframe, { start }: ReportPeriod
 	return reportPeriod(timeframe, start, timezone);
 }
 
+/** How the period before is called. */
+export const BEFORE_NAMES = {
+	"1h": "hour before",
+	"24h": "day before",
+	"7d": "week before",
+	"30d": "30 days before",
+} as const satisfies Record<ReportTimeframe, string>;
+
 /** What a report is about that does not say so: the shortest time from one run to the next, whenever it is asked. */
 export function usualTimeframe(schedule: Schedule | null, now: number): ReportTimeframe {
 	// On a clock that is never changed, or the shortest would be that over a change.

@@ -413,6 +413,13 @@ describe("a scheduled report", () => {
 		expect(await one.look(at + HOUR)).toHaveLength(1);
 		const [newest] = await store.list("ours", { kind: RUN_KIND, of: body.report_id, limit: 1 });
 		expect(newest?.input).toMatchObject({ scheduled_for: Date.parse("2026-03-10T15:30:00Z"), missed: 0 });
+		// However many are asked for in between, the newest of the schedule is found.
+		await store.create({
+			...{ project: "ours", kind: RUN_KIND, of: body.report_id, job_id: "run_asked" },
+			input: { report_id: body.report_id, trigger: "demand", scheduled_for: null, as_of: NOW, missed: 0 },
+		});
+		const which = { kind: RUN_KIND, of: body.report_id, input: ["trigger", "schedule"] as const, limit: 1 };
+		expect((await store.list("ours", which)).map(({ job_id }) => job_id)).toEqual([newest!.job_id]);
 		const first = await until(async () => {
 			const answer = await reads.get("ours", `/v1/monitoring/reports/${body.report_id}/runs`);
 			return reportRunsAnswer.parse(answer.body).runs.find(({ reason, finished_at }) => reason && finished_at);

@@ -63,7 +63,8 @@ export class DueReports {
 		if (instant === undefined) return undefined;
 		const job_id = scheduledRunId(project, id, instant);
 		if (await jobs.get(project, RUN_KIND, job_id)) return undefined;
-		const before = (await jobs.list(project, { kind: RUN_KIND, of: id }))
+		const scheduled: RunInput["trigger"] = "schedule";
+		const before = (await jobs.list(project, { kind: RUN_KIND, of: id, input: ["trigger", scheduled] }))
 			.map(({ input }) => runInput.parse(input).scheduled_for)
 			.find((at) => at !== null && at < instant);
 		const missed = occurrencesBetween(schedule, Math.max(before ?? since, since), instant, MAX_MISSED);

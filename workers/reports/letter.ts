@@ -1,8 +1,10 @@
 /** What people and programs get of a report. Pure. */
+
 import type { ReportDocument } from "../../schema/report-document.ts";
 import { CONTENT_TYPES } from "../../schema/reports/content-types.ts";
 import type { ReportFormat } from "../../schema/wire/index.ts";
 import type { Attachment, Mail } from "../notify/channels/types.ts";
+import { escapeHtml } from "../notify/escape-html.ts";
 
 export interface ReadyFile {
 	readonly format: ReportFormat;
@@ -111,8 +113,4 @@ export function payloadOf(letter: Letter): string {
 			...(isSmall && files.some(({ format }) => format === "json") ? { report: inline.data } : {}),
 		},
 	});
-}
-
-function escapeHtml(text: string): string {
-	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

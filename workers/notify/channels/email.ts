@@ -1,4 +1,5 @@
 /** Mail: the same as HTML and as text. */
+import { escapeHtml } from "../escape-html.ts";
 import { linesOf, type Message, titleOf } from "../message.ts";
 import type { MailChannel } from "./types.ts";
 
@@ -54,8 +55,4 @@ function html(message: Message, title: string): string {
 		...(message.runbook_url === null ? [] : [link("Runbook", message.runbook_url)]),
 		`<p style="color:#666">Project ${escapeHtml(message.project)}, alert ${escapeHtml(message.alert_id)}</p></body></html>`,
 	].join("\n");
-}
-
-function escapeHtml(text: string): string {
-	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -2,11 +2,12 @@ import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Block, type ReportDocument, reportDocument } from "../../../schema/report-document.ts";
+import { REPORT_FORMATS } from "../../../schema/wire/index.ts";
 import { NAMES, sampleReport } from "../../../tests/support/sample-report.ts";
 import { renderCsv } from "./csv.ts";
 import { renderHtml } from "./html/html.ts";
 import { renderPdf } from "./pdf/pdf.ts";
-import { REPORT_FORMATS, renderReport } from "./render.ts";
+import { renderReport } from "./render.ts";
 import type { RenderError } from "./sandbox.ts";
 
 // Texts that would do something if they were not escaped, measured or broken; `<q` marks what must not be a tag.

@@ -1,10 +1,8 @@
 /** Turns a report into a file. */
 import { type ReportDocument, reportDocument } from "../../../schema/report-document.ts";
+import type { ReportFormat } from "../../../schema/wire/index.ts";
 import { renderCsv } from "./csv.ts";
 import { renderInChild, type SandboxOptions } from "./sandbox.ts";
-
-export const REPORT_FORMATS = ["json", "csv", "html", "pdf"] as const;
-export type ReportFormat = (typeof REPORT_FORMATS)[number];
 
 /**
  * The report as a file of the format; the same report is always the same bytes. JSON and CSV hold all of it as it is.
