@@ -1,22 +1,23 @@
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { READS } from "../query/index.ts";
 import type { DashboardDataAnswer } from "../schema/wire/index.ts";
 import { type Server, startServer } from "./server.ts";
+import { isDemo, readmeBlocks, root } from "./support/readme.ts";
 
-const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const MAIN = `${root}dist/main.js`;
 const run = promisify(execFile);
 
 let server: Server;
 let key: string;
-const demo = (...args: string[]) =>
-	run(process.execPath, [MAIN, "demo", "--url", server.url, ...args], {
-		cwd: server.dataDir,
-		env: { ...process.env, TIDEMARK_DATA: server.dataDir },
-	});
+/** As the README has it. */
+const demo = () => {
+	const [command] = readmeBlocks("sh").filter(isDemo);
+	const env = { ...process.env, TIDEMARK_URL: server.url, TIDEMARK_DATA: server.dataDir };
+	return run("bash", ["-euo", "pipefail", "-c", command!], { cwd: root, env });
+};
 
 beforeAll(async () => {
 	server = await startServer({ env: { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" } });
@@ -53,7 +54,7 @@ test("every widget of main_dashboard shows something", async () => {
 	expect(body.widgets.length).toBeGreaterThan(8);
 });
 
-const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
+const EXAMPLES = `${root}examples/`;
 const examples = readdirSync(EXAMPLES, { recursive: true, encoding: "utf8" })
 	// One checks a file that is given to it: tests/compliance.test.ts does.
 	.filter((file) => file.endsWith(".mjs") && !file.startsWith("verify-"));

@@ -1,18 +1,15 @@
 /** The README's commands and snippets, run as they are written there. */
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Server, startServer, until } from "./server.ts";
+import { isDemo, readmeBlocks, root } from "./support/readme.ts";
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL("..", import.meta.url));
-const readme = readFileSync(`${root}README.md`, "utf8");
 const DOCUMENTED_URL = "http://127.0.0.1:8000";
-
-const blocks = (language: string) =>
-	[...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm"))].map(([, code]) => code!);
+/** But one, which tests/demo.test.ts runs. */
+const commands = readmeBlocks("sh").filter((code) => !isDemo(code));
 
 let server: Server;
 beforeAll(async () => {
@@ -33,7 +30,7 @@ const environment = () => ({
 });
 
 describe("the README", () => {
-	it.each(blocks("sh").map((code) => [code.trim().split("\n")[0]!, code]))(
+	it.each(commands.map((code) => [code.trim().split("\n")[0]!, code]))(
 		"has commands that work: %s",
 		async (_, code) => {
 			const script = code.replace(/^export TIDEMARK_KEY=.*$/m, "").replaceAll(DOCUMENTED_URL, server.url);
@@ -43,8 +40,7 @@ describe("the README", () => {
 			// One JSON answer after the other, when the block is about routes.
 			if (code.includes("/v1/ingest/")) expect(stdout).not.toMatch(/"rejected":\[\{/);
 		},
-		// One of them fills a whole project.
-		180_000,
+		120_000,
 	);
 
 	it("shows the machine's own numbers in the first answers", async () => {
@@ -59,7 +55,7 @@ describe("the README", () => {
 		const folder = `${root}dist/readme`;
 		rmSync(folder, { recursive: true, force: true });
 		mkdirSync(folder, { recursive: true });
-		const [snippet] = blocks("ts");
+		const [snippet] = readmeBlocks("ts");
 		writeFileSync(`${folder}/snippet.ts`, snippet!.replaceAll(DOCUMENTED_URL, server.url));
 		const options = [
 			"--module",
