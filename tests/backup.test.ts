@@ -229,6 +229,18 @@ describe("beside the live tables", () => {
 		await expect(restoreBackup(place, made, false)).rejects.toThrow("--force");
 		expect([await count("events WHERE event = 'after'"), await copies()]).toEqual([5, 0]);
 
+		// The bucket goes away once the live tables are gone: no row is lost by it.
+		const cut = database.connect("default");
+		const command = cut.command.bind(cut);
+		cut.command = (params) =>
+			params.query.startsWith("RESTORE DATABASE `tidemark` FROM")
+				? Promise.reject(new Error("the bucket is away"))
+				: command(params);
+		await expect(restoreBackup({ ...place, client: cut }, made, true).finally(() => cut.close())).rejects.toThrow(
+			"restore again with --force. the bucket is away",
+		);
+		expect(await count("events WHERE event = 'before'")).toBe(10);
+
 		await restoreBackup(place, made, true);
 		expect([await count("events WHERE event = 'after'"), await count("events WHERE event = 'before'")]).toEqual([
 			0, 10,
