@@ -3,6 +3,11 @@ import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { auditHash, GENESIS } from "../schema/audit-chain.ts";
+import { verifications } from "../schema/audit-verification.ts";
+import { connectClickHouse } from "../schema/clickhouse.ts";
+import { clickHouseTime } from "../schema/definitions.ts";
+import { JobStore } from "../schema/jobs.ts";
 import { dataRequestAnswer, dataRequestsAnswer, retentionAnswer } from "../schema/wire/index.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
 
@@ -99,6 +104,51 @@ test("a person is handed out, then erased: once, though program, engine and Redi
 	await json("/v1/ingest/events?wait=true", { body: events("person-1", 501).slice(499) });
 	expect(await server.query("SELECT event_id FROM events WHERE user_id = 'person-1'")).toEqual([{ event_id: "8-500" }]);
 }, 120_000);
+
+/** A chain that takes a while to walk. */
+function longChain(project: string, length: number): object[] {
+	let previous_hash = GENESIS.hash;
+	return Array.from({ length }, (_, i) => {
+		const row = { project, seq: i + 1, ts_ms: Date.UTC(2026, 0, 1) + i, actor: "k", action: "a", target: "t" };
+		const linked = { ...row, detail: "{}", request_id: "", previous_hash };
+		previous_hash = auditHash(linked);
+		const { ts_ms, ...columns } = linked;
+		return { ...columns, ts: clickHouseTime(new Date(ts_ms)), hash: previous_hash };
+	});
+}
+
+test("a walk over an audit log that is killed in the middle is done again by the next program, once, though Redis forgot it", async () => {
+	const rows = 150_000;
+	const connect = () => connectClickHouse(JSON.parse(readFileSync(join(dataDir, "engine.json"), "utf8")));
+	let client = connect();
+	const key = { project: "long", kind: "audit_verify", job_id: `hour-${new Date().toISOString().slice(0, 13)}` };
+	const job = () => new JobStore(client).get(key.project, key.kind, key.job_id);
+	// The job of the hour, which the schedule would ask for too.
+	const chain = longChain(key.project, rows);
+	await client.insert({ table: "audit_log", values: chain, format: "JSONEachRow" });
+	await new JobStore(client).create({ ...key, input: {} });
+	await until(async () => (await job())!.attempt > 0, {
+		what: "the walk to begin",
+		interval_ms: 5,
+		deadline_ms: 30_000,
+	});
+	await server.kill("SIGKILL");
+	await client.close();
+	rmSync(join(dataDir, "redis"), { recursive: true, force: true, maxRetries: 5 });
+	server = await start();
+	client = connect();
+	expect((await job())!.finished_at).toBeNull();
+	const done = await until(
+		async () => {
+			const found = await job();
+			return found?.finished_at ? found : undefined;
+		},
+		{ what: "the walk to be done again", deadline_ms: 60_000 },
+	);
+	expect(done).toMatchObject({ status: "completed", attempt: 2, state: { rows, last_seq: rows, broken_at: null } });
+	expect(await verifications(client, key.project)).toHaveLength(1);
+	await client.close();
+}, 150_000);
 
 test("points and lines that come after an erasure have their tags and their pattern, without a restart", async () => {
 	const send = async () => {
