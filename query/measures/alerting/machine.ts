@@ -91,10 +91,14 @@ export function step(before: Standing, seen: Seen, at: number, timing: Timing): 
 		case "unknown":
 			return unknown(before, seen, at, timing);
 		case "failed":
-			// What burns is not over because it cannot be looked at.
-			if (before.fired_at !== null) return { after: before, transition: undefined };
-			return go(before, at, "error", "the evaluation failed", { breach_since: null, unknown_since: null });
+			return fail(before, at);
 	}
+}
+
+/** The evaluation failed. What burns is not over because it cannot be looked at. */
+export function fail(before: Standing, at: number): Step {
+	if (before.fired_at !== null) return { after: before, transition: undefined };
+	return go(before, at, "error", "the evaluation failed", { breach_since: null, unknown_since: null });
 }
 
 /** Ends an instance for another reason than its values: its rule was changed, it is not heard of any more. */
