@@ -5,7 +5,7 @@ import { burningAlerts } from "../../query/measures/alerting/records.ts";
 import { Queries } from "../../query/run.ts";
 import { dueOf } from "../../workers/alerts/due.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../support/database.ts";
-import { insertEvents } from "../support/records.ts";
+import { insertEvents, insertSeries } from "../support/records.ts";
 import { MINUTE, Simulation, START } from "./simulation.ts";
 
 let database: TestDatabase;
@@ -49,16 +49,16 @@ test("for, firing and the end of it are a row each, with value, threshold and on
 
 test("catching up, in any steps and by any worker, writes the history of minute by minute", async () => {
 	fresh();
-	const values = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [i + 1, (i * 7919) % 23]));
+	const values = Object.fromEntries(Array.from({ length: 24 }, (_, i) => [i + 1, (i * 7919) % 23]));
 	const rule = { ...deep, for: "1m", keep_firing_for: "2m" };
 	for (const project of ["steps", "once", "jumps"]) {
 		await sim.values(project, "depth", values);
 		sim.now = START;
 		await sim.rule(project, "a", rule);
 	}
-	await stepwise("steps", 60);
-	await sim.evaluate("once", 60);
-	for (const minute of [3, 4, 19, 20, 20, 51, 60]) await sim.evaluate("jumps", minute);
+	await stepwise("steps", 24);
+	await sim.evaluate("once", 24);
+	for (const minute of [3, 4, 12, 12, 24]) await sim.evaluate("jumps", minute);
 	const history = await sim.path("steps", "a");
 	expect(history.length).toBeGreaterThan(8);
 	expect(await sim.path("once", "a")).toEqual(history);
@@ -302,15 +302,17 @@ test("a question that cannot be answered is an error of the rule, told once, and
 
 test("what is too much to be asked at once is asked in parts: nothing is left out, and nothing of it is an error", async () => {
 	fresh();
-	const ts = START + 30.5 * MINUTE;
-	await insertEvents(database.client, "parts", [{ event: "seen", ts, properties: {}, user_id: "u" }]);
-	// Asked instant by instant, and so of at most sixty at once.
-	const users = { metric: "active_users", operator: ">", value: 0, timeframe: "1m" } as const;
-	await sim.rule("parts", "a", { conditions: [users], allow_unknown: true, no_data: "ok" });
-	await sim.evaluate("parts", 0);
-	while (await sim.evaluate("parts", 65));
-	expect((await sim.path("parts", "a")).slice(-2)).toEqual(["31 ok→firing", "32 firing→ok"]);
-	expect((await sim.history("parts", "a")).filter(({ kind }) => kind !== "transition")).toEqual([]);
+	// As many label sets in each of two minutes as one evaluation can look at, but not in both together.
+	const series = Array.from({ length: 1_200 }, (_, i) => ({
+		...{ name: "depth", tags: { queue: `q${i}` } },
+		points: [[START + (i < 600 ? 0.5 : 1.5) * MINUTE, 20] as const],
+	}));
+	await insertSeries(database.client, "parts", series);
+	await sim.rule("parts", "a", { ...deep, group_by: ["queue"] });
+	while (await sim.evaluate("parts", 2));
+	const paths = await sim.path("parts", "a");
+	expect([...new Set(paths)]).toEqual(["1 no_data→firing", "2 no_data→firing"]);
+	expect(paths).toHaveLength(1_200);
 });
 
 test("conditions over metrics, events and compounds are joined at the same instant", async () => {

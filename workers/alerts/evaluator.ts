@@ -134,7 +134,7 @@ async function evaluate(
 	const isRechecked = count >= RECHECK_EVERY || (last / stride) % RECHECK_EVERY === 0;
 	const rechecked = isRechecked ? Math.min(RECHECKED, Math.max(0, ...before.map(({ recent }) => recent.length))) : 0;
 	// What is too much for one question may not be without a look back, or for a part of the instants.
-	const less = [count, ...(count > 1 ? [Math.ceil(count / 10), 1] : [])].map((few) => ({ rechecked: 0, count: few }));
+	const less = [...new Set([count, Math.ceil(count / 10), 1])].map((few) => ({ rechecked: 0, count: few }));
 	const looks = rechecked > 0 ? [{ rechecked, count }, ...less] : less;
 	let refused: Error | undefined;
 	for (const one of looks) {

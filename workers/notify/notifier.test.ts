@@ -232,7 +232,7 @@ it("tells each level of an escalation when its delay has passed, and none after 
 	await makeRule({ escalation_policy: { levels } });
 	await transition("fire", START);
 	const told: number[] = [];
-	for (const minute of [0, 1, 14, 15, 16, 20, 21, 29, 30, 31, 40]) {
+	for (const minute of [0, 1, 14, 15, 20, 30, 31]) {
 		clock = START + minute * MINUTE;
 		if (minute === 20) await acknowledge(clock);
 		const before = received.length;
@@ -249,7 +249,7 @@ it("retries what fails for now, as late as the other side asks, with the same id
 	await transition("fire", START);
 	answers = [{ status: 503 }, { status: 429, headers: { "Retry-After": "120" } }];
 	const tried: number[] = [];
-	for (const second of [0, 5, 9, 10, 11, 40, 129, 130, 131, 240]) {
+	for (const second of [0, 9, 10, 11, 129, 130, 240]) {
 		clock = START + second * 1_000;
 		const before = received.length;
 		await run();
@@ -323,7 +323,7 @@ it("gives up after a day", async () => {
 	await makeRule({ notifications: [{ type: "email", recipients: ["a@example.org"] }] });
 	await transition("fire", START);
 	mailbox.refuseWith(451);
-	for (const hour of [0, 1, 2, 12, 23, 24, 25, 30]) {
+	for (const hour of [0, 12, 24, 25, 30]) {
 		clock = START + hour * 3_600_000;
 		await run();
 	}
@@ -448,7 +448,7 @@ it("a channel that takes no messages is told of over those that do, once, and so
 	await makeRule({ notifications: [{ type: "contact", contact: "only" }] });
 	isGone = (path) => path === "/dead";
 	await transition("fire", START);
-	for (const second of [0, 5, 10, 20, 60]) {
+	for (const second of [0, 5, 10, 60]) {
 		clock = START + second * 1_000;
 		await run();
 	}
@@ -523,7 +523,7 @@ it("a channel whose messages are tried again for a quarter of an hour is dead, a
 	await makeRule({ notifications: [{ type: "slack", webhook_url: hook("/chat") }] });
 	answers = Array.from({ length: 100 }, () => ({ status: 503 }));
 	await transition("fire", START);
-	for (const minute of [0, 1, 5, 14, 16, 18, 30, 31]) {
+	for (const minute of [0, 14, 16, 18, 31]) {
 		clock = START + minute * MINUTE;
 		await run();
 	}
