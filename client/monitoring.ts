@@ -468,7 +468,12 @@ export class Monitoring extends Telemetry {
 
 	/** `GET /v1/monitoring/data-requests/{id}`: how far it is, and its certificate when it is done. */
 	getDataRequest(request_id: string, call: CallOptions = {}): Promise<DataRequestAnswer> {
-		return this.#transport.get(`${DATA_REQUESTS}/${encodeURIComponent(request_id)}`, {}, call.signal);
+		return this.#transport.get(dataRequestPath(request_id), {}, call.signal);
+	}
+
+	/** `GET /v1/monitoring/data-requests/{id}/download`: the rows of an export, a line of JSON each, for seven days. */
+	downloadDataRequest(request_id: string, call: CallOptions = {}): Promise<FileAnswer> {
+		return this.#transport.file(`${dataRequestPath(request_id)}/download`, {}, call.signal);
 	}
 
 	/**
@@ -746,6 +751,10 @@ const ALERTS = `${BASE}/alerts`;
 const CHANNELS = `${BASE}/notification-channels`;
 const SILENCES = `${BASE}/silences`;
 const DATA_REQUESTS = `${BASE}/data-requests`;
+
+function dataRequestPath(request_id: string): string {
+	return `${DATA_REQUESTS}/${encodeURIComponent(request_id)}`;
+}
 
 const COMPLIANCE = `${BASE}/compliance`;
 

@@ -108,6 +108,25 @@ test("what was acknowledged a moment ago is exported, and comes back as it was s
 	expect((await monitoring.listExports()).exports.map(({ export_id }) => export_id)).toContain(done.export_id);
 });
 
+test("one person's data is handed out as it was certified", async () => {
+	const { monitoring } = client;
+	const { request_id } = await monitoring.createDataRequest({ type: "export", user_id: "u7" });
+	const done = await until(
+		async () => {
+			const answer = await monitoring.getDataRequest(request_id);
+			return answer.status === "completed" && answer;
+		},
+		{ deadline_ms: 50_000, interval_ms: 250, what: "the request to be done" },
+	);
+	const { name, stream } = await monitoring.downloadDataRequest(request_id);
+	const lines = await buffer(stream as never);
+	expect(name).toBe(`${request_id}.ndjson`);
+	expect(createHash("sha256").update(lines).digest("hex")).toBe(done.certificate!.export!.sha256);
+	const rows = lines.toString().trimEnd().split("\n");
+	expect(rows.map((line) => JSON.parse(line))).toMatchObject([{ _table: "events", event: "opened", user_id: "u7" }]);
+	await expect(clientOf(keys.other).monitoring.downloadDataRequest(request_id)).rejects.toThrow(NotFoundError);
+});
+
 test("keys to a bucket go in and do not come out, and only an admin sees that there are some", async () => {
 	const { monitoring } = client;
 	const secret = { access_key_id: ACCESS_KEY, secret_access_key: SECRET_KEY };
