@@ -109,7 +109,8 @@ export const SETTINGS = {
 	redisUrl: optional({
 		env: "REDIS_URL",
 		valid: "a redis:// or rediss:// URL",
-		about: "A real Redis server; unset, `redis-server` from the PATH is run as a child",
+		about:
+			"A real Redis server, which must not evict (`maxmemory-policy noeviction`); unset, `redis-server` from the PATH is run as a child",
 		schema: url("redis:", "rediss:"),
 		secret: true,
 	}),

@@ -1,5 +1,6 @@
 // Compliance of the whole program: reports that pass nothing without evidence, what people sign, and bundles of which no byte can change.
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -268,16 +269,21 @@ test("a report that was changed in the tables is not intact, and can be neither 
 
 test("evidence that was changed, or is gone, spoils the reports that stand on it, in the tables and in a bundle", async () => {
 	const changes: ((body: string) => string)[] = [
+		() => "{}",
 		(body) => JSON.stringify({ ...JSON.parse(body), text: JSON.parse(body).text.replace("Keys", "Cats") }),
 		(body) => JSON.stringify({ ...JSON.parse(body), text: "no JSON" }),
-		() => "{}",
 	];
+	let whole: { content: Body; files: Map<string, Uint8Array>; hash: string } | undefined;
 	for (const change of changes) {
 		const soc2 = await report("SOC2", { as_of: new Date(Date.now() - changes.indexOf(change)).toISOString() });
 		const path = `${C}/reports/${soc2.report_id}`;
 		const [{ sha256: hash }] = control(soc2, "soc2.key_rotation").evidence;
-		const bundle = await fetch(`${server.url}${path}/bundle`, { headers: { "X-API-Key": editor.api_key } });
-		expect(bundle.status).toBe(200);
+		if (whole === undefined) {
+			const bundle = await fetch(`${server.url}${path}/bundle`, { headers: { "X-API-Key": editor.api_key } });
+			expect(bundle.status).toBe(200);
+			const files = new Map(readTar(Buffer.from(await bundle.arrayBuffer())).map((one) => [one.path, one.bytes]));
+			whole = { content: JSON.parse(Buffer.from(files.get("report.json")!).toString()), files, hash };
+		}
 		await tamper("compliance_evidence", hash, change);
 		const found = await call(editor, path);
 		expect(found.is_intact).toBe(false);
@@ -286,20 +292,20 @@ test("evidence that was changed, or is gone, spoils the reports that stand on it
 		expect(found.evidence).toEqual(kept);
 		await call(officer, `${path}/attest`, {}, 409);
 		for (const file of ["pdf", "bundle"]) await call(editor, `${path}/${file}`, undefined, 409);
+	}
 
-		// Signed as it should be, over evidence that the report does not name.
-		const files = new Map(readTar(Buffer.from(await bundle.arrayBuffer())).map((one) => [one.path, one.bytes]));
-		const content = JSON.parse(Buffer.from(files.get("report.json")!).toString());
-		const evidence = [...files].flatMap(([path, bytes]) => {
-			const sha256 = /^evidence\/(.*)\.json$/.exec(path)?.[1];
-			return sha256 === undefined ? [] : [{ sha256, text: `${Buffer.from(bytes)}${sha256 === hash ? " " : ""}` }];
-		});
-		const parts = { content, sha256: soc2.sha256, attestations: [], evidence, pdf: files.get("report.pdf")! };
-		const forged = join(server.dataDir, "forged.tar");
-		writeFileSync(forged, writeBundle(parts, new Signer(["a key"])));
-		for (const program of [[MAIN, "compliance", "verify"], [VERIFIER]]) {
-			const said = await outcome(run(process.execPath, [...program, forged], env()));
-			expect(said).toMatchObject({ code: 1, said: expect.stringContaining(`${hash}`) });
-		}
+	// Signed as it should be, over evidence that the report does not name.
+	const { content, files, hash } = whole!;
+	const evidence = [...files].flatMap(([path, bytes]) => {
+		const sha256 = /^evidence\/(.*)\.json$/.exec(path)?.[1];
+		return sha256 === undefined ? [] : [{ sha256, text: `${Buffer.from(bytes)}${sha256 === hash ? " " : ""}` }];
+	});
+	const sha256 = createHash("sha256").update(files.get("report.json")!).digest("hex");
+	const parts = { content, sha256, attestations: [], evidence, pdf: files.get("report.pdf")! };
+	const forged = join(server.dataDir, "forged.tar");
+	writeFileSync(forged, writeBundle(parts, new Signer(["a key"])));
+	for (const program of [[MAIN, "compliance", "verify"], [VERIFIER]]) {
+		const said = await outcome(run(process.execPath, [...program, forged], env()));
+		expect(said).toMatchObject({ code: 1, said: expect.stringContaining(hash) });
 	}
 });
