@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./tests/sequence.ts";
 import { memoryFolder } from "./tests/support/memory-folder.ts";
 
 // Where the workers, and all that they start, make their temporary folders.
@@ -13,8 +14,9 @@ export default defineConfig({
 		globalSetup: ["tests/build.ts"],
 		testTimeout: 60_000,
 		hookTimeout: 60_000,
-		// Two cores: every engine is a process of its own, more files at once only make them wait.
-		maxWorkers: 2,
+		sequence: { sequencer: LongestFirst },
+		// One more than cores: a test of the whole program waits for some of its time.
+		maxWorkers: 3,
 		pool: "forks",
 	},
 });

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Server, startServer, until } from "./server.ts";
+import { type Server, startServer, temporaryFolder, until } from "./server.ts";
 import { isDemo, readmeBlocks, root } from "./support/readme.ts";
 
 const run = promisify(execFile);
@@ -22,11 +22,14 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
+const temporary = temporaryFolder();
 const environment = () => ({
 	...process.env,
 	TIDEMARK_KEY: server.adminKey,
 	TIDEMARK_URL: server.url,
 	TIDEMARK_DATA: server.dataDir,
+	// Commands may leave there what they like.
+	TMPDIR: temporary,
 });
 
 describe("the README", () => {
