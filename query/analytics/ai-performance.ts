@@ -13,7 +13,7 @@ import {
 	type ModelCalls,
 	type ModelScope,
 	modelCalls,
-	modelSource,
+	modelVolume,
 } from "../measures/models.ts";
 import { FEEDBACK_EVENT, MIN_RATINGS } from "../measures/ratings.ts";
 import { signals } from "../measures/signals.ts";
@@ -86,13 +86,20 @@ async function aiPerformance(asking: Asking, query: z.infer<typeof aiPerformance
 	const window = resolveWindow(query, { timeframes: PERFORMANCE_TIMEFRAMES, defaultTimeframe: "30d", now });
 	const grid: Grid = { ...window, buckets: bucketsOver(window.start, window.end, "1d", window.timezone) };
 	const scope: ModelScope = { ...grid, model: query.model, now, reach };
-	const source = modelSource(scope);
 	const asked = asker.ask(signals(window.as_of));
-	const events = asked.then((sent) => VERDICT_EVENTS.filter((event) => sent.hasEvent(event)));
-	const [sent, models, found] = await Promise.all([
+	const facts = Promise.all([asked, asker.ask(modelVolume(scope))]).then(([sent, volume]) => ({
+		source: volume > MAX_CALLS ? ("rollups" as const) : ("calls" as const),
+		events: VERDICT_EVENTS.filter((event) => sent.hasEvent(event)),
+	}));
+	const [sent, { source, models, found }] = await Promise.all([
 		asked,
-		asker.ask(modelCalls(scope, source)),
-		asker.presuming("verdicts", events, (known) => verdictsOf(asker, scope, known)),
+		asker.presuming("models", facts, async ({ source, events }) => {
+			const [models, found] = await Promise.all([
+				asker.ask(modelCalls(scope, source)),
+				verdictsOf(asker, scope, events),
+			]);
+			return { source, models, found };
+		}),
 	]);
 	const gauges = await modelGauges(asker, scope, sent, models);
 	const answer = {
@@ -120,6 +127,9 @@ const METHODS = {
 	"models[].resource_usage.avg_memory_mb": `memory_mb of the requests, else the gauge ${PROCESS_MEMORY} tagged model`,
 	"models[].resource_usage.avg_cpu_percent": `cpu_percent of the requests, else the gauge ${PROCESS_CPU} tagged model`,
 };
+
+/** Calls up to which each of them is looked at: that takes less than to plan how the rollups fit together. */
+const MAX_CALLS = 2_000_000;
 
 /** Verdicts on the models that they name, and on those whose calls they name. */
 async function verdictsOf(asker: Asker, scope: ModelScope, events: readonly VerdictEvent[]): Promise<Verdict[]> {

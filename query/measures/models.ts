@@ -91,19 +91,24 @@ export interface Model extends ModelCalls {
 	readonly buckets: ReadonlyMap<number, ModelCalls>;
 }
 
-/** Each call, or the rollups of whole hours and days with the calls of the rest: the same numbers. */
-export type ModelSource = "calls" | "rollups";
-
-/** What reads least: of a day or more the rollups. */
-export function modelSource({ start, end }: ModelScope): ModelSource {
-	return end - start >= DAY_MS ? "rollups" : "calls";
+/** Calls within the whole hours of a scope, to choose the source that its answer comes from. */
+export function modelVolume(scope: Scope): Question<number> {
+	const params = new Params();
+	const { hours } = modelCover(scope);
+	const [first, last] = [hours?.start ?? 0, hours?.end ?? 0].map((ms) => params.add("UInt32", ms / 1_000));
+	return {
+		name: "model_volume",
+		params,
+		sql: `SELECT sum(requests) AS n ${from("model_hours", `hour >= toDateTime(${first}, 'UTC') AND hour < toDateTime(${last}, 'UTC')`)}`,
+		read: ([row]) => Number(row?.n ?? 0),
+	};
 }
 
 /**
  * Every model that was called within the scope, the most called first.
- * @param source accounts are known of calls only
+ * @param source each call, or the rollups of whole hours and days with the calls of the rest: the same, but for windows of millions
  */
-export function modelCalls(scope: ModelScope, source: ModelSource): Question<Model[]> {
+export function modelCalls(scope: ModelScope, source: "calls" | "rollups"): Question<Model[]> {
 	const params = new Params();
 	const rows = modelRows(params, scope, source);
 	// Rollups give several rows a bucket; of calls there is one.
@@ -178,7 +183,7 @@ function wholeSteps({ start, end }: Span, step: number): Span | undefined {
  * A subquery with `t`, `name`, `sums` and the sketch `latencies`. Counts come by hour and by event, sketches by day, by hour and by
  * event: a row that has one of both may lack the other.
  */
-function modelRows(params: Params, scope: ModelScope, source: ModelSource): string {
+function modelRows(params: Params, scope: ModelScope, source: "calls" | "rollups"): string {
 	if (scope.accounts !== undefined && source !== "calls") throw new TypeError("rollups of models know no accounts");
 	const { hours, days, divided } = source === "calls" ? { divided: [] } : modelCover(scope);
 	const only = (column: string) =>
@@ -195,11 +200,10 @@ function modelRows(params: Params, scope: ModelScope, source: ModelSource): stri
 	const ofSketches = `SELECT toUInt32(0) AS t, ${nameOfModel("model")} AS name, emptyArrayFloat64() AS sums, latencies`;
 	const parts: string[] = [];
 	if (hours !== undefined) {
-		// Summed up here, since each row that goes up takes a sketch of nothing with it.
-		const sums = `[${COLUMNS.map((column) => `toFloat64(sum(${column}))`).join(", ")}] AS sums, ${NO_SKETCH} AS latencies`;
+		const sums = `[${COLUMNS.map((column) => `toFloat64(${column})`).join(", ")}] AS sums, ${NO_SKETCH} AS latencies`;
 		const where = `${inHours(hours)} AND NOT ${isDivided("hour")} AND ${only("model")}`;
 		parts.push(
-			`SELECT ${bucketOf(params, scope.buckets, "hour")} AS t, ${nameOfModel("model")} AS name, ${sums} ${from("model_hours", where)} GROUP BY t, name`,
+			`SELECT ${bucketOf(params, scope.buckets, "hour")} AS t, ${nameOfModel("model")} AS name, ${sums} ${from("model_hours", where)}`,
 		);
 		const outside = days === undefined ? "1" : `NOT (${inHours(days)})`;
 		parts.push(`${ofSketches} ${from("model_hours", `${inHours(hours)} AND ${outside} AND ${only("model")}`)}`);
