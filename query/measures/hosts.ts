@@ -157,11 +157,12 @@ export function moved(scope: Scope, name: typeof DISK_IO | typeof NETWORK_IO): Q
 	const tag = name === DISK_IO ? "disk.io.direction" : "network.io.direction";
 	const outward = name === DISK_IO ? "write" : "transmit";
 	const direction = `if(tags['${tag}'] != '', tags['${tag}'], tags['direction'])`;
-	const component = scope.component === undefined ? "1" : ofComponent(params, scope.component);
+	const all = named(params, [name]);
+	const { component } = scope;
 	const rows = seriesRows(params, {
 		plan: planOf(scope),
 		buckets: scope.buckets,
-		where: `${named(params, [name])} AND ${seriesWhere(params, [name], component)}`,
+		where: component === undefined ? all : `${all} AND ${seriesWhere(params, [name], ofComponent(params, component))}`,
 		columns: ["sum"],
 	});
 	const isOut = seriesWhere(params, [name], `${direction} = ${params.add("String", outward)}`);
