@@ -6,12 +6,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { auditHash, GENESIS } from "../schema/audit-chain.ts";
 import { verifications } from "../schema/audit-verification.ts";
 import { connectClickHouse } from "../schema/clickhouse.ts";
+import { JOB_KIND_OF } from "../schema/data-requests.ts";
 import { clickHouseTime } from "../schema/definitions.ts";
 import { JobStore } from "../schema/jobs.ts";
 import { dataRequestAnswer, dataRequestsAnswer, retentionAnswer } from "../schema/wire/index.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
+import { insertSeries } from "./support/records.ts";
 
 const PATH = "/v1/monitoring/data-requests";
+const DAY_MS = 86_400_000;
 const dataDir = temporaryFolder();
 const start = () => startServer({ dataDir, env: { TIDEMARK_SELF_PROJECT: "off", TIDEMARK_COLLECT_INTERVAL: "off" } });
 let server: Server;
@@ -117,38 +120,73 @@ function longChain(project: string, length: number): object[] {
 	});
 }
 
-test("a walk over an audit log that is killed in the middle is done again by the next program, once, though Redis forgot it", async () => {
-	const rows = 150_000;
+test("a walk over an audit log, a run of retention and a person's export that are killed in the middle, with engine and Redis, are done by the next program, once", async () => {
+	// The schedule of the next hour would ask for a walk of its own.
+	await until(() => new Date().getUTCMinutes() < 58, { deadline_ms: 150_000, interval_ms: 1_000 });
 	const connect = () => connectClickHouse(JSON.parse(readFileSync(join(dataDir, "engine.json"), "utf8")));
 	let client = connect();
-	const key = { project: "long", kind: "audit_verify", job_id: `hour-${new Date().toISOString().slice(0, 13)}` };
-	const job = () => new JobStore(client).get(key.project, key.kind, key.job_id);
-	// The job of the hour, which the schedule would ask for too.
-	const chain = longChain(key.project, rows);
-	await client.insert({ table: "audit_log", values: chain, format: "JSONEachRow" });
-	await new JobStore(client).create({ ...key, input: {} });
-	await until(async () => (await job())!.attempt > 0, {
-		what: "the walk to begin",
-		interval_ms: 5,
-		deadline_ms: 30_000,
+	const rows = 150_000;
+	await client.insert({ table: "audit_log", values: longChain("long", rows), format: "JSONEachRow" });
+	const old = Date.now() - 60 * DAY_MS;
+	const points = Array.from({ length: 5_000 }, (_, i) => [old + i * 60_000, i] as const);
+	await insertSeries(client, "default", [{ name: "aged", kind: "distribution", points }]);
+	const own = { metrics_days: 7, rollups_days: 30, logs_days: null, events_days: null };
+	expect((await json("/v1/monitoring/retention", { method: "PUT", body: own })).status).toBe(200);
+
+	const [day, hour] = [10, 13].map((length) => new Date().toISOString().slice(0, length));
+	const { request_id } = (await json(PATH, { body: { type: "export", user_id: "person-12" } })).body;
+	const [walk, retention, access] = [
+		{ project: "long", kind: "audit_verify", job_id: `hour-${hour}` },
+		{ project: "default", kind: "retention", job_id: `retention ${day}` },
+		{ project: "default", kind: JOB_KIND_OF.export, job_id: request_id as string },
+	] as const;
+	const found = () => {
+		const store = new JobStore(client);
+		return Promise.all(
+			[walk, retention, access].map(async ({ project, kind, job_id }) => (await store.get(project, kind, job_id))!),
+		);
+	};
+	await new JobStore(client).create({ ...walk, input: {} });
+	await new JobStore(client).create({ ...retention, of: "retention", input: { day } });
+	await until(async () => (await found()).every(({ attempt }) => attempt > 0), {
+		...{ what: "all three to begin", interval_ms: 5, deadline_ms: 30_000 },
 	});
+	process.kill(JSON.parse(readFileSync(join(dataDir, "engine.json"), "utf8")).pid, "SIGKILL");
 	await server.kill("SIGKILL");
 	await client.close();
 	rmSync(join(dataDir, "redis"), { recursive: true, force: true, maxRetries: 5 });
 	server = await start();
 	client = connect();
-	expect((await job())!.finished_at).toBeNull();
+	expect((await found()).map(({ finished_at }) => finished_at)).toEqual([null, null, null]);
 	const done = await until(
 		async () => {
-			const found = await job();
-			return found?.finished_at ? found : undefined;
+			const all = await found();
+			return all.every(({ finished_at }) => finished_at !== null) && all;
 		},
-		{ what: "the walk to be done again", deadline_ms: 60_000 },
+		{ what: "all three to be done", deadline_ms: 90_000 },
 	);
-	expect(done).toMatchObject({ status: "completed", attempt: 2, state: { rows, last_seq: rows, broken_at: null } });
-	expect(await verifications(client, key.project)).toHaveLength(1);
+
+	for (const { status, attempt } of done) expect([status, attempt > 1]).toEqual(["completed", true]);
+	expect(done[0]!.state).toMatchObject({ rows, last_seq: rows, broken_at: null });
+	expect(await verifications(client, "long")).toHaveLength(1);
+	for (const table of ["points", "rollup_1m", "rollup_1d", "sketch_1d"]) {
+		expect(await server.query(`SELECT count() AS n FROM ${table} WHERE name = 'aged'`), table).toEqual([{ n: 0 }]);
+	}
+	const { certificate, download } = await finished(request_id);
+	const lines = Buffer.from(await (await server.request(download!)).arrayBuffer());
+	expect(createHash("sha256").update(lines).digest("hex")).toBe(certificate!.export!.sha256);
+	expect(certificate!.export!.rows).toBe(300);
+	const audited = await server.query(
+		"SELECT action, count() AS n FROM audit_log WHERE project = 'default' AND target IN ({targets:Array(String)}) AND actor = 'system' GROUP BY action ORDER BY action",
+		{ targets: [request_id, retention.job_id] },
+	);
+	expect(audited).toEqual([
+		{ action: "data.export", n: 1 },
+		{ action: "retention.enforce", n: 1 },
+	]);
+	await json("/v1/monitoring/retention", { method: "PUT", body: { ...own, metrics_days: null, rollups_days: null } });
 	await client.close();
-}, 150_000);
+}, 360_000);
 
 test("points and lines that come after an erasure have their tags and their pattern, without a restart", async () => {
 	const send = async () => {

@@ -94,7 +94,6 @@ async function nameSubject({ place, request_id, subject }: Erasure): Promise<voi
 		table: "erasure_subjects",
 		values: subjectRows(subject, request_id),
 		format: "JSONEachRow",
-		clickhouse_settings: { insert_deduplicate: 0 },
 	});
 }
 
