@@ -58,7 +58,7 @@ export function figuresOf({ loads, query, reads, live, alerts, exports }: Measur
 		atMost("memory of the ingest process under full load, MB", 400, memory),
 		atMost("30 days of hourly percentiles over 100 series ÷ from raw", 0.3, query?.percentiles_ratio),
 		...(reads?.reads ?? []).flatMap(({ what, exact }) =>
-			exact === undefined ? [] : [atMost(`answer ÷ from raw rows, ${what}`, exact.at_most, exact.ratio)],
+			exact?.at_most === undefined ? [] : [atMost(`answer ÷ from raw rows, ${what}`, exact.at_most, exact.ratio)],
 		),
 		atMost("slowest reading route, ms", 1_000, reads && Math.max(...reads.reads.map(({ ms }) => ms.median))),
 		// A rule waits ten seconds for records that are on their way.

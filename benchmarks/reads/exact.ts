@@ -6,7 +6,8 @@
 export interface Compared {
 	readonly figure: string;
 	readonly path: string;
-	readonly at_most: number;
+	/** Absent: shown for comparison. */
+	readonly at_most?: number | undefined;
 	/** Statements that give the same numbers from `points`, `events` and `logs`. */
 	readonly exact: readonly string[];
 	/** Numbers of the answer beside those of the statements' rows, in the order of the statements. */

@@ -13,7 +13,7 @@ export interface Volume {
 	readonly logs: number;
 }
 
-/** Rows from `done` up to `until` of every signal; `to_ms` is the end of the newest day. */
+/** Rows from `done` up to `until` of every signal, all of them before `to_ms`. */
 export interface Stretch {
 	readonly done: Volume;
 	readonly until: Volume;
@@ -88,7 +88,7 @@ const STATEMENTS = {
 	points: ({ to_ms, seed, done, until }: Stretch, from: number, rows: number) => {
 		// Each stretch is spread over the whole time, in its order, as points arrive.
 		const share = `(number - ${done.points}) / ${until.points - done.points}`;
-		const at = `${to_ms - POINT_DAYS * DAY_MS} + ${share} * ${POINT_DAYS * DAY_MS} + number % 997`;
+		const at = `${to_ms - POINT_DAYS * DAY_MS} + ${share} * ${POINT_DAYS * DAY_MS - 1_000} + number % 997`;
 		return `INSERT INTO points (project, name, component, kind, series_id, ts, value)
 SELECT ${PROJECT}, '${HTTP}', concat('component-', toString(s % 10)), 'distribution', cityHash64(s), ${time(at)},
 	${logNormal(seed, "number", 0.05, 0.6)}

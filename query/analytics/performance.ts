@@ -6,11 +6,12 @@ import {
 	systemPerformanceAnswer,
 	systemPerformanceQuery,
 } from "../../schema/wire/index.ts";
+import { trafficAndLatencyOf } from "../common/latency.ts";
+import { presumingSettled } from "../common/settled.ts";
 import { CPU, CPU_TIME, DISK_IO, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
-import { kindsOfRequests, latencyOf } from "../measures/latency.ts";
 import { over, planOf, type Scope } from "../measures/scope.ts";
 import { signals } from "../measures/signals.ts";
-import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf, traffic } from "../measures/traffic.ts";
+import { errorRate, HTTP_NAMES, HTTP_RECORDS, meanLatency_ms, totalOf } from "../measures/traffic.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { coverageOf, framesOf, lowSample, requestCount } from "../points.ts";
 import { milliseconds, percentOf, ratio, significant, whole } from "../rounding.ts";
@@ -57,17 +58,17 @@ async function systemPerformance(
 	const { asker, now, reach } = asking;
 	const grid = resolveGrid(query, { timeframes: PERFORMANCE_TIMEFRAMES, defaultTimeframe: "24h", now });
 	const scope: Scope = { ...grid, now, reach };
-	const asOne = over(scope, grid.start, grid.end);
 	const asked = asker.ask(signals(grid.as_of));
-	const [sent, requests, latency, hosts, overall, disk, network] = await Promise.all([
-		asked,
-		asker.ask(traffic(scope)),
-		Promise.all([asked, kindsOfRequests(asker)]).then(([sent, kinds]) => latencyOf(asker, scope, sent, kinds)),
-		asker.ask(utilization(scope)),
-		asker.ask(utilization(asOne)),
-		asker.ask(moved(scope, DISK_IO)),
-		asker.ask(moved(scope, NETWORK_IO)),
-	]);
+	const numbers = presumingSettled(asker, scope, asked, (known) =>
+		Promise.all([
+			trafficAndLatencyOf(asker, known, asked),
+			asker.ask(utilization(known)),
+			asker.ask(utilization(over(known, grid.start, grid.end))),
+			asker.ask(moved(known, DISK_IO)),
+			asker.ask(moved(known, NETWORK_IO)),
+		]),
+	);
+	const [sent, [{ traffic: requests, latency }, hosts, overall, disk, network]] = await Promise.all([asked, numbers]);
 	const metrics = framesOf(grid).map((frame): DataPoint => {
 		const found = requests.get(frame.t);
 		const n = found?.requests ?? 0;

@@ -12,6 +12,8 @@ export interface Scope {
 	readonly component?: string | undefined;
 	/** What is known of people is known as of this instant; default: the end. */
 	readonly as_of?: number | undefined;
+	/** Event time of the newest point of the project (`Signals.newestPoint`), where it is known. */
+	readonly newest?: number | undefined;
 	/** The real clock and how far back each source reaches. */
 	readonly now: number;
 	readonly reach: Reach;
@@ -19,8 +21,8 @@ export interface Scope {
 
 /** The sources that answer within a scope. @throws RetentionError */
 export function planOf(scope: Scope, rawOnly = false): Plan {
-	const { start, end, buckets, now, reach } = scope;
-	return plan({ start, end, buckets, now, reach, rawOnly });
+	const { start, end, buckets, newest, now, reach } = scope;
+	return plan({ start, end, buckets, newest, now, reach, rawOnly });
 }
 
 /** The same scope over another window, as one value. */

@@ -9,35 +9,40 @@ export interface Signal {
 	readonly last_seen: number;
 }
 
-/** Everything sent before an instant. @param as_of milliseconds since the epoch */
+/** Everything that was ever sent, as of an instant. @param as_of milliseconds since the epoch */
 export function signals(as_of: number): Question<Signals> {
 	const params = new Params();
 	return {
 		name: "signals",
 		params,
 		sql: `SELECT signal, name, toUnixTimestamp64Milli(min(first_seen)) AS first_seen, toUnixTimestamp64Milli(max(last_seen)) AS last_seen
-${from("signals")} GROUP BY signal, name
-HAVING first_seen < ${params.add("Int64", as_of)}`,
+${from("signals")} GROUP BY signal, name`,
 		read: (rows) => new Signals(rows as unknown as Signal[], as_of),
 	};
 }
 
 /** What a project has sent before `as_of`. */
 export class Signals {
+	readonly #all: readonly Signal[];
 	readonly #byKey: ReadonlyMap<string, Signal>;
 	readonly #as_of: number;
 	readonly #keptFrom: number | undefined;
 
-	/** @param keptFrom since when everything is there that the project sent */
+	/**
+	 * @param all also what was sent first at `as_of` or later
+	 * @param keptFrom since when everything is there that the project sent
+	 */
 	constructor(all: readonly Signal[], as_of: number, keptFrom?: number) {
+		this.#all = all;
 		this.#keptFrom = keptFrom;
-		this.#byKey = new Map(all.map((signal) => [`${signal.signal} ${signal.name}`, signal]));
+		const before = all.filter(({ first_seen }) => first_seen < as_of);
+		this.#byKey = new Map(before.map((signal) => [`${signal.signal} ${signal.name}`, signal]));
 		this.#as_of = as_of;
 	}
 
 	/** The same of a project whose older records are gone. */
 	from(keptFrom: number): Signals {
-		return new Signals([...this.#byKey.values()], this.#as_of, keptFrom);
+		return new Signals(this.#all, this.#as_of, keptFrom);
 	}
 
 	get(signal: Signal["signal"], name: string): Signal | undefined {
@@ -88,6 +93,16 @@ export class Signals {
 	firstOf(signal: Signal["signal"]): number | null {
 		const times = [...this.#byKey.values()].filter((s) => s.signal === signal).map((s) => s.first_seen);
 		return times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b));
+	}
+
+	/**
+	 * Event time of the newest point there is, also behind `as_of`, milliseconds since the epoch; −∞ without any. One that is stamped
+	 * ahead of our clock and stored between this question and the next is not in it.
+	 */
+	newestPoint(): number {
+		return this.#all
+			.filter(({ signal }) => signal === "metric")
+			.reduce((newest, { last_seen }) => Math.max(newest, last_seen), Number.NEGATIVE_INFINITY);
 	}
 
 	/** Event time up to which there is data of these kinds, milliseconds since the epoch. */

@@ -16,6 +16,8 @@ const ZONES = ["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe
 /** Both changes of the clock lie inside: Lord Howe's on the 3rd of October (UTC), New York's on the 1st of November. */
 const FROM = Date.parse("2026-09-30T00:00:00Z");
 const TO = Date.parse("2026-11-05T00:00:00Z");
+/** No point at or after it; within a bucket of every tier. */
+const NEWEST = TO - 86_400_000 - 4_321_123;
 const base = { now: TO, reach: reachOf(NO_EXPIRY) };
 
 let database: TestDatabase;
@@ -29,7 +31,7 @@ beforeAll(async () => {
 	// Some points lie exactly on boundaries, where an off-by-one would show.
 	const times = (n: number) =>
 		Array.from({ length: n }, (_, i) => {
-			const ts = Math.floor(FROM + u() * (TO - FROM));
+			const ts = Math.floor(FROM + u() * (NEWEST - FROM));
 			return i % 7 === 0 ? ts - (ts % 900_000) : ts;
 		});
 	const series = (
@@ -72,12 +74,12 @@ beforeAll(async () => {
 });
 afterAll(() => database?.stop());
 
-/** Windows that begin and end anywhere, of a length that suits the granularity. */
+/** Windows that begin and end anywhere, of a length that suits the granularity; some end between the newest point and the end of its bucket. */
 const scopeArbitrary = fc
 	.record({
 		granularity: fc.constantFrom(...GRANULARITIES, null),
 		zone: fc.constantFrom(...ZONES),
-		end: fc.integer({ min: FROM + 1, max: TO }),
+		end: fc.oneof(fc.integer({ min: FROM + 1, max: TO }), fc.integer({ min: NEWEST, max: NEWEST + 600_000 })),
 		days: fc.double({ min: 0.001, max: 30, noNaN: true }),
 		aligned: fc.boolean(),
 	})
@@ -85,7 +87,13 @@ const scopeArbitrary = fc
 		const length = Math.ceil(86_400_000 * (granularity === "1m" ? days / 10 : days));
 		const start = end - length;
 		const buckets = granularity ? bucketsOver(start, end, granularity, zone) : undefined;
-		return { ...base, start: aligned && buckets ? buckets.starts[0]! * 1_000 : start, end, buckets };
+		return {
+			...base,
+			newest: NEWEST - 1,
+			start: aligned && buckets ? buckets.starts[0]! * 1_000 : start,
+			end,
+			buckets,
+		};
 	});
 
 /** The last of ascending starts (seconds) that is not after an instant. */

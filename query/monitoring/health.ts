@@ -43,8 +43,8 @@ export const healthRead = read({
 async function health(asking: Asking, query: z.infer<typeof healthQuery>): Promise<HealthAnswer> {
 	const { asker, now, reach } = asking;
 	const window = resolveWindow(query, { timeframes: ["24h"], defaultTimeframe: "24h", now });
-	const scope: Scope = { start: window.start, end: window.end, now, reach };
 	const sent = await asker.ask(signals(window.as_of));
+	const scope: Scope = { start: window.start, end: window.end, newest: sent.newestPoint(), now, reach };
 	const [day, recent, state, uptime] = await Promise.all([
 		asker.ask(traffic(scope)),
 		asker.ask(traffic(over(scope, scope.end - RECENT_MS, scope.end))),

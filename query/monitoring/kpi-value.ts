@@ -34,8 +34,8 @@ export async function kpiValue(
 ): Promise<KpiValueAnswer> {
 	const { asker, now, reach } = asking;
 	const window = resolveWindow(query, { ...DEFAULT, now });
-	const scope: Scope = { start: window.start, end: window.end, now, reach };
 	const sent = await asker.ask(signals(window.as_of));
+	const scope: Scope = { start: window.start, end: window.end, newest: sent.newestPoint(), now, reach };
 	const { numerator, denominator, format } = kpi.calculation;
 	const found = await kpiStanding(asker, scope, sent, kpi);
 	const answer = {
@@ -69,9 +69,9 @@ export async function kpiHistory(
 ): Promise<KpiHistoryAnswer> {
 	const { asker, now, reach } = asking;
 	const grid = resolveGrid(query, { ...DEFAULT, now });
-	const scope: Scope = { ...grid, now, reach };
 	const { numerator, denominator, format } = kpi.calculation;
 	const sent = await asker.ask(signals(grid.as_of));
+	const scope: Scope = { ...grid, newest: sent.newestPoint(), now, reach };
 	const byBucket = new Map((await kpiParts(asker, scope, ALL, sent, kpi)).map((part) => [part.t, part]));
 	const silent = silentSums(sent, kpi);
 	const points = framesOf(grid).map((frame) => {

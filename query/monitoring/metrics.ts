@@ -10,6 +10,7 @@ import {
 } from "../../schema/wire/index.ts";
 import { AVAILABILITY_RECORDS, availabilityOf } from "../common/availability.ts";
 import { trafficAndLatencyOf } from "../common/latency.ts";
+import { presumingSettled } from "../common/settled.ts";
 import { OF_USERS } from "../common/usage.ts";
 import { type CustomValue, customMetric, defaultAggregation, metricKinds } from "../measures/custom.ts";
 import { CPU, CPU_TIME, MEMORY, moved, NETWORK_IO, utilization } from "../measures/hosts.ts";
@@ -60,16 +61,19 @@ export const metricsRead = read({
 async function metrics(asking: Asking, query: z.infer<typeof metricsQuery>): Promise<MetricsAnswer> {
 	const { asker } = asking;
 	const grid = resolveGrid(query, { timeframes: METRICS_TIMEFRAMES, defaultTimeframe: "24h", now: asking.now });
-	const scope: Scope = { ...grid, component: query.component, now: asking.now, reach: asking.reach };
+	const unsettled: Scope = { ...grid, component: query.component, now: asking.now, reach: asking.reach };
 	const named = listOf(query.metrics);
 	const wantsPercentiles = named.length === 0 || named.some((name) => name.startsWith("response_time_p"));
 	const asked = asker.ask(signals(grid.as_of));
 	// These need not know what was ever sent: they run meanwhile.
-	const aboutRequests = wantsPercentiles
-		? trafficAndLatencyOf(asker, scope, asked)
-		: asker.ask(traffic(scope)).then((found) => ({ traffic: found, latency: undefined }));
+	const aboutRequests = presumingSettled(asker, unsettled, asked, async (known) =>
+		wantsPercentiles
+			? trafficAndLatencyOf(asker, known, asked)
+			: { traffic: await asker.ask(traffic(known)), latency: undefined },
+	);
 	aboutRequests.catch(() => undefined);
 	const sent = await asked;
+	const scope: Scope = { ...unsettled, newest: sent.newestPoint() };
 	const { builtIn, custom } = requestedMetrics(named, sent);
 	const groupBy = listOf(query.group_by);
 	if (groupBy.length > 0 && custom.length === 0) {

@@ -63,9 +63,9 @@ export const performanceRead = read({
 async function performanceOf(asking: Asking, query: z.infer<typeof performanceQuery>): Promise<PerformanceAnswer> {
 	const { asker, now, reach } = asking;
 	const window = resolveWindow(query, { timeframes: ["30d"], defaultTimeframe: "30d", now });
-	const scope: Scope = { start: window.start, end: window.end, now, reach };
-	const day = over(scope, scope.end - DAY_MS, scope.end);
 	const sent = await asker.ask(signals(window.as_of));
+	const scope: Scope = { start: window.start, end: window.end, newest: sent.newestPoint(), now, reach };
+	const day = over(scope, scope.end - DAY_MS, scope.end);
 	const [requests, apdex, availability, units, bottlenecks, trends, projected] = await Promise.all([
 		kept(() => asker.ask(traffic(day))),
 		kept(() => asker.ask(apdexCounts(day, query.apdex_t_ms))),

@@ -5,7 +5,7 @@ import type { Buckets } from "../time/buckets.ts";
 /** A tier, or the raw points. */
 export type Source = Tier | "raw";
 
-/** `[from, to)` in milliseconds since the epoch, read from one source. */
+/** `[from, to)` in milliseconds since the epoch, read from one source: of a tier, the buckets that begin in it. */
 export interface Piece {
 	readonly source: Source;
 	readonly from: number;
@@ -39,6 +39,8 @@ export interface PlanRequest {
 	readonly buckets?: Buckets | undefined;
 	/** Only raw points hold the answer, for instance percentiles by a tag. */
 	readonly rawOnly?: boolean;
+	/** Event time of the newest point there is, milliseconds since the epoch; absent: unknown. */
+	readonly newest?: number | undefined;
 	/** The real clock, not `as_of`: retention does not wait. */
 	readonly now: number;
 	readonly reach: Reach;
@@ -81,21 +83,26 @@ export function plan(request: PlanRequest): Plan {
 	const tiers = serving
 		.filter((tier) => tier === main || ends.includes(tier.name))
 		.sort((a, b) => b.step_seconds - a.step_seconds);
-	const pieces = cover(start, end, tiers);
+	// Where nothing lies behind the window, the bucket that it ends in holds nothing else: the usual case, a window up to now.
+	const settled = request.newest !== undefined && request.newest < end;
+	const pieces = cover(start, end, tiers, settled);
 	for (const piece of pieces) assertKept(piece, request);
 	const longest = [...pieces].sort((a, b) => b.to - b.from - (a.to - a.from))[0];
 	return { pieces, main: longest?.source ?? "raw" };
 }
 
-/** Coarsest first; what a tier cannot cover with whole buckets falls to the next. */
-function cover(from: number, to: number, tiers: readonly Tier[]): Piece[] {
+/**
+ * Coarsest first; what a tier cannot cover with whole buckets falls to the next.
+ * @param settled whether a bucket may reach beyond `to`
+ */
+function cover(from: number, to: number, tiers: readonly Tier[], settled = false): Piece[] {
 	if (from >= to) return [];
 	const [tier, ...finer] = tiers;
 	if (!tier) return [{ source: "raw", from, to }];
 	const step = tier.step_seconds * 1_000;
 	const first = Math.ceil(from / step) * step;
-	const last = Math.floor(to / step) * step;
-	if (first >= last) return cover(from, to, finer);
+	const last = settled ? to : Math.floor(to / step) * step;
+	if (first >= last) return cover(from, to, finer, settled);
 	return [...cover(from, first, finer), { source: tier, from: first, to: last }, ...cover(last, to, finer)];
 }
 

@@ -99,7 +99,7 @@ export function sketchRows(params: Params, scan: SketchScan): string {
 /** `[from, to)` on the time column of a piece. */
 function within(params: Params, { source, from: start, to }: Piece): string {
 	if (source === "raw") return between(params, "ts", start, to);
-	const at = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
+	const at = (ms: number) => `toDateTime(${params.add("UInt32", Math.ceil(ms / 1_000))}, 'UTC')`;
 	return `bucket >= ${at(start)} AND bucket < ${at(to)}`;
 }
 
