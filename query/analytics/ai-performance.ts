@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import { tierOf } from "../../schema/granularity.ts";
 import {
 	type AiPerformanceAnswer,
 	aiPerformanceAnswer,
@@ -13,7 +12,7 @@ import {
 	type ModelCalls,
 	type ModelScope,
 	modelCalls,
-	modelVolume,
+	modelSource,
 } from "../measures/models.ts";
 import { FEEDBACK_EVENT, MIN_RATINGS } from "../measures/ratings.ts";
 import { signals } from "../measures/signals.ts";
@@ -87,19 +86,11 @@ async function aiPerformance(asking: Asking, query: z.infer<typeof aiPerformance
 	const grid: Grid = { ...window, buckets: bucketsOver(window.start, window.end, "1d", window.timezone) };
 	const scope: ModelScope = { ...grid, model: query.model, now, reach };
 	const asked = asker.ask(signals(window.as_of));
-	const facts = Promise.all([asked, asker.ask(modelVolume(scope))]).then(([sent, volume]) => ({
-		source: volume > MAX_CALLS ? ("rollups" as const) : ("calls" as const),
-		events: VERDICT_EVENTS.filter((event) => sent.hasEvent(event)),
-	}));
-	const [sent, { source, models, found }] = await Promise.all([
+	const facts = asked.then((sent) => VERDICT_EVENTS.filter((event) => sent.hasEvent(event)));
+	const [sent, models, found] = await Promise.all([
 		asked,
-		asker.presuming("models", facts, async ({ source, events }) => {
-			const [models, found] = await Promise.all([
-				asker.ask(modelCalls(scope, source)),
-				verdictsOf(asker, scope, events),
-			]);
-			return { source, models, found };
-		}),
+		asker.ask(modelCalls(scope, "rollups")),
+		asker.presuming("verdicts", facts, (events) => verdictsOf(asker, scope, events)),
 	]);
 	const gauges = await modelGauges(asker, scope, sent, models);
 	const answer = {
@@ -112,7 +103,7 @@ async function aiPerformance(asking: Asking, query: z.infer<typeof aiPerformance
 		data_through: sent.dataThrough("event"),
 		methods: METHODS,
 		sketched: ["models[].p95_response_time", "models[].p99_response_time"],
-		source: source === "calls" ? ("raw" as const) : tierOf("1h"),
+		source: modelSource(grid),
 	};
 	return withMeta(answer, parts, { needs: NEEDS, sent });
 }
@@ -127,9 +118,6 @@ const METHODS = {
 	"models[].resource_usage.avg_memory_mb": `memory_mb of the requests, else the gauge ${PROCESS_MEMORY} tagged model`,
 	"models[].resource_usage.avg_cpu_percent": `cpu_percent of the requests, else the gauge ${PROCESS_CPU} tagged model`,
 };
-
-/** Calls up to which each of them is looked at: that takes less than to plan how the rollups fit together. */
-const MAX_CALLS = 2_000_000;
 
 /** Verdicts on the models that they name, and on those whose calls they name. */
 async function verdictsOf(asker: Asker, scope: ModelScope, events: readonly VerdictEvent[]): Promise<Verdict[]> {

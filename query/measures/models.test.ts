@@ -179,19 +179,26 @@ function expectModel(model: Model, events: readonly TestEvent[], { buckets }: Mo
 
 describe("a window is covered", () => {
 	const hour = (text: string) => Date.parse(`2026-10-${text}:00Z`);
-	test("by whole hours and days, and hours that a day of the zone divides by their events", () => {
-		const [start, end] = [hour("01T22:30"), hour("04T02:10")];
-		const cover = modelCover({ start, end, buckets: bucketsOver(start, end, "1d", "Asia/Kathmandu") });
-		expect(cover).toEqual({
-			hours: { start: hour("01T23:00"), end: hour("04T02:00") },
-			days: { start: hour("02T00:00"), end: hour("04T00:00") },
-			divided: [hour("02T18:00"), hour("03T18:00")],
+	const [start, end] = [hour("01T22:30"), hour("04T02:10")];
+	const in_days = (days: number, zone: string) => {
+		const to = end + days * 86_400_000;
+		return modelCover({ start, end: to, buckets: bucketsOver(start, to, "1d", zone) });
+	};
+	test("by whole hours where it is short, and hours that a day of the zone divides by their calls", () => {
+		const whole = { start: hour("01T23:00"), end: hour("04T02:00") };
+		expect(in_days(0, "Asia/Kathmandu")).toEqual({
+			...{ whole, step: "hour", dividesDays: true, divided: [hour("02T18:00"), hour("03T18:00")] },
 		});
+		expect(in_days(0, "UTC")).toEqual({ whole, step: "hour", dividesDays: false, divided: [] });
 	});
-	test("by events alone when it has no whole hour", () => {
-		expect(modelCover({ start: hour("01T22:30"), end: hour("01T23:20") })).toEqual({
-			...{ hours: undefined, days: undefined, divided: [] },
-		});
+	test("by whole days where it is long, and by their hours where a day of the zone divides them", () => {
+		const whole = { start: hour("02T00:00"), end: hour("10T00:00") };
+		expect(in_days(6, "UTC")).toEqual({ whole, step: "day", dividesDays: false, divided: [] });
+		expect(in_days(6, "Europe/Paris")).toEqual({ whole, step: "day", dividesDays: true, divided: [] });
+		expect(in_days(6, "Asia/Kathmandu").divided).toHaveLength(8);
+	});
+	test("by calls alone when it has no whole hour", () => {
+		expect(modelCover({ start: hour("01T22:30"), end: hour("01T23:20") }).whole).toBeUndefined();
 	});
 });
 
@@ -224,7 +231,7 @@ test("what was stored before the tables existed is filled in, and filling in twi
 	const before = await asker.ask(modelCalls(scope, "rollups"));
 	const judged = await judgements();
 	expect(judged).toHaveLength(4);
-	for (const name of ["model_calls", "model_hours", "model_days", "judgements"]) {
+	for (const name of ["model_calls", "model_hours", "model_day_sums", "judgements"]) {
 		const { text } = migrations().find((migration) => migration.name === name)!;
 		for (const query of render(text, { database: "tidemark", days: retentionDays(NO_EXPIRY) })) {
 			if (/^(TRUNCATE|INSERT)/m.test(query)) await database.client.command({ query });

@@ -1,7 +1,9 @@
 /** Calls of language models: how many, how they ended, how long they took and what they used. */
+import { tierOf } from "../../schema/granularity.ts";
 import type { LivePart } from "../../schema/live/frames.ts";
+import type { Source } from "../plan/plan.ts";
 import { at, between, bucketOf, QUANTILES, SKETCH, sketchable, unbiased } from "../plan/scan.ts";
-import { from, Params, type Question, type Row } from "../sql.ts";
+import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import type { Scope } from "./scope.ts";
 
@@ -11,7 +13,7 @@ const UNKNOWN_MODEL = "unknown";
 /** SQL: the name that answers call a model by. */
 export const nameOfModel = (column: string) => `if(${column} = '', '${UNKNOWN_MODEL}', ${column})`;
 
-/** What `model_hours` sums up, of the rows of `model_calls`; the view that fills it says the same. */
+/** What `model_hours` and `model_days` sum up, of the rows of `model_calls`; the views that fill them say the same. */
 const OF_CALLS = {
 	requests: "toFloat64(count())",
 	cancelled: "toFloat64(countIf(outcome = 'cancelled'))",
@@ -91,58 +93,43 @@ export interface Model extends ModelCalls {
 	readonly buckets: ReadonlyMap<number, ModelCalls>;
 }
 
-/** Calls within the whole hours of a scope, to choose the source that its answer comes from. */
-export function modelVolume(scope: Scope): Question<number> {
-	const params = new Params();
-	const { hours } = modelCover(scope);
-	const [first, last] = [hours?.start ?? 0, hours?.end ?? 0].map((ms) => params.add("UInt32", ms / 1_000));
-	return {
-		name: "model_volume",
-		params,
-		sql: `SELECT sum(requests) AS n ${from("model_hours", `hour >= toDateTime(${first}, 'UTC') AND hour < toDateTime(${last}, 'UTC')`)}`,
-		read: ([row]) => Number(row?.n ?? 0),
-	};
-}
-
 /**
  * Every model that was called within the scope, the most called first.
  * @param source each call, or the rollups of whole hours and days with the calls of the rest: the same, but for windows of millions
  */
 export function modelCalls(scope: ModelScope, source: "calls" | "rollups"): Question<Model[]> {
 	const params = new Params();
-	const rows = modelRows(params, scope, source);
-	// Rollups give several rows a bucket; of calls there is one.
-	const buckets =
-		source === "calls"
-			? `SELECT name, t, sums AS bucket, latencies AS sketch FROM ${rows}`
-			: `SELECT name, t, sumForEach(sums) AS bucket, quantilesDDMergeState${SKETCH}(latencies) AS sketch FROM ${rows} GROUP BY name, t`;
 	return {
 		name: "model_calls",
 		params,
-		// Buckets first, then all of a model: one pass over the rows.
-		sql: `SELECT name, sumForEach(bucket) AS sums, quantilesDDMerge${SKETCH}(sketch) AS quantiles, groupArray((t, bucket)) AS buckets
-FROM (${buckets})
-GROUP BY name ORDER BY sums[1] DESC, name`,
-		read: (rows) => rows.map(toModel),
+		// Buckets, and all of a model under the time 0, in one pass over the rows. Nothing has no name: that is all models together.
+		sql: `SELECT ${modelSums(params, scope, source)}\nGROUP BY name, t WITH ROLLUP HAVING name != ''`,
+		read: (rows) => modelsOf(rows as unknown as readonly ModelRow[], scope.buckets === undefined),
 	};
 }
 
-function toModel(row: Row): Model {
-	const { name, sums, quantiles, buckets } = row as {
-		readonly name: string;
-		readonly sums: readonly number[];
-		readonly quantiles: readonly number[];
-		readonly buckets: readonly (readonly [t: number, sums: readonly number[]])[];
-	};
-	const calls = toCalls(sums);
-	const quantile = (level: 0.95 | 0.99) => (calls.timed > 0 ? unbiased(quantiles[QUANTILES.indexOf(level)]!) : null);
-	return {
-		...calls,
-		name,
-		p95_ms: quantile(0.95),
-		p99_ms: quantile(0.99),
-		buckets: new Map(buckets.filter(([, values]) => values.length > 0).map(([t, values]) => [t, toCalls(values)])),
-	};
+interface ModelRow {
+	readonly name: string;
+	readonly t: number;
+	readonly sums: readonly number[];
+	readonly quantiles: readonly number[];
+}
+
+/** @param unbucketed that all calls are of one bucket, 0 */
+function modelsOf(rows: readonly ModelRow[], unbucketed: boolean): Model[] {
+	const models = new Map<string, Model & { readonly buckets: Map<number, ModelCalls> }>();
+	for (const { name, t, sums, quantiles } of rows) {
+		// Sketches that know no bucket are under 0 too, without sums.
+		if (t !== 0 || sums.length === 0) continue;
+		const calls = toCalls(sums);
+		const quantile = (level: 0.95 | 0.99) => (calls.timed > 0 ? unbiased(quantiles[QUANTILES.indexOf(level)]!) : null);
+		const buckets = new Map(unbucketed ? [[0, calls]] : []);
+		models.set(name, { ...calls, name, p95_ms: quantile(0.95), p99_ms: quantile(0.99), buckets });
+	}
+	for (const { name, t, sums } of rows) {
+		if (t !== 0) models.get(name)!.buckets.set(t, toCalls(sums));
+	}
+	return [...models.values()].sort((a, b) => b.requests - a.requests || (a.name < b.name ? -1 : 1));
 }
 
 function toCalls(sums: readonly number[]): ModelCalls {
@@ -151,27 +138,39 @@ function toCalls(sums: readonly number[]): ModelCalls {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** From that length on a window is made of days, the calls of its ends are then a small part of it; shorter ones of hours. */
+const OF_DAYS_MS = 7 * DAY_MS;
 
 /** Which stretches of a window come from where, in milliseconds since the epoch. */
 export interface ModelCover {
-	/** Whole hours UTC, and the whole days among them; absent where there is none. */
-	readonly hours: Span | undefined;
-	readonly days: Span | undefined;
-	/** Starts of hours that a bucket divides: their counts come from events. Sketches are not told apart by bucket. */
+	/** Whole hours or days UTC; absent where there is none. */
+	readonly whole: Span | undefined;
+	/** What they are of. */
+	readonly step: "hour" | "day";
+	/** Whether a bucket begins within a day: sums then come from hours. Sketches are not told apart by bucket. */
+	readonly dividesDays: boolean;
+	/** Starts of hours that a bucket divides: their sums come from the calls. */
 	readonly divided: readonly number[];
 }
 
 /** @see ModelCover */
 export function modelCover({ start, end, buckets }: Pick<Scope, "start" | "end" | "buckets">): ModelCover {
-	const hours = wholeSteps({ start, end }, HOUR_MS);
-	const boundaries = (buckets?.starts ?? []).map((t) => t * 1_000);
+	const step = end - start < OF_DAYS_MS ? "hour" : "day";
+	const whole = wholeSteps({ start, end }, step === "hour" ? HOUR_MS : DAY_MS);
+	const inside = (buckets?.starts ?? []).map((t) => t * 1_000).filter((t) => whole && t > whole.start && t < whole.end);
 	return {
-		hours,
-		days: hours && wholeSteps(hours, DAY_MS),
-		divided: boundaries
-			.filter((t) => hours && t > hours.start && t < hours.end && t % HOUR_MS !== 0)
-			.map((t) => t - (t % HOUR_MS)),
+		whole,
+		step,
+		dividesDays: inside.some((t) => t % DAY_MS !== 0),
+		divided: inside.filter((t) => t % HOUR_MS !== 0).map((t) => t - (t % HOUR_MS)),
 	};
+}
+
+/** The rollup that most of a window is made of. */
+export function modelSource(window: Pick<Scope, "start" | "end" | "buckets">): Source {
+	const { whole, step, dividesDays } = modelCover(window);
+	if (whole === undefined) return "raw";
+	return tierOf(step === "day" && !dividesDays ? "1d" : "1h");
 }
 
 function wholeSteps({ start, end }: Span, step: number): Span | undefined {
@@ -179,60 +178,86 @@ function wholeSteps({ start, end }: Span, step: number): Span | undefined {
 	return whole.start < whole.end ? whole : undefined;
 }
 
-/**
- * A subquery with `t`, `name`, `sums` and the sketch `latencies`. Counts come by hour and by event, sketches by day, by hour and by
- * event: a row that has one of both may lack the other.
- */
-function modelRows(params: Params, scope: ModelScope, source: "calls" | "rollups"): string {
+/** The columns `sums` and `quantiles`, and the rows that they are of, which have `name` and `t`. */
+function modelSums(params: Params, scope: ModelScope, source: "calls" | "rollups"): string {
 	if (scope.accounts !== undefined && source !== "calls") throw new TypeError("rollups of models know no accounts");
-	const { hours, days, divided } = source === "calls" ? { divided: [] } : modelCover(scope);
-	const only = (column: string) =>
-		scope.model === undefined ? "1" : `${nameOfModel(column)} = ${params.add("String", scope.model)}`;
-	const ofAccounts = scope.accounts === undefined ? "1" : callsOfAccounts(params, scope, scope.accounts);
+	const cover = modelCover(scope);
+	if (source === "calls" || cover.whole === undefined) {
+		const where = `${between(params, "ts", scope.start, scope.end)}${ofModel(params, scope)}${ofAccounts(params, scope)}`;
+		return `${sumsOf("calls")} AS sums, ${sketchOf("", "timed_ms IS NOT NULL")} AS quantiles,
+	${nameAndTime(params, scope, "ts")}\n${from("model_calls", where)}`;
+	}
+	const rows = rollupRows(params, scope, { ...cover, whole: cover.whole }).join("\nUNION ALL\n");
+	return `name, t, sumForEach(known.sums) AS sums, quantilesDDMerge${SKETCH}(latencies) AS quantiles\nFROM (${rows}) AS known`;
+}
+
+const sumsOf = (of: "calls" | "rollup") =>
+	`[${COLUMNS.map((column) => (of === "calls" ? OF_CALLS[column] : `toFloat64(${column})`)).join(", ")}]`;
+
+const sketchOf = (state: "State" | "", timed: string) =>
+	`quantilesDD${state}If${SKETCH}(${sketchable("assumeNotNull(timed_ms)")}, ${timed})`;
+
+const nameAndTime = (params: Params, scope: Scope, column: string) =>
+	`${nameOfModel("model")} AS name, ${bucketOf(params, scope.buckets, column)} AS t`;
+
+const ofModel = (params: Params, { model }: ModelScope) =>
+	model === undefined ? "" : ` AND ${nameOfModel("model")} = ${params.add("String", model)}`;
+
+/** Only the event knows whose call it is. */
+function ofAccounts(params: Params, { accounts, start, end }: ModelScope): string {
+	if (accounts === undefined) return "";
+	const where = `event = '${MODEL_EVENT}' AND account_id IN ${params.add("Array(String)", accounts)} AND ${between(params, "ts", start, end)}`;
+	return ` AND (ts, id) IN (SELECT ts, id ${from("events", where)})`;
+}
+
+/**
+ * Subqueries with `name`, `t`, `sums` and the sketch `latencies`, of which a row may lack one: sums are told apart by bucket, so where
+ * buckets divide days they come by hour, and where they divide hours by call.
+ */
+function rollupRows(
+	params: Params,
+	scope: ModelScope,
+	{ whole, step, dividesDays, divided }: ModelCover & { readonly whole: Span },
+): string[] {
+	const model = ofModel(params, scope);
 	const second = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
 	// By its number: a text or a time would be read in the zone of the server.
 	const day = (ms: number) => `toDate(${params.add("UInt16", ms / DAY_MS)})`;
-	const inHours = (span: Span) => `hour >= ${second(span.start)} AND hour < ${second(span.end)}`;
-	const isDivided = (hour: string) => {
-		const starts = divided.map((ms) => ms / 1_000);
-		return starts.length === 0 ? "0" : `toUnixTimestamp(${hour}) IN ${params.add("Array(UInt32)", starts)}`;
-	};
-	const ofSketches = `SELECT toUInt32(0) AS t, ${nameOfModel("model")} AS name, emptyArrayFloat64() AS sums, latencies`;
+	const hours = `hour >= ${second(whole.start)} AND hour < ${second(whole.end)}${model}`;
+	const days = `day >= ${day(whole.start)} AND day < ${day(whole.end)}${model}`;
+	const isDivided = (hour: string) =>
+		`toUnixTimestamp(${hour}) IN ${params.add(
+			"Array(UInt32)",
+			divided.map((ms) => ms / 1_000),
+		)}`;
+	const sketches = `SELECT ${nameOfModel("model")} AS name, toUInt32(0) AS t, emptyArrayFloat64() AS sums, latencies`;
 	const parts: string[] = [];
-	if (hours !== undefined) {
-		const sums = `[${COLUMNS.map((column) => `toFloat64(${column})`).join(", ")}] AS sums, ${NO_SKETCH} AS latencies`;
-		const where = `${inHours(hours)} AND NOT ${isDivided("hour")} AND ${only("model")}`;
+	if (step === "day" && !dividesDays) {
+		const start = nameAndTime(params, scope, "toDateTime(day, 'UTC')");
+		parts.push(`SELECT ${start}, ${sumsOf("rollup")} AS sums, latencies ${from("model_days", days)}`);
+	} else {
+		const sums = divided.length === 0 ? sumsOf("rollup") : `if(${isDivided("hour")}, [], ${sumsOf("rollup")})`;
+		const latencies = step === "hour" ? "latencies" : `${NO_SKETCH} AS latencies`;
 		parts.push(
-			`SELECT ${bucketOf(params, scope.buckets, "hour")} AS t, ${nameOfModel("model")} AS name, ${sums} ${from("model_hours", where)}`,
+			`SELECT ${nameAndTime(params, scope, "hour")}, ${sums} AS sums, ${latencies} ${from("model_hours", hours)}`,
 		);
-		const outside = days === undefined ? "1" : `NOT (${inHours(days)})`;
-		parts.push(`${ofSketches} ${from("model_hours", `${inHours(hours)} AND ${outside} AND ${only("model")}`)}`);
-	}
-	if (days !== undefined) {
-		const where = `day >= ${day(days.start)} AND day < ${day(days.end)} AND ${only("model")}`;
-		parts.push(`${ofSketches} ${from("model_days", where)}`);
+		if (step === "day") parts.push(`${sketches} ${from("model_days", days)}`);
 	}
 	const ends = [
-		{ start: scope.start, end: hours?.start ?? scope.end },
-		{ start: hours?.end ?? scope.end, end: scope.end },
+		{ start: scope.start, end: whole.start },
+		{ start: whole.end, end: scope.end },
 	].filter((span) => span.start < span.end);
 	if (ends.length > 0 || divided.length > 0) {
 		const atEnds = ends.map((span) => `(${between(params, "ts", span.start, span.end)})`).join(" OR ") || "0";
 		const dividedHours = `${between(params, "ts", scope.start, scope.end)} AND ${isDivided("toStartOfHour(toDateTime(ts, 'UTC'), 'UTC')")}`;
-		const where = `(${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""}) AND ${only("model")} AND ${ofAccounts}`;
+		const where = `(${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""})${model}`;
 		const timed = divided.length > 0 ? `timed_ms IS NOT NULL AND (${atEnds})` : "timed_ms IS NOT NULL";
-		parts.push(`SELECT ${bucketOf(params, scope.buckets, "ts")} AS t, ${nameOfModel("model")} AS name,
-	[${COLUMNS.map((column) => `${OF_CALLS[column]}`).join(", ")}] AS sums,
-	quantilesDDStateIf${SKETCH}(${sketchable("assumeNotNull(timed_ms)")}, ${timed}) AS latencies
-${from("model_calls", where)} GROUP BY t, name`);
+		parts.push(
+			`SELECT ${nameAndTime(params, scope, "ts")}, ${sumsOf("calls")} AS sums, ${sketchOf("State", timed)} AS latencies
+${from("model_calls", where)} GROUP BY name, t`,
+		);
 	}
-	return `(${parts.join("\nUNION ALL\n")})`;
-}
-
-/** Only the event knows whose call it is. */
-function callsOfAccounts(params: Params, { start, end }: Scope, accounts: readonly string[]): string {
-	const where = `event = '${MODEL_EVENT}' AND account_id IN ${params.add("Array(String)", accounts)} AND ${between(params, "ts", start, end)}`;
-	return `(ts, id) IN (SELECT ts, id ${from("events", where)})`;
+	return parts;
 }
 
 const NO_SKETCH = `arrayReduce('quantilesDDState${SKETCH}', emptyArrayFloat64())`;
