@@ -166,3 +166,10 @@ test("an answer is of the facts as they are, also when it was begun with those o
 		...["one first", "one gone", "one gone", "one again"],
 	]);
 });
+test("what was found as of a version is asked for again as of another, and of each project on its own", async () => {
+	const queries = new Queries({ client: database.client });
+	let asked = 0;
+	const find = (project: string, version: string) => queries.of(project).found("facts", version, async () => ++asked);
+	expect([await find("one", "1"), await find("one", "1"), await find("two", "1")]).toEqual([1, 1, 2]);
+	expect([await find("one", "2"), await find("one", "2"), await find("two", "1")]).toEqual([3, 3, 2]);
+});

@@ -206,6 +206,21 @@ export class Asker {
 		return await (early !== undefined && isDeepStrictEqual(known, presumed) ? early : ask(known));
 	}
 
+	/**
+	 * What was found about the project as of the same version, at most a minute ago; else what `ask` finds now. The version must have been
+	 * read before.
+	 * @param name of what is found, the same wherever it is the same
+	 */
+	async found<T>(name: string, version: string, ask: () => Promise<T>): Promise<T> {
+		const key = JSON.stringify([this.#project, name]);
+		const last = this.#presumptions.get(key) as { version: string; at: number; value: T } | undefined;
+		if (last?.version === version && performance.now() - last.at < FOUND_MS) return last.value;
+		const at = performance.now();
+		const value = await ask();
+		this.#presumptions.set(key, { version, at, value });
+		return value;
+	}
+
 	/** @throws ApiError 422 over a limit, 503 when ClickHouse is away */
 	ask<T>(question: Question<T>): Promise<T> {
 		const answer = this.#answerTo(question);
@@ -234,6 +249,7 @@ export class Asker {
 	}
 }
 
+const FOUND_MS = 60_000;
 const MAX_PRESUMPTIONS = 10_000;
 
 /** Facts by key; the oldest are forgotten. */

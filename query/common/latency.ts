@@ -1,14 +1,20 @@
-import { kindsOfRequests, sourceOf } from "../measures/latency.ts";
+import { sourceOf } from "../measures/latency.ts";
 import type { Scope } from "../measures/scope.ts";
 import type { Signals } from "../measures/signals.ts";
 import {
+	HTTP_NAMES,
 	type LatencyQuantiles,
 	latencyQuantiles,
-	type TrafficAndLatency,
+	requestSeries,
+	type Traffic,
 	traffic,
-	trafficAndLatency,
 } from "../measures/traffic.ts";
 import type { Asker } from "../run.ts";
+
+export interface TrafficAndLatency {
+	readonly traffic: Map<number, Traffic>;
+	readonly latency: Map<number, LatencyQuantiles>;
+}
 
 /** Requests and quantiles of their response times, begun before it is known which records there are. */
 export async function trafficAndLatencyOf(
@@ -16,13 +22,15 @@ export async function trafficAndLatencyOf(
 	scope: Scope,
 	sent: Promise<Signals>,
 ): Promise<TrafficAndLatency> {
-	const facts = Promise.all([sent, kindsOfRequests(asker)]).then(([known, kinds]) => sourceOf(scope, known, kinds));
-	return asker.presuming("source of latency", facts, async (source) => {
-		const [name] = source.names;
-		if (name !== undefined && !source.raw) return asker.ask(trafficAndLatency(scope, name));
+	const facts = sent.then(async (known) => {
+		const version = known.versionOf(HTTP_NAMES);
+		const { kinds, failed } = await asker.found("request_series", version, () => asker.ask(requestSeries()));
+		return { source: sourceOf(scope, known, kinds), failed };
+	});
+	return asker.presuming("requests", facts, async ({ source, failed }) => {
 		const [requests, latency] = await Promise.all([
-			asker.ask(traffic(scope)),
-			name === undefined ? new Map<number, LatencyQuantiles>() : asker.ask(latencyQuantiles(scope, source)),
+			asker.ask(traffic(scope, failed)),
+			source.names.length === 0 ? new Map<number, LatencyQuantiles>() : asker.ask(latencyQuantiles(scope, source)),
 		]);
 		return { traffic: requests, latency };
 	});

@@ -7,6 +7,8 @@ export interface Signal {
 	/** Milliseconds since the epoch, of event time. */
 	readonly first_seen: number;
 	readonly last_seen: number;
+	/** Grows with every new series of a metric. */
+	readonly announced: number;
 }
 
 /** Everything that was ever sent, as of an instant. @param as_of milliseconds since the epoch */
@@ -15,7 +17,8 @@ export function signals(as_of: number): Question<Signals> {
 	return {
 		name: "signals",
 		params,
-		sql: `SELECT signal, name, toUnixTimestamp64Milli(min(first_seen)) AS first_seen, toUnixTimestamp64Milli(max(last_seen)) AS last_seen
+		sql: `SELECT signal, name, toUnixTimestamp64Milli(min(first_seen)) AS first_seen, toUnixTimestamp64Milli(max(last_seen)) AS last_seen,
+	sum(announced) AS announced
 ${from("signals")} GROUP BY signal, name`,
 		read: (rows) => new Signals(rows as unknown as Signal[], as_of),
 	};
@@ -56,6 +59,13 @@ export class Signals {
 		if (name === undefined) return [...this.#byKey.values()].filter(({ signal }) => signal === kind);
 		const found = this.get(kind as Signal["signal"], name);
 		return found ? [found] : [];
+	}
+
+	/** The same as long as no series of these metrics is new. */
+	versionOf(names: readonly string[]): string {
+		return names
+			.map((name) => this.#all.find((one) => one.signal === "metric" && one.name === name)?.announced ?? 0)
+			.join();
 	}
 
 	/** Whether any of these metrics was ever sent. */

@@ -124,7 +124,7 @@ function windowsWith(params: Params, { first, step, count, length }: Trailing, s
 }
 
 /** {@link bucketOf} the rows of a piece, without arithmetic where it lies in one bucket or its rows are the buckets. */
-export function bucketOfPiece(params: Params, buckets: Buckets | undefined, piece: Piece): string {
+function bucketOfPiece(params: Params, buckets: Buckets | undefined, piece: Piece): string {
 	const column = piece.source === "raw" ? "ts" : "bucket";
 	if (!buckets || buckets.trailing) return bucketOf(params, buckets, column);
 	const [from, last] = [Math.floor(piece.from / 1_000), Math.ceil(piece.to / 1_000) - 1];
