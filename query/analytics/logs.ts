@@ -3,7 +3,8 @@ import { badParameter } from "../../http/errors.ts";
 import { type SystemLogsAnswer, systemLogsAnswer, systemLogsQuery } from "../../schema/wire/index.ts";
 import { join, type Node } from "../logs/ast.ts";
 import { decodeCursor, encodeCursor } from "../logs/cursor.ts";
-import { logFacets, logPage, logSearch } from "../measures/logs.ts";
+import { fewLogs, logSearch } from "../measures/log-search.ts";
+import { type LogFacets, type LogPage, logFacets, logPage } from "../measures/logs.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { type Asking, read } from "../route.ts";
@@ -33,20 +34,20 @@ async function systemLogs({ asker, now }: Asking, query: z.infer<typeof systemLo
 	});
 	const all = (nodes: readonly Node[]) => (nodes.length === 0 ? undefined : join("and", nodes));
 	const filter = all([...only, ...search]);
+	const searched = all(search);
 	const after = decodeCursor(query.cursor);
 	const request = { limit: query.limit, order: "desc", after } as const;
-	const searched = async () => {
-		const found = await asker.ask(logSearch(window, all(search), request));
-		return [
-			await asker.ask(logPage(window, filter, request, found.times(query.level, query.component))),
-			found,
-		] as const;
+	const found = async (): Promise<readonly [LogPage, LogFacets]> => {
+		const few = await asker.ask(fewLogs(window, searched, all(only), request));
+		if (few?.page !== undefined) return [few.page, few];
+		const many = await asker.ask(logSearch(window, searched, request));
+		return [await asker.ask(logPage(window, filter, request, many.times(query.level, query.component))), many];
 	};
 	const [sent, [page, aggregations]] = await Promise.all([
 		asker.ask(signals(window.as_of)),
-		search.length > 0
-			? searched()
-			: Promise.all([asker.ask(logPage(window, filter, request)), asker.ask(logFacets(window))]),
+		searched === undefined
+			? Promise.all([asker.ask(logPage(window, filter, request)), asker.ask(logFacets(window))])
+			: found(),
 	]);
 	const { by_level, by_component } = aggregations;
 	const answer = {

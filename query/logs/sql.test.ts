@@ -65,6 +65,10 @@ test.each([
 	["db", 1],
 	["café", 1],
 	['"inference time"', 1],
+	['"ference time"', 1],
+	['"FERENCE timeo"', 1],
+	['"licadb"', 0],
+	['"lica db"', 1],
 	["timeout*", 2],
 	["context.duration_ms:[400 TO 404]", 1],
 	["context.duration_ms:{400 TO 404}", 0],
@@ -82,6 +86,9 @@ test.each([
 	["timeout OR refused", /tokens: \["refused", "timeout"\]/],
 	["(timeout OR refused) AND NOT debug", /tokens: \["refused", "timeout"\]/],
 	['"connection refused by"', /message_words/],
+	['"ference refu"', /message_letters/],
+	['"25ference"', /message_letters/],
+	['"12345"', /message_words/],
 ])("the text index serves %s", async (text, tokens) => {
 	const params = new Params();
 	const sql = `SELECT count() ${from("logs", logPredicate(params, parse(text)))}`;

@@ -1,4 +1,4 @@
-/** A query tree as a predicate on `logs`, and as a hint that lets the text index skip. */
+/** A query tree as a predicate on `logs`, and as a hint that lets the text indexes skip. */
 import { LEVEL_ALIASES, LOG_LEVELS, type LogLevel } from "../../schema/wire/index.ts";
 import type { Params } from "../sql.ts";
 import type { Node, PatternPart, Value } from "./ast.ts";
@@ -18,12 +18,11 @@ export function logPredicate(params: Params, node: Node | undefined): string {
 	);
 	const required = children.flatMap((child, i) => (words[i] === undefined ? requirements(child) : []));
 	const lookUps = required.filter((clause) => "anyOf" in clause);
-	// A part of a token is looked for in all that the index has, which with unique ids in the messages takes as long as reading those:
-	// once at most, and only where no whole token is known.
+	// A part of a token is looked for in all that an index has: once at most, and only where no whole token is known.
 	const isLookedUp = lookUps.length > 0 || words.some((anyOf) => anyOf !== undefined);
-	const scans = required.filter((clause) => "contains" in clause).sort((a, b) => b.contains.length - a.contains.length);
-	const hints = isLookedUp ? lookUps : scans.slice(0, 1);
-	return [...conditions, ...hints.map((clause) => hintOf(params, clause))].join(" AND ");
+	const parts = required.flatMap((clause) => ("contains" in clause ? [clause.contains] : []));
+	const hints = isLookedUp ? lookUps.map((clause) => hintOf(params, clause)) : partHint(params, parts);
+	return [...conditions, ...hints].join(" AND ");
 }
 
 /** The predicate of a tree without the index: for rows that are found already. */
@@ -232,7 +231,7 @@ function requirementsOf(value: Value): Requirement[] {
 	if (value.type !== "phrase") return [];
 	return asciiTokens(value.text).flatMap(({ token, atEdge }): Requirement[] => {
 		if (!atEdge) return [{ anyOf: [token] }];
-		return token.length >= 4 ? [{ contains: token }] : [];
+		return [{ contains: token }];
 	});
 }
 
@@ -246,8 +245,25 @@ function asciiTokens(text: string): { token: string; atEdge: boolean }[] {
 		}));
 }
 
-function hintOf(params: Params, requirement: Requirement): string {
-	if ("contains" in requirement) return `message ILIKE ${params.add("String", `%${requirement.contains}%`)}`;
-	const tokens = params.add("Array(String)", [...new Set(requirement.anyOf)]);
-	return `${requirement.anyOf.length === 1 ? "hasAllTokens" : "hasAnyTokens"}(message, ${tokens})`;
+function hintOf(params: Params, { anyOf }: { readonly anyOf: readonly string[] }): string {
+	const tokens = params.add("Array(String)", [...new Set(anyOf)]);
+	return `${anyOf.length === 1 ? "hasAllTokens" : "hasAnyTokens"}(message, ${tokens})`;
+}
+
+/** The engine looks for no shorter parts in an index. */
+const SHORTEST_PART = 4;
+/** As in the definition of the index `message_letters`. */
+const LETTERS = "translate(lower(message), '0123456789', '          ')";
+
+/**
+ * The longest part that an index can look for. The words without digits are few; with unique ids in the messages, to look through
+ * all words takes as long as reading the messages.
+ */
+function partHint(params: Params, parts: readonly string[]): string[] {
+	const longest = (texts: readonly string[]) =>
+		texts.filter((text) => text.length >= SHORTEST_PART).sort((a, b) => b.length - a.length)[0];
+	const letters = longest(parts.flatMap((part) => part.split(/\d+/)));
+	if (letters !== undefined) return [`${LETTERS} LIKE ${params.add("String", `%${letters}%`)}`];
+	const part = longest(parts);
+	return part === undefined ? [] : [`message ILIKE ${params.add("String", `%${part}%`)}`];
 }

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { logArbitrary, matches } from "../../tests/support/log-queries.ts";
 import { insertLogs, type TestLog } from "../../tests/support/records.ts";
-import type { Node } from "../logs/ast.ts";
+import { join, type Node } from "../logs/ast.ts";
 import { Queries } from "../run.ts";
-import { logFacets, logPage, logSearch, type Position } from "./logs.ts";
+import { fewLogs, logSearch } from "./log-search.ts";
+import { logFacets, logPage, type Position } from "./logs.ts";
 
 const START = Date.parse("2026-11-01T12:00:00Z");
 const MINUTES = 6;
@@ -83,10 +84,29 @@ test("a search finds the same counts and pages as reading everything for each of
 				expect(found.count(level, of)).toBe(logs.filter((log) => matches(all, log)).length);
 				const told = await asker().ask(logPage(window, all, page, found.times(level, of)));
 				expect(told).toEqual(await asker().ask(logPage(window, all, page)));
+				const few = await asker().ask(fewLogs(window, phrase, only.length > 0 ? join("and", only) : undefined, page));
+				expect(few).toMatchObject({ ...countsOf(matching), page: told });
+				expect(few!.count(level, of)).toBe(found.count(level, of));
 				after = told.next;
 				pages++;
 			} while (after && pages % 4 !== 0);
 		}
 	}
 	expect(pages).toBeGreaterThan(40);
+});
+
+test("a search that finds too many lines, or a page too long to be told at once, is told to ask further", async () => {
+	const window = { start: START, end: END };
+	const page = { limit: 2, order: "desc" } as const;
+	const of = (text: string): Node => ({ type: "match", field: "message", value: { type: "phrase", text } });
+	const level = (text: string): Node => ({ type: "match", field: "level", value: { type: "phrase", text } });
+	const long = { ts: START + 2, level: "error", message: `long ${"x".repeat(20_000)}` };
+	const many = Array.from({ length: 1_001 }, (_, i) => ({ ts: START + 1, message: `many ${i}` }));
+	await insertLogs(database.client, "few", [...many, long, { ts: START, message: "long ago" }]);
+	const ask = (text: string, only?: Node) =>
+		new Queries({ client: database.client, secondLock: false }).of("few").ask(fewLogs(window, of(text), only, page));
+	expect(await ask("many")).toBeUndefined();
+	expect((await ask("many 100"))?.by_level).toEqual({ info: 2 });
+	expect(await ask("long")).toMatchObject({ by_level: { error: 1, info: 1 }, page: undefined });
+	expect((await ask("long", level("info")))?.page?.logs.map(({ message }) => message)).toEqual(["long ago"]);
 });

@@ -51,26 +51,29 @@ export function logPage(
 		sql: `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toString(id) AS id_text, level, component, message, context, trace_id, span_id
 ${from("logs", `${between(params, "ts", window.start, window.end)} AND ${behind(params, page)} AND ${matching}`)}
 ORDER BY ts ${page.order}, id ${page.order} LIMIT ${params.add("UInt32", page.limit + 1)}`,
-		read: (rows) => {
-			const last = rows.length > page.limit ? rows[page.limit - 1] : undefined;
-			return {
-				logs: rows.slice(0, page.limit).map((row) => ({
-					timestamp: new Date(row.ts_ms as number).toISOString(),
-					level: row.level as string,
-					component: (row.component as string) || null,
-					message: row.message as string,
-					context: row.context ? (JSON.parse(row.context as string) as Record<string, unknown>) : {},
-					trace_id: (row.trace_id as string) || null,
-					span_id: (row.span_id as string) || null,
-				})),
-				next: last && { ts: last.ts_ms as number, id: last.id_text as string },
-			};
-		},
+		read: (rows) => pageOf(rows, page),
+	};
+}
+
+/** @param rows of the page in its order, with the one behind it */
+export function pageOf(rows: readonly Row[], { limit }: PageRequest): LogPage {
+	const last = rows.length > limit ? rows[limit - 1] : undefined;
+	return {
+		logs: rows.slice(0, limit).map((row) => ({
+			timestamp: new Date(row.ts_ms as number).toISOString(),
+			level: row.level as string,
+			component: (row.component as string) || null,
+			message: row.message as string,
+			context: row.context ? (JSON.parse(row.context as string) as Record<string, unknown>) : {},
+			trace_id: (row.trace_id as string) || null,
+			span_id: (row.span_id as string) || null,
+		})),
+		next: last && { ts: last.ts_ms as number, id: last.id_text as string },
 	};
 }
 
 /** Whether a log comes after those of the pages before. */
-function behind(params: Params, { order, after }: PageRequest): string {
+export function behind(params: Params, { order, after }: PageRequest): string {
 	if (after === undefined) return "1";
 	const compare = order === "desc" ? "<" : ">";
 	const ts = at(params, after.ts);
@@ -82,7 +85,7 @@ function behind(params: Params, { order, after }: PageRequest): string {
  * Looks into the text index of a part once, not again for each stretch that is read of it: a part of a word is looked for in all
  * words of the part. Only where all parts are read: a page is full before.
  */
-const INDEX_FIRST = "SETTINGS use_skip_indexes_on_data_read = 0";
+export const INDEX_FIRST = "SETTINGS use_skip_indexes_on_data_read = 0";
 
 /** Matches beyond this are not counted one by one. */
 export const COUNT_LIMIT = 1_000_000;
@@ -140,36 +143,7 @@ GROUP BY level, component ORDER BY n DESC`,
 
 const MINUTE_MS = 60_000;
 
-export interface LogSearch extends LogFacets {
-	/** Times of the logs of a page of them and of the one behind it, milliseconds since the epoch; each once. */
-	times(level: string | undefined, component: string | undefined): readonly number[];
-}
-
-/** Counts of the logs that match, and where the page of them lies: reading messages takes long, so it is done once. */
-export function logSearch(window: LogWindow, filter: Node | undefined, page: PageRequest): Question<LogSearch> {
-	const params = new Params();
-	const length = page.limit + 1;
-	const sign = page.order === "desc" ? -1 : 1;
-	return {
-		name: "log_search",
-		params,
-		sql: `SELECT level, component, count() AS n,
-	groupArraySortedIf(${params.add("UInt32", length)})(${sign} * toUnixTimestamp64Milli(ts), ${behind(params, page)}) AS first
-${from("logs", `${between(params, "ts", window.start, window.end)} AND ${logPredicate(params, filter)}`)}
-GROUP BY level, component ORDER BY n DESC ${INDEX_FIRST}`,
-		read: (rows) => ({
-			...readFacets(rows),
-			times: (level, component) => {
-				const sorted = ofFacet(rows, level, component)
-					.flatMap((row) => row.first as number[])
-					.sort((a, b) => a - b);
-				return [...new Set(sorted.slice(0, length).map((time) => sign * time))];
-			},
-		}),
-	};
-}
-
-function readFacets(rows: readonly Row[]): LogFacets {
+export function readFacets(rows: readonly Row[]): LogFacets {
 	const by_level: Record<string, number> = {};
 	const by_component: Record<string, number> = {};
 	for (const row of rows) {
@@ -182,6 +156,6 @@ function readFacets(rows: readonly Row[]): LogFacets {
 	return { by_level, by_component, count };
 }
 
-function ofFacet(rows: readonly Row[], level: string | undefined, component: string | undefined): Row[] {
+export function ofFacet(rows: readonly Row[], level: string | undefined, component: string | undefined): Row[] {
 	return rows.filter((row) => (level ?? row.level) === row.level && (component ?? row.component) === row.component);
 }
