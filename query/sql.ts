@@ -21,6 +21,7 @@ export const TENANT_TABLES = [
 	"profiles",
 	"signals",
 	"billing_records",
+	"subscription_records",
 	"quarantine",
 	"identities",
 	"judgements",

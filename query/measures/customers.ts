@@ -4,7 +4,7 @@ import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import { CUSTOMER_RULES } from "./customer-rules.ts";
-import { episodes, FLIPS, losses, paysAt } from "./episodes.ts";
+import { episodes, paysAt } from "./episodes.ts";
 import type { Money } from "./money.ts";
 import { FEEDBACK_EVENT, RATING } from "./ratings.ts";
 import { INVOICE_PAID } from "./revenue.ts";
@@ -38,20 +38,19 @@ export function customers(money: Money, { start, end }: Span): Question<Customer
 	return {
 		name: "customers",
 		params,
-		sql: `SELECT * EXCEPT flips, ${losses("flips", s, e)} AS lost FROM (
-	SELECT customer, argMaxIf(segment, (at, segment), segment != '') AS said, ${FLIPS} AS flips,
-		countIf(${paysAt(s)}) AS active_start, sumIf(monthly, ${paysAt(s)}) AS mrr_start, ${planAt(s)} AS plan_start,
-		countIf(${paysAt(e)}) AS active_end, sumIf(monthly, ${paysAt(e)}) AS mrr_end, ${planAt(e)} AS plan_end,
-		argMaxIf(was_plan, (at, was_plan), NOT paying AND was_paying AND at >= ${s}) AS plan_lost,
-		countIf(${paysAt(e)} AND leaving) AS ending
-	FROM ${episodes(params, money)}
-	GROUP BY customer
-) WHERE active_start > 0 OR active_end > 0 OR lost > 0`,
+		sql: `SELECT customer, argMaxIf(said, (at, said), said != '') AS segment,
+	countIf(${paysAt(s)}) AS active_start, sumIf(monthly, ${paysAt(s)}) AS mrr_start, ${planAt(s)} AS plan_start,
+	countIf(${paysAt(e)}) AS active_end, sumIf(monthly, ${paysAt(e)}) AS mrr_end, ${planAt(e)} AS plan_end,
+	argMaxIf(was_plan, (at, was_plan), NOT paying AND was_paying AND at >= ${s}) AS plan_lost,
+	countIf(${paysAt(e)} AND leaving) AS ending, countIf(episode.lost AND at >= ${s}) AS lost
+FROM ${episodes(params, money)} AS episode
+GROUP BY customer
+HAVING active_start > 0 OR active_end > 0 OR lost > 0`,
 		read: (rows) =>
 			rows.map((row) => {
 				const [customer, lost, active] = [row.customer as string, row.lost as number, row.active_end as number];
 				const segment = (is: boolean, plan: string) =>
-					is ? (row.said as string) || (row[plan] as string) || "unknown" : null;
+					is ? (row.segment as string) || (row[plan] as string) || "unknown" : null;
 				return {
 					account_id: customer.startsWith("\0") ? null : customer,
 					segment_start: segment((row.active_start as number) > 0, "plan_start"),

@@ -23,26 +23,33 @@ export const UNIT = `if(currency = '', '${DEFAULT_CURRENCY}', currency)`;
 
 const RATE_TYPE = "LowCardinality(String)";
 
+export interface BillingRows {
+	/** That of subscriptions has only their records, one subscription after another and each in the order of time. */
+	readonly table?: "billing_records" | "subscription_records";
+	readonly columns: readonly string[];
+	readonly predicate?: string;
+}
+
 /**
  * A subquery of billing records with `columns` and `rate`: what one unit of the record's currency is worth in the currency of the
  * answer. It is the latest rate of the record's day or of a day before it, sent in either direction (`base` = what `quote`
  * costs; of two of one day the direct one, then the later); rates are not chained over a third currency. NaN when there is none,
  * so that a sum in which such an amount stands is not known either.
- * @param predicate on the columns of the table
+ * @param predicate on the columns of the table; all rows without one
  */
 export function billingRows(
 	params: Params,
 	money: Money,
-	{ columns, predicate }: { readonly columns: readonly string[]; readonly predicate: string },
+	{ table = "billing_records", columns, predicate }: BillingRows,
 ): string {
 	const target = params.add(RATE_TYPE, money.currency);
-	const known = `(${predicate}) AND ts < ${at(params, money.end)}`;
+	const known = `${predicate === undefined ? "" : `(${predicate}) AND `}ts < ${at(params, money.end)}`;
 	if (!money.rated) {
-		return `(SELECT ${columns.join(", ")}, if(${UNIT} = ${target}, 1., nan) AS rate ${from("billing_records", known)})`;
+		return `(SELECT ${columns.join(", ")}, if(${UNIT} = ${target}, 1., nan) AS rate ${from(table, known)})`;
 	}
 	const day = `toDate(ts, ${params.add("String", money.timezone)})`;
 	return `(SELECT found.*, if(found.of_currency = ${target}, 1., if(daily.rate > 0, daily.rate, nan)) AS rate
-	FROM (SELECT ${columns.join(", ")}, ${UNIT} AS of_currency, ${day} AS of_day ${from("billing_records", known)}) AS found
+	FROM (SELECT ${columns.join(", ")}, ${UNIT} AS of_currency, ${day} AS of_day ${from(table, known)}) AS found
 	ASOF LEFT JOIN (
 		SELECT if(label = ${target}, currency, label) AS unit, ${day} AS day,
 			argMax(if(label = ${target}, assumeNotNull(amount), 1 / assumeNotNull(amount)), (label = ${target}, ts, id)) AS rate

@@ -1,8 +1,7 @@
 /** How many subscribe, what they pay a month, and how that changes. */
-import { TupleParam } from "../../schema/clickhouse.ts";
-import { Params, type Question, type Row } from "../sql.ts";
+import { Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
-import { episodes, FLIPS, losses, paysAt } from "./episodes.ts";
+import { episodes } from "./episodes.ts";
 import type { Money } from "./money.ts";
 
 /** How recurring revenue got from one instant to another: `new + expansion − contraction − churned + reactivation` is the change. */
@@ -47,79 +46,113 @@ export interface Subscriptions {
 	readonly unrated: readonly string[];
 }
 
-/** What a span's sums are, in their order; the first two of an instant, the others of what changed within. */
-const SUMS = [
-	...["mrr_start", "mrr_end", "active_start", "active_end"],
-	...["new_mrr", "expansion_mrr", "contraction_mrr", "churned_mrr", "reactivation_mrr"],
-	...["new", "churned", "reactivated"],
-] as const;
-const COUNTS = ["customers_start", "customers_end", "customers_lost", "customers_new"] as const;
-
-/** What a change is: each is one, so that they add up. Without a rate it is neither more nor less, and makes both unknown. */
-const MOVEMENT = `multiIf(paying AND NOT was_paying, if(returns, 'reactivation', 'new'), was_paying AND NOT paying, 'churned',
-		NOT paying OR monthly = was_monthly, '', monthly > was_monthly, 'expansion', monthly < was_monthly, 'contraction', 'unknown')`;
-
 /** The subscriptions of a project over spans; `money.end` is the end of the last. */
 export function subscriptions(money: Money, spans: readonly Span[]): Question<Subscriptions> {
 	const params = new Params();
-	const asked = params.add(
-		"Array(Tuple(Int64, Int64))",
-		spans.map(({ start, end }) => new TupleParam([start, end])),
-	);
-	const last = params.add("Int64", money.end);
-	const [atStart, atEnd] = [paysAt("span.1"), paysAt("span.2")];
-	const amount = (kinds: string, value: string) => `if(movement IN (${kinds}), ${value}, 0.)`;
-	const moved = [
-		amount("'new'", "monthly"),
-		amount("'expansion', 'unknown'", "monthly - was_monthly"),
-		amount("'contraction', 'unknown'", "was_monthly - monthly"),
-		amount("'churned'", "was_monthly"),
-		amount("'reactivation'", "monthly"),
-		...["new", "churned", "reactivation"].map((kind) => `toFloat64(movement = '${kind}')`),
-	];
-	const none = moved.map(() => "0.").join(", ");
-	const ofSpan = `arrayConcat(
-			[if(${atStart}, monthly, 0.), if(${atEnd}, monthly, 0.), toFloat64(${atStart}), toFloat64(${atEnd})],
-			if(at >= span.1 AND at < span.2, [${moved.join(", ")}], [${none}]))`;
-	// Positions of active_start and active_end among the sums of a span.
-	const active = (i: string, position: number) => `toFloat64(sums[(${i} - 1) * ${SUMS.length} + ${position}] > 0)`;
+	const bounds = [...new Set([...spans.flatMap(({ start, end }) => [start, end]), money.end])].sort((a, b) => a - b);
+	const passed = (instant: string) =>
+		bounds.map((bound) => `(${instant} >= ${params.add("Int64", bound)})`).join(" + ");
 	return {
 		name: "subscriptions",
 		params,
-		sql: `SELECT sumForEach(sums) AS sums, sumForEach(customers) AS customers,
-	sumMap(plans) AS by_plan, sum(no_price) AS unpriced, groupUniqArrayArray(10)(no_rate) AS unrated
-FROM (
-	SELECT sums, plans, no_price, no_rate, arrayFlatten(arrayMap((span, i) -> [
-		${active("i", 3)}, ${active("i", 4)}, toFloat64(${losses("flips", "span.1", "span.2")}),
-		toFloat64(first_started >= span.1 AND first_started < span.2)], ${asked}, arrayEnumerate(${asked}))) AS customers
-	FROM (
-		SELECT customer, ${FLIPS} AS flips, min(started) AS first_started,
-			sumForEach(arrayFlatten(arrayMap(span -> ${ofSpan}, ${asked}))) AS sums,
-			sumMapIf(map(if(plan = '', 'unknown', plan), toUInt64(1)), ${paysAt(last)}) AS plans,
-			countIf(${paysAt(last)} AND NOT priced) AS no_price, groupUniqArrayIf(10)(unit, isNaN(monthly)) AS no_rate
-		FROM (SELECT *, ${MOVEMENT} AS movement FROM ${episodes(params, money)})
-		GROUP BY customer
-	)
-)`,
-		read: ([row]) => readSubscriptions(row ?? {}, spans.length),
+		// States that lie alike between the bounds are summed up together: spans share them, and a sum under conditions costs more.
+		sql: `SELECT plan, paying, was_paying, returns, ${passed("at")} AS since, ${passed("until")} AS through,
+	sign(monthly - was_monthly) AS direction, count() AS states, sum(monthly) AS amount, sum(was_monthly) AS amount_before,
+	sum(monthly - was_monthly) AS difference, countIf(NOT priced) AS unpriced, groupUniqArrayIf(10)(unit, isNaN(monthly)) AS unrated,
+	countIf(episode.gained) AS gained, countIf(episode.lost) AS lost, countIf(episode.met) AS met
+FROM ${episodes(params, money)} AS episode
+GROUP BY ALL`,
+		read: (rows) => {
+			const groups = rows as unknown as readonly Group[];
+			const place = (bound: number) => bounds.indexOf(bound);
+			const ending = groups.filter((group) => paysBefore(group, place(money.end)));
+			const byPlan = new Map<string, number>();
+			for (const { plan, states } of ending)
+				byPlan.set(plan || "unknown", (byPlan.get(plan || "unknown") ?? 0) + states);
+			return {
+				spans: spans.map(({ start, end }) => subscribed(groups, place(start), place(end))),
+				by_plan: Object.fromEntries([...byPlan].sort(([a], [b]) => (a < b ? -1 : 1))),
+				unpriced: sum(ending, ({ unpriced }) => unpriced),
+				unrated: [...new Set(groups.flatMap(({ unrated }) => unrated))].slice(0, 10),
+			};
+		},
 	};
 }
 
-function readSubscriptions(row: Row, spans: number): Subscriptions {
-	// NaN, which stands for "no rate", is null in JSON. Nothing is 0.
-	const listed = (name: string, at: number) => {
-		const values = row[name] as (number | null)[] | undefined;
-		return values === undefined || values.length === 0 ? 0 : values[at]!;
-	};
-	const named = (names: readonly string[], from: string, i: number) =>
-		Object.fromEntries(names.map((name, k) => [name, listed(from, i * names.length + k)]));
+/** States that differ in nothing that is asked. An amount is null when one of theirs is in a currency without a rate. */
+interface Group {
+	readonly plan: string;
+	readonly paying: 0 | 1;
+	readonly was_paying: 0 | 1;
+	readonly returns: 0 | 1;
+	/** How many of the bounds they begin, and end, at or after. */
+	readonly since: number;
+	readonly through: number;
+	/** Whether it is more or less than before; 0 is neither, or unknown. */
+	readonly direction: -1 | 0 | 1 | null;
+	readonly states: number;
+	readonly amount: number | null;
+	readonly amount_before: number | null;
+	readonly difference: number | null;
+	readonly unpriced: number;
+	readonly unrated: readonly string[];
+	readonly gained: number;
+	readonly lost: number;
+	readonly met: number;
+}
+
+/** Whether they are the ones just before a bound, and pay. */
+function paysBefore({ paying, since, through }: Group, bound: number): boolean {
+	return paying === 1 && since <= bound && through > bound;
+}
+
+/** What a change is: each is one, so that they add up. */
+function movementOf({ paying, was_paying, returns, direction }: Group) {
+	if (paying && !was_paying) return returns ? "reactivation" : "new";
+	if (was_paying && !paying) return "churned";
+	if (!paying) return "none";
+	// Without a rate it is neither more nor less, and makes both unknown.
+	return direction === 1 ? "expansion" : direction === -1 ? "contraction" : "either";
+}
+
+/** @param start position of the bound that the span begins at */
+function subscribed(groups: readonly Group[], start: number, end: number): Subscribed {
+	const [first, last] = [start, end].map((bound) => groups.filter((group) => paysBefore(group, bound)));
+	const changed = groups.filter(({ since }) => since > start && since <= end);
+	const moved = (...kinds: readonly ReturnType<typeof movementOf>[]) =>
+		changed.filter((group) => kinds.includes(movementOf(group)));
+	const customersBefore = (bound: number) =>
+		sum(groups, ({ since, gained, lost }) => (since <= bound ? gained - lost : 0));
+	const customers_start = customersBefore(start);
+	const states = ({ states }: Group) => states;
 	return {
-		spans: Array.from(
-			{ length: spans },
-			(_, i) => ({ ...named(SUMS, "sums", i), ...named(COUNTS, "customers", i) }) as unknown as Subscribed,
-		),
-		by_plan: (row.by_plan as Record<string, number> | undefined) ?? {},
-		unpriced: (row.unpriced as number | undefined) ?? 0,
-		unrated: (row.unrated as string[] | undefined) ?? [],
+		mrr_start: amount(first!, (group) => group.amount),
+		mrr_end: amount(last!, (group) => group.amount),
+		active_start: sum(first!, states),
+		active_end: sum(last!, states),
+		new_mrr: amount(moved("new"), (group) => group.amount),
+		expansion_mrr: amount(moved("expansion", "either"), (group) => group.difference),
+		contraction_mrr: amount(moved("contraction", "either"), ({ difference }) => difference && -difference),
+		churned_mrr: amount(moved("churned"), (group) => group.amount_before),
+		reactivation_mrr: amount(moved("reactivation"), (group) => group.amount),
+		new: sum(moved("new"), states),
+		churned: sum(moved("churned"), states),
+		reactivated: sum(moved("reactivation"), states),
+		customers_start,
+		customers_end: customersBefore(end),
+		customers_lost: sum(changed, ({ lost }) => lost),
+		customers_new: sum(changed, ({ met }) => met),
 	};
+}
+
+function sum(groups: readonly Group[], of: (group: Group) => number): number {
+	return groups.reduce((total, group) => total + of(group), 0);
+}
+
+/** Null when one is. */
+function amount(groups: readonly Group[], of: (group: Group) => number | null): number | null {
+	return groups.reduce<number | null>((total, group) => {
+		const value = of(group);
+		return total === null || value === null ? null : total + value;
+	}, 0);
 }

@@ -164,18 +164,19 @@ export const SUBJECT_RULES: readonly SubjectRule[] = [
 		}),
 	),
 	{ table: "series", fate: DELETE, rows: ownSeries, exportBy: "name, series_id" },
-	{
-		table: "billing_records",
-		fate: DELETE,
-		timed: true,
-		rows: (terms, scope) =>
-			either(
-				...["subject", "account_id"].map((column) => named(column, terms)),
-				...["label", "segment"].map((column) => word(column, terms)),
-				ofOwnEvents(terms, scope),
-			),
-		exportBy: "kind, ts, id",
-	},
+	...["subscription_records", "billing_records"].map(
+		(table): SubjectRule => ({
+			...{ table, fate: DELETE, timed: true },
+			rows: (terms, scope) =>
+				either(
+					...["subject", "account_id"].map((column) => named(column, terms)),
+					...["label", "segment"].map((column) => word(column, terms)),
+					ofOwnEvents(terms, scope),
+				),
+			// Those of subscriptions are among the others.
+			...(table === "billing_records" ? { exportBy: "kind, ts, id" } : {}),
+		}),
+	),
 	{
 		// A call of a model without the id that its sender gave it: figures of the model.
 		table: "model_calls",

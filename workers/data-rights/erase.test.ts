@@ -273,6 +273,7 @@ test("every table with texts is looked through: ids in maps, JSON and messages g
 			"quarantine",
 			"requests",
 			"series",
+			"subscription_records",
 		]),
 	);
 
@@ -305,6 +306,7 @@ test("every table with texts is looked through: ids in maps, JSON and messages g
 		...{
 			"rollup_1d delete": 1,
 			"billing_records delete": 1,
+			"subscription_records delete": 1,
 			"model_calls redact": 1,
 			"quarantine delete": 1,
 			"requests delete": 1,
