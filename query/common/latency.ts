@@ -24,12 +24,12 @@ export async function trafficAndLatencyOf(
 ): Promise<TrafficAndLatency> {
 	const facts = sent.then(async (known) => {
 		const version = known.versionOf(HTTP_NAMES);
-		const { kinds, failed } = await asker.found("request_series", version, () => asker.ask(requestSeries()));
-		return { source: sourceOf(scope, known, kinds), failed };
+		const series = await asker.found("request_series", version, () => asker.ask(requestSeries()));
+		return { source: sourceOf(scope, known, series.kinds), series };
 	});
-	return asker.presuming("requests", facts, async ({ source, failed }) => {
+	return asker.presuming("requests", facts, async ({ source, series }) => {
 		const [requests, latency] = await Promise.all([
-			asker.ask(traffic(scope, failed)),
+			asker.ask(traffic(scope, series)),
 			source.names.length === 0 ? new Map<number, LatencyQuantiles>() : asker.ask(latencyQuantiles(scope, source)),
 		]);
 		return { traffic: requests, latency };

@@ -68,7 +68,7 @@ ${from("series", named(params, HTTP_NAMES))} GROUP BY name`,
 	};
 }
 
-function areFailed(params: Params, failed: readonly string[] | undefined): string {
+function areFailed(params: Params, failed: RequestSeries["failed"]): string {
 	if (failed === undefined) return seriesWhere(params, HTTP_NAMES, FAILED);
 	// As text: a number of 64 bits is none to JavaScript.
 	return `series_id IN ${params.add("Array(UInt64)", `[${failed.join()}]`)}`;
@@ -76,21 +76,23 @@ function areFailed(params: Params, failed: readonly string[] | undefined): strin
 
 /**
  * By start of the bucket (epoch seconds; 0 without buckets); a bucket without a request is absent.
- * @param failed what {@link requestSeries} says, where that was asked for: planning the question takes a quarter less time
+ * @param known what {@link requestSeries} says, where that was asked for: planning the question takes a third less time
  */
-export function traffic(scope: Scope, failed?: readonly string[]): Question<Map<number, Traffic>> {
+export function traffic(scope: Scope, known?: RequestSeries): Question<Map<number, Traffic>> {
 	const params = new Params();
+	const names = known?.kinds.size ? [...known.kinds.keys()] : HTTP_NAMES;
+	const factor = names.length > 1 ? TO_MS : `${names[0] === HTTP_ALIAS ? 1 : 1_000}`;
 	const rows = seriesRows(params, {
 		plan: planOf(scope),
 		buckets: scope.buckets,
-		where: httpSeries(params, scope.component),
+		where: httpSeries(params, scope.component, names),
 		columns: ["n", "sum", "max"],
 	});
 	return {
 		name: "traffic",
 		params,
-		sql: `SELECT t, sum(n) AS requests, sumIf(n, ${areFailed(params, failed)}) AS failed,
-	sum(sum * ${TO_MS}) AS latency_sum_ms, max(max * ${TO_MS}) AS latency_max_ms
+		sql: `SELECT t, sum(n) AS requests, sumIf(n, ${areFailed(params, known?.failed)}) AS failed,
+	sum(sum * ${factor}) AS latency_sum_ms, max(max * ${factor}) AS latency_max_ms
 FROM ${rows} GROUP BY t`,
 		read: (found) => new Map(found.map((row) => [row.t as number, row as unknown as Traffic])),
 	};
@@ -279,9 +281,9 @@ export function errorRate({ requests, failed }: Traffic): number | null {
 	return requests === 0 ? null : failed / requests;
 }
 
-function httpSeries(params: Params, component: string | undefined): string {
-	const http = named(params, HTTP_NAMES);
+function httpSeries(params: Params, component: string | undefined, names = HTTP_NAMES): string {
+	const http = named(params, names);
 	return component === undefined
 		? http
-		: `${http} AND ${seriesWhere(params, HTTP_NAMES, `component = ${params.add("String", component)}`)}`;
+		: `${http} AND ${seriesWhere(params, names, `component = ${params.add("String", component)}`)}`;
 }
