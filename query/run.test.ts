@@ -1,5 +1,9 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connectClickHouse } from "../schema/clickhouse.ts";
+import { Answers, type AnswersOptions } from "../schema/answers.ts";
+import { ClickHouseError, connectClickHouse, TupleParam } from "../schema/clickhouse.ts";
 import { startDatabase, type TestDatabase } from "../tests/support/database.ts";
 import { DEFAULT_LIMITS, Queries } from "./run.ts";
 import { from, Params, type Question, TENANT_TABLES, UnscopedQueryError } from "./sql.ts";
@@ -172,4 +176,125 @@ test("what was found as of a version is asked for again as of another, and of ea
 	const find = (project: string, version: string) => queries.of(project).found("facts", version, async () => ++asked);
 	expect([await find("one", "1"), await find("one", "1"), await find("two", "1")]).toEqual([1, 1, 2]);
 	expect([await find("one", "2"), await find("one", "2"), await find("two", "1")]).toEqual([3, 3, 2]);
+});
+
+const opened: Answers[] = [];
+afterAll(() => {
+	for (const answers of opened) answers.close();
+});
+
+/** Another way to answers, not the one of `database.client`. */
+function open(options: Partial<AnswersOptions> = {}): Answers {
+	const at = { url: `http://127.0.0.1:${database.port}`, user: "default", password: "test", database: "tidemark" };
+	const limits = { timeout_ms: 60_000, maxConnections: 4, idle_ms: 2_500, compressed: false };
+	const answers = new Answers({ ...at, ...limits, ...options });
+	opened.push(answers);
+	return answers;
+}
+
+const askOf = async (answers: Answers, sql: string, params: Record<string, unknown> = {}, signal?: AbortSignal) =>
+	JSON.parse(await answers.get({ sql: `${sql} FORMAT JSONCompactColumns`, params, settings: "", signal }));
+
+test.each([
+	["Nullable(String)", null, null],
+	["Array(Nullable(String))", ["a", null, "NULL"], ["a", null, "NULL"]],
+	["Array(Array(Int8))", [[1, -2], []], [[1, -2], []]],
+	["Float64", 1e-300, 1e-300],
+	["Float64", -(2 ** 53), -(2 ** 53)],
+	["Int64", 12n, 12],
+	["Bool", true, true],
+	["Array(Bool)", [true, false], [true, false]],
+	["Array(Tuple(Int8, String))", [new TupleParam([1, "it's"])], [[1, "it's"]]],
+])("a parameter of type %s is read as it was given", async (type, value, read) => {
+	expect(await askOf(open(), `SELECT {p:${type}} AS v`, { p: value })).toEqual([[read]]);
+});
+
+test("what is not a number is one too, as a parameter", async () => {
+	const params = { a: Number.NaN, b: Number.POSITIVE_INFINITY, c: [Number.NEGATIVE_INFINITY] };
+	const sql = "SELECT isNaN({a:Float64}), {b:Float64} = inf, {c:Array(Float64)} = [-inf]";
+	expect(await askOf(open(), sql, params)).toEqual([[1], [1], [1]]);
+});
+
+test("any text arrives unchanged, alone, in a list, and too long for a URL", async () => {
+	const answers = open();
+	const text = fc.string({ unit: fc.constantFrom(..."ab'\"\\\t\n\r\0&=%+#?{}[],é中😀".match(/./gsu)!), maxLength: 30 });
+	await fc.assert(
+		fc.asyncProperty(text, fc.array(text, { maxLength: 4 }), fc.boolean(), async (one, list, long) => {
+			const params = { one, list, filling: "x".repeat(long ? 3_000 : 0) };
+			const read = await askOf(answers, "SELECT {one:String}, {list:Array(String)}, length({filling:String})", params);
+			expect(read).toEqual([[one], [list], [params.filling.length]]);
+		}),
+		{ seed: 5, numRuns: 40 },
+	);
+});
+
+test("half a character becomes the sign for one that cannot be read", async () => {
+	expect(await askOf(open(), "SELECT {p:String}", { p: "a\ud800" })).toEqual([["a\ufffd"]]);
+});
+
+test("a value of which ClickHouse has no kind is refused before it is sent", async () => {
+	await expect(askOf(open(), "SELECT {p:String}", { p: new Map() })).rejects.toThrow(TypeError);
+});
+
+test("what ClickHouse refuses is its error with the code, at once and after the first bytes", async () => {
+	const answers = open();
+	await expect(askOf(answers, "SELECT nothing_of_it")).rejects.toMatchObject({
+		code: "47",
+		type: "UNKNOWN_IDENTIFIER",
+	});
+	const late = "SELECT throwIf(number = 90000, 'too far'), toString(number) FROM numbers(100000)";
+	const failed = answers.get({ sql: `${late} FORMAT JSONEachRow`, params: {}, settings: "max_block_size=1000" });
+	await expect(failed).rejects.toMatchObject({ code: "395", message: expect.stringContaining("too far") });
+	await expect(failed).rejects.toBeInstanceOf(ClickHouseError);
+});
+
+test("a big answer arrives whole, compressed too", async () => {
+	const sql = "SELECT toString(number) AS n FROM numbers(60000)";
+	const whole = Array.from({ length: 60_000 }, (_, i) => String(i));
+	expect(await askOf(open(), sql)).toEqual([whole]);
+	const compressed = open({ compressed: true });
+	expect(await askOf(compressed, sql)).toEqual([whole]);
+	await expect(askOf(compressed, "SELECT nothing_of_it")).rejects.toMatchObject({ code: "47" });
+});
+
+test("more questions than sockets wait for one", async () => {
+	const answers = open({ maxConnections: 2 });
+	const numbers = Array.from({ length: 12 }, (_, i) => i);
+	const found = await Promise.all(numbers.map((n) => askOf(answers, "SELECT {n:UInt8}", { n })));
+	expect(found).toEqual(numbers.map((n) => [[n]]));
+});
+
+test("a question that is given up rejects, before it was put and while it runs", async () => {
+	const answers = open();
+	await expect(askOf(answers, "SELECT 1", {}, AbortSignal.abort())).rejects.toThrow(/aborted/);
+	const leaving = new AbortController();
+	const asked = askOf(
+		answers,
+		"SELECT sleepEachRow(1) FROM numbers(3) SETTINGS max_block_size = 1",
+		{},
+		leaving.signal,
+	);
+	setImmediate(() => leaving.abort());
+	await expect(asked).rejects.toThrow(/aborted/);
+	expect(await askOf(answers, "SELECT 1")).toEqual([[1]]);
+});
+
+test("no server, one that says nothing, and one that is cut off are errors of the network", async () => {
+	await expect(askOf(open({ url: "http://127.0.0.1:1" }), "SELECT 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+	const broken = createServer((request, response) => {
+		request.resume();
+		if (request.headers.authorization === `Basic ${btoa("silent:")}`) return;
+		response.writeHead(200, { "Content-Length": 100 }).write("half", () => response.destroy());
+	});
+	await new Promise<void>((listening) => broken.listen(0, "127.0.0.1", listening));
+	const url = `http://127.0.0.1:${(broken.address() as AddressInfo).port}`;
+	try {
+		await expect(askOf(open({ url, user: "silent", password: "", timeout_ms: 50 }), "SELECT 1")).rejects.toThrow(
+			/Timeout/,
+		);
+		await expect(askOf(open({ url }), "SELECT 1")).rejects.toThrow(/aborted/);
+	} finally {
+		broken.closeAllConnections();
+		broken.close();
+	}
 });

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { isDeepStrictEqual } from "node:util";
+import { isDeepStrictEqual, toUSVString } from "node:util";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { type ClickHouse, ClickHouseError, SettingsMap } from "../schema/clickhouse.ts";
 import { DefinitionError } from "../schema/definitions.ts";
@@ -65,14 +65,15 @@ export interface QueriesOptions {
  */
 export class Queries {
 	readonly #client: ClickHouse;
-	readonly #limits: Limits;
+	/** Of every question, as they stand in a URL. */
+	readonly #settings: string;
 	readonly #secondLock: boolean;
 	/** Facts of projects as they were when last asked for. */
 	readonly #presumptions = new Presumptions();
 
 	constructor(options: QueriesOptions) {
 		this.#client = options.client;
-		this.#limits = options.limits ?? DEFAULT_LIMITS;
+		this.#settings = new URLSearchParams(settingsOf(options.limits ?? DEFAULT_LIMITS)).toString();
 		this.#secondLock = options.secondLock ?? true;
 	}
 
@@ -125,35 +126,14 @@ export class Queries {
 		if ("project" in question.params.values) throw new TypeError(`${question.name} sets the project itself`);
 		const started = performance.now();
 		try {
-			const result = await this.#client.query({
-				query: question.sql,
-				query_params: { ...question.params.values, project },
-				format: "JSON",
-				use_multipart_params: true,
-				...(signal === undefined ? {} : { abort_signal: signal }),
-				clickhouse_settings: {
-					readonly: "2",
-					// The predicates on log messages rely on it (query/logs/sql.ts).
-					use_skip_indexes: 1,
-					// Looks for comparisons that follow from others, for as long as the rest of the analysis takes, and finds none here.
-					optimize_and_compare_chain: 0,
-					// Answers are small: threads that format them, and that read files, are woken for longer than they work.
-					output_format_parallel_formatting: 0,
-					local_filesystem_read_method: "pread",
-					// On a cluster a series of one shard may name the host of another's.
-					distributed_product_mode: "global",
-					log_comment: question.name,
-					max_execution_time: this.#limits.max_execution_seconds,
-					max_memory_usage: String(this.#limits.max_memory_bytes),
-					max_result_rows: String(this.#limits.max_result_rows),
-					result_overflow_mode: "throw",
-					max_rows_to_read: String(this.#limits.max_rows_to_read),
-					output_format_json_quote_64bit_integers: 0,
-					output_format_json_quote_denormals: 0,
-					...(this.#secondLock ? { additional_table_filters: tableFilters(project) } : {}),
-				},
+			const lock = this.#secondLock ? `&additional_table_filters=${filtersInUrl(project)}` : "";
+			const text = await this.#client.answers.get({
+				sql: `${question.sql}\nFORMAT JSON`,
+				params: { ...question.params.values, project },
+				settings: `${this.#settings}&log_comment=${encodeURIComponent(question.name)}${lock}`,
+				signal,
 			});
-			const answer = await result.json<Row>();
+			const answer = JSON.parse(text) as { data: Row[]; statistics?: { rows_read: number; bytes_read: number } };
 			return {
 				rows: answer.data,
 				explained: {
@@ -267,11 +247,49 @@ class Presumptions {
 	}
 }
 
-/** The client does not escape what stands in the map, so the filter is escaped here, and the literal within it. */
-function tableFilters(project: string): SettingsMap {
+/** What every question is asked with. */
+function settingsOf(limits: Limits): Record<string, string> {
+	return {
+		readonly: "2",
+		// The predicates on log messages rely on it (query/logs/sql.ts).
+		use_skip_indexes: "1",
+		// Looks for comparisons that follow from others, for as long as the rest of the analysis takes, and finds none here.
+		optimize_and_compare_chain: "0",
+		// Answers are small: threads that format them, and that read files, are woken for longer than they work.
+		output_format_parallel_formatting: "0",
+		local_filesystem_read_method: "pread",
+		// On a cluster a series of one shard may name the host of another's.
+		distributed_product_mode: "global",
+		max_execution_time: String(limits.max_execution_seconds),
+		max_memory_usage: String(limits.max_memory_bytes),
+		max_result_rows: String(limits.max_result_rows),
+		result_overflow_mode: "throw",
+		max_rows_to_read: String(limits.max_rows_to_read),
+		date_time_output_format: "iso",
+		output_format_json_quote_64bit_integers: "0",
+		output_format_json_quote_denormals: "0",
+	};
+}
+
+/** Neither the client nor a URL escapes what stands in the map, so the filter is escaped here, and the literal within it. */
+function filterOf(project: string): string {
 	const quoted = (text: string) => text.replace(/['\\]/g, "\\$&");
-	const filter = quoted(`project = '${quoted(project)}'`);
+	return quoted(`project = '${quoted(project)}'`);
+}
+
+function tableFilters(project: string): SettingsMap {
+	const filter = filterOf(project);
 	return SettingsMap.from(Object.fromEntries(TENANT_TABLES.map((table) => [table, filter])));
+}
+
+/** What stands around the filters of the tables in {@link tableFilters}, as in a URL. */
+const BETWEEN_FILTERS = String(SettingsMap.from(Object.fromEntries(TENANT_TABLES.map((table) => [table, "\0"]))))
+	.split("\0")
+	.map(encodeURIComponent);
+
+/** {@link tableFilters} in a URL, put together from parts: every question carries it. */
+function filtersInUrl(project: string): string {
+	return BETWEEN_FILTERS.join(encodeURIComponent(toUSVString(filterOf(project))));
 }
 
 /** Codes of ClickHouse that mean a limit of this query, with the name of the limit. */
