@@ -3,8 +3,7 @@
  * early error becomes a status; then streamed; an error after that is framed in the body, with the tag that the headers
  * announced, and the body cut short so that no reader takes it for whole.
  */
-import { randomBytes } from "node:crypto";
-import { once } from "node:events";
+import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import { type Encoder, encoder, pickEncoding } from "./encoding.ts";
@@ -42,6 +41,12 @@ const LIVE_FORMAT = /WithProgress$|EventStream$/i;
 /** Between the frame of an error and the end of the connection, so that a reader somewhat behind still meets the frame. */
 const CUT_MS = 200;
 
+/** Sixteen letters that no data can foresee, from the random bytes that Node keeps for ids. */
+function exceptionTag(): string {
+	const uuid = randomUUID();
+	return (uuid.slice(0, 8) + uuid.slice(-8)).replace(/\d/g, (digit) => "ghijklmnop"[Number(digit)]!);
+}
+
 /** ClickHouse's numbers in headers are strings, so that no 64-bit value is rounded. */
 function summaryJson(summary: Summary): string {
 	return JSON.stringify(Object.fromEntries(Object.entries(summary).map(([name, value]) => [name, String(value)])));
@@ -61,8 +66,9 @@ export class Answer {
 	readonly #headOnly: boolean;
 	#live = false;
 	#complete = false;
-	/** Aborts when the client is gone before the answer was complete. */
-	readonly gone: AbortSignal;
+	#gone = false;
+	/** Called once the client is gone before the answer was complete. */
+	readonly #onGone = new Set<() => void>();
 	/** Figures for the headers, as far as they are known when these go out. */
 	summary: () => Summary | undefined = () => undefined;
 
@@ -70,18 +76,29 @@ export class Answer {
 	constructor(response: ServerResponse) {
 		this.#response = response;
 		this.#headOnly = response.req.method === "HEAD";
-		this.#exceptionTag = [...randomBytes(16)].map((byte) => String.fromCharCode(97 + (byte % 26))).join("");
+		this.#exceptionTag = exceptionTag();
 		response.setHeader("X-ClickHouse-Exception-Tag", this.#exceptionTag);
-		const gone = new AbortController();
-		this.gone = gone.signal;
 		// A write that meets a socket on its way down; "close" follows and tells.
 		response.on("error", () => undefined);
 		response.on("close", () => {
 			clearTimeout(this.#holdTimer);
 			if (this.#complete) return;
-			gone.abort();
+			this.#gone = true;
+			for (const told of this.#onGone) told();
 			this.#encoder?.destroy();
 		});
+	}
+
+	/** The client was gone before the answer was complete. */
+	get gone(): boolean {
+		return this.#gone;
+	}
+
+	/** Calls `stop` when the client leaves, or has left, before `running` settles, which never rejects. */
+	whileRunning(running: Promise<unknown>, stop: () => void): void {
+		if (this.#gone) stop();
+		else this.#onGone.add(stop);
+		void running.then(() => this.#onGone.delete(stop));
 	}
 
 	/** Must come before the first byte, as setFormat must. */
@@ -97,7 +114,7 @@ export class Answer {
 
 	/** Sends a header of its own while the query runs; does nothing once the body has begun. */
 	progress(summary: Summary): void {
-		if (this.gone.aborted || this.#sink !== undefined || this.#response.socket === null) return;
+		if (this.#gone || this.#sink !== undefined || this.#response.socket === null) return;
 		if (this.#rawHead === undefined) {
 			const encoding = pickEncoding(this.#options.acceptEncoding);
 			if (encoding !== undefined) this.#response.setHeader("Content-Encoding", encoding);
@@ -135,32 +152,36 @@ export class Answer {
 		return this.#headOnly || this.#sink!.write(chunk);
 	}
 
-	/** Sends `chunk` or holds it back; resolves when more may be written. Does nothing once the client is gone. */
-	async write(chunk: Buffer): Promise<void> {
-		if (this.gone.aborted) return;
-		if (this.#sink !== undefined) {
-			if (!this.#send(chunk)) await this.#drained();
-			return;
-		}
+	/** Sends `chunk` or holds it back; a promise resolves when more may be written. Does nothing once the client is gone. */
+	write(chunk: Buffer): Promise<void> | undefined {
+		if (this.#gone) return undefined;
+		if (this.#sink !== undefined) return this.#send(chunk) ? undefined : this.#drained(this.#sink);
 		this.#held.push(chunk);
 		this.#heldBytes += chunk.length;
 		const { bufferBytes } = this.#options;
 		if (this.#live || this.#heldBytes > (bufferBytes ?? HOLD_BYTES)) {
-			if (this.#start().writableNeedDrain) await this.#drained();
-		} else if (bufferBytes === undefined) {
-			this.#holdTimer ??= setTimeout(() => this.#start(), HOLD_MS);
+			const sink = this.#start();
+			return sink.writableNeedDrain ? this.#drained(sink) : undefined;
 		}
+		if (bufferBytes === undefined) this.#holdTimer ??= setTimeout(() => this.#start(), HOLD_MS);
+		return undefined;
 	}
 
-	async #drained(): Promise<void> {
-		await once(this.#sink!, "drain", { signal: this.gone }).catch((error: unknown) => {
-			if (!this.gone.aborted) throw error;
+	#drained(sink: Writable): Promise<void> {
+		return new Promise((resolve) => {
+			const done = (): void => {
+				sink.off("drain", done);
+				this.#onGone.delete(done);
+				resolve();
+			};
+			sink.on("drain", done);
+			this.#onGone.add(done);
 		});
 	}
 
 	/** Completes the answer. */
 	end(): void {
-		if (this.gone.aborted) return;
+		if (this.#gone) return;
 		this.#complete = true;
 		if (this.#sink === undefined) {
 			const plain = this.#rawHead === undefined && pickEncoding(this.#options.acceptEncoding) === undefined;
@@ -172,7 +193,7 @@ export class Answer {
 
 	/** Answers an error: with its status as long as no header was sent, as a header or in the body after that. */
 	fail(error: EngineError, text: string): void {
-		if (this.gone.aborted) return;
+		if (this.#gone) return;
 		clearTimeout(this.#holdTimer);
 		const inBody = this.#sink !== undefined;
 		this.#complete = true;

@@ -1,13 +1,11 @@
 /** Runs one statement on the engine and answers it: streamed rows, inserted data, or a plain statement. */
 import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
-import type { Readable } from "node:stream";
 import type { ChdbResult } from "chdb";
 import type { Answer, Summary } from "./answer.ts";
 import type { BodyReader } from "./body.ts";
 import type { QueryControl } from "./control.ts";
 import { engineError } from "./errors.ts";
-import { openPipe } from "./pipe.ts";
 import type { QueryRequest } from "./request.ts";
 import type { Lease, SessionPool } from "./sessions.ts";
 import { addedText, insertFrom, MARK, plainText, selectInto } from "./sql.ts";
@@ -76,44 +74,32 @@ const NOTHING: Summary = {
 /** Stops the query when its client leaves. */
 function stopWhenGone({ answer, queryId, control }: Execution, running: Promise<unknown>): void {
 	const settled = running.catch(() => undefined);
-	const onGone = (): void => control.cancel(queryId, settled);
-	if (answer.gone.aborted) onGone();
-	else answer.gone.addEventListener("abort", onGone, { once: true });
-	void settled.then(() => answer.gone.removeEventListener("abort", onGone));
-}
-
-/** Reads `source` to its end into the answer, also when nobody listens any more. */
-async function forward(source: Readable, answer: Answer): Promise<void> {
-	let failure: { error: unknown } | undefined;
-	for await (const chunk of source) {
-		if (failure !== undefined) continue;
-		await answer.write(chunk as Buffer).catch((error: unknown) => {
-			failure = { error };
-		});
-	}
-	if (failure !== undefined) throw failure.error;
+	answer.whileRunning(settled, () => control.cancel(queryId, settled));
 }
 
 /** Streams a query's answer through the session's pipe, or by a file when the client wants it only when complete. */
 export async function executeSelect(execution: Execution, statement: Extract<Statement, { kind: "select" }>) {
-	const { request, bytes, answer } = execution;
-	if (answer.gone.aborted) return;
+	const { request, bytes, answer, transitPath } = execution;
+	if (answer.gone) return;
 	const format = statement.format ?? request.defaultFormat;
 	answer.setFormat(format, execution.contentType(format));
-	await onSession(execution, async ({ run, lease }) => {
-		const file = request.waitEnd ? execution.transitPath : lease.pipePath;
+	await onSession(execution, async ({ run, lease: { pipe } }) => {
+		const file = request.waitEnd ? transitPath : pipe.path;
 		execution.hidden.push(...addedText(file, request.defaultFormat));
 		const sql = selectInto(bytes, statement, file, request.defaultFormat);
-		const pipe = request.waitEnd ? undefined : openPipe(file);
-		const running = run(sql).finally(() => pipe?.finish());
+		if (!request.waitEnd) pipe.open();
+		const running = run(sql);
 		stopWhenGone(execution, running);
+		if (!request.waitEnd) {
+			await pipe.forward(running, (chunk) => answer.write(chunk));
+			return answer.end();
+		}
 		try {
-			if (pipe !== undefined) await forward(pipe.readable, answer);
 			await running;
-			if (pipe === undefined) await forward(createReadStream(file), answer);
+			for await (const chunk of createReadStream(file)) await answer.write(chunk as Buffer);
 			answer.end();
 		} finally {
-			if (pipe === undefined) await rm(file, { force: true });
+			await rm(file, { force: true });
 		}
 	});
 }

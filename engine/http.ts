@@ -1,5 +1,5 @@
 /** ClickHouse's HTTP interface over the session pool: reads a request, runs its statement, answers in ClickHouse's terms. */
-import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -39,9 +39,10 @@ const EXPOSED =
 	"X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,X-ClickHouse-Format," +
 	"X-ClickHouse-Timezone,X-ClickHouse-Exception-Code,X-ClickHouse-Exception-Tag";
 
+/** Takes as long whatever stands in a text of the right length. */
 function sameText(a: string, b: string): boolean {
-	const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-	return timingSafeEqual(digest(a), digest(b));
+	const [given, right] = [Buffer.from(a), Buffer.from(b)];
+	return given.length === right.length && timingSafeEqual(given, right);
 }
 
 function checkPassword(params: URLSearchParams, request: IncomingMessage, password: string): void {
@@ -168,7 +169,7 @@ export function createHttpServer(options: HttpOptions): Server {
 			}
 		} catch (error) {
 			// A client that has left made its request fail, and hears of nothing.
-			if (answer.gone.aborted) return;
+			if (answer.gone) return;
 			const known = fromEngine(error);
 			if (known.code === 1002) logger.error({ err: error }, "engine request failed");
 			answer.fail(known, errorText(known, versionText, hidden));

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type ChdbResult, Session } from "chdb";
 import { engineError } from "./errors.ts";
+import { Pipe } from "./pipe.ts";
 import { type Kept, putBack, setUp, turnTo } from "./sql.ts";
 
 export interface QueryContext {
@@ -16,7 +17,7 @@ export interface QueryContext {
 }
 
 interface Slot {
-	pipePath: string;
+	pipe: Pipe;
 	session: Session | undefined;
 	/** What the last query left set: most queries want the same again, and each SET costs half as much as a small query. */
 	kept: Kept;
@@ -25,7 +26,7 @@ interface Slot {
 }
 
 export interface Lease {
-	pipePath: string;
+	pipe: Pipe;
 	/** Sets the session up, runs `sql`, and puts the session back. Resolves when the answer is complete. */
 	run(sql: string, context: QueryContext): Promise<ChdbResult>;
 	/** Must be called once, after `run` has settled. */
@@ -44,9 +45,9 @@ const MAX_PARAMS = 500;
 const PARAMETER = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*:/g;
 
 function usesStaleParameter(text: string, { params }: Kept, settings: ReadonlyMap<string, string>): boolean {
-	for (const [, name] of text.matchAll(PARAMETER)) {
-		if (params.has(`param_${name}`) && !settings.has(`param_${name}`)) return true;
-	}
+	const stale = new Set([...params.keys()].filter((name) => !settings.has(name)));
+	if (stale.size === 0) return false;
+	for (const [, name] of text.matchAll(PARAMETER)) if (stale.has(`param_${name}`)) return true;
 	return false;
 }
 
@@ -61,7 +62,7 @@ export function createSessionPool(options: {
 }): SessionPool & { pipePaths: string[] } {
 	const { dataDir, base } = options;
 	const slots: Slot[] = Array.from({ length: options.size }, (_, i) => ({
-		pipePath: join(options.pipeDir, `answer-${i}`),
+		pipe: new Pipe(join(options.pipeDir, `answer-${i}`)),
 		session: undefined,
 		kept: nothing(),
 		cleared: Promise.resolve(),
@@ -115,7 +116,7 @@ export function createSessionPool(options: {
 	}
 
 	return {
-		pipePaths: slots.map((slot) => slot.pipePath),
+		pipePaths: slots.map((slot) => slot.pipe.path),
 		get running() {
 			return slots.length - free.length;
 		},
@@ -126,14 +127,17 @@ export function createSessionPool(options: {
 				throw engineError(202, "TOO_MANY_SIMULTANEOUS_QUERIES", message);
 			}
 			return {
-				pipePath: slot.pipePath,
+				pipe: slot.pipe,
 				run: (sql, context) => run(slot, sql, context),
 				// The answer does not wait for this, the next query on the session does.
 				release: () => void slot.cleared.then(() => free.push(slot)),
 			};
 		},
 		close() {
-			for (const slot of slots) retire(slot);
+			for (const slot of slots) {
+				retire(slot);
+				slot.pipe.close();
+			}
 		},
 	};
 }
