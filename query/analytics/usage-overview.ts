@@ -5,7 +5,7 @@ import {
 	usageOverviewAnswer,
 	usageOverviewQuery,
 } from "../../schema/wire/index.ts";
-import { OF_USERS } from "../common/usage.ts";
+import { OF_USERS, peopleFacts } from "../common/usage.ts";
 import { growth } from "../growth.ts";
 import {
 	CHAT_EVENT,
@@ -16,7 +16,6 @@ import {
 	VOICE_EVENT,
 } from "../measures/counts.ts";
 import { FEATURE_USED, featureUse } from "../measures/features.ts";
-import { identification } from "../measures/identification.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { userTotals } from "../measures/segments.ts";
 import { SESSION_METHODS, sessionTotals } from "../measures/sessions.ts";
@@ -59,8 +58,9 @@ async function usageOverview(
 ): Promise<UsageOverviewAnswer> {
 	const period = resolvePeriod(query, { timeframes: OVERVIEW_TIMEFRAMES, defaultTimeframe: "month", now });
 	const { as_of, previous } = period;
-	const [sent, known] = await Promise.all([asker.ask(signals(as_of)), asker.ask(identification(as_of))]);
-	const scope = { ...period, unlinked: known.unlinked };
+	const asked = asker.ask(signals(as_of));
+	const [sent, known] = await Promise.all([asked, peopleFacts(asker, asked, as_of)]);
+	const scope = { ...period, unlinked: known.unlinked, unregistered: known.unregistered };
 	// Where growth is none anyway, the period before is not asked about.
 	const isCovered = sent.reachesBackTo(previous.start);
 	const names = [CHAT_EVENT, MODEL_EVENT, DOCUMENT_EVENT, COLLABORATION_EVENT, VOICE_EVENT];

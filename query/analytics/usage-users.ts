@@ -1,10 +1,9 @@
 import type { z } from "zod";
 import { USERS_TIMEFRAMES, type UsageUsersAnswer, usageUsersAnswer, usageUsersQuery } from "../../schema/wire/index.ts";
 import { peakDays, peakHours, shares } from "../common/patterns.ts";
-import { calendarDays, messagesOf, OF_USERS, retentionRates } from "../common/usage.ts";
+import { calendarDays, messagesOf, OF_USERS, peopleFacts, retentionRates } from "../common/usage.ts";
 import { CHAT_EVENT, hoursOfUse } from "../measures/counts.ts";
 import { usersByRegion } from "../measures/geography.ts";
-import { identification } from "../measures/identification.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import {
@@ -64,9 +63,10 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 	const period = resolvePeriod(query, { timeframes: USERS_TIMEFRAMES, defaultTimeframe: "week", now });
 	const { as_of, timezone } = period;
 	const days = calendarDays(period, timezone);
-	const identified = asker.ask(identification(as_of));
-	const answered = asker.presuming("identification", identified, async ({ sessions, unlinked }) => {
-		const scope = { ...period, unlinked };
+	const asked = asker.ask(signals(as_of));
+	const facts = peopleFacts(asker, asked, as_of);
+	const answered = asker.presuming("people", facts, async ({ sessions, unlinked, unregistered }) => {
+		const scope = { ...period, unlinked, unregistered };
 		const options: SegmentOptions = { scope, timezone, days, sessions };
 		const members = query.segment === undefined ? undefined : segmentMembers(options, query.segment);
 		return Promise.all([
@@ -76,11 +76,7 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 			asker.ask(usersByRegion(scope, members)),
 		]);
 	});
-	const [sent, { sessions }, [all, retention_rate, hours, regions]] = await Promise.all([
-		asker.ask(signals(as_of)),
-		identified,
-		answered,
-	]);
+	const [sent, { sessions }, [all, retention_rate, hours, regions]] = await Promise.all([asked, facts, answered]);
 	const segments = all.filter(({ segment }) => query.segment === undefined || segment === query.segment);
 	const users = togetherOf(segments);
 	const hasUsers = all.length > 0;

@@ -1,8 +1,10 @@
 /** What the routes about use share. */
 import { Temporal } from "temporal-polyfill";
 import { CHAT_EVENT } from "../measures/counts.ts";
+import { type Identification, identification } from "../measures/identification.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { RETENTION_DAYS, type RetentionOptions, retention } from "../measures/retention.ts";
+import { DELETED_EVENT, SIGN_UP_EVENT } from "../measures/segments.ts";
 import type { SessionTotals } from "../measures/sessions.ts";
 import type { Signals } from "../measures/signals.ts";
 import type { NeededRecords } from "../meta.ts";
@@ -12,6 +14,22 @@ import type { Span } from "../time/period.ts";
 
 /** Any event with a user will do, for sessions too: without session ids they are told apart by silence. */
 export const OF_USERS = { any: ["event session.started", "event"], with: "user_id" } as const satisfies NeededRecords;
+
+/** What questions about the people of a project are asked by. */
+export interface PeopleFacts extends Identification {
+	/** @see PeriodScope.unregistered */
+	readonly unregistered: boolean;
+}
+
+/** Facts about the people of a project, of what it sent. They hardly ever change: to be presumed under one name everywhere. */
+export async function peopleFacts(
+	asker: Asking["asker"],
+	asked: Promise<Signals>,
+	as_of: number,
+): Promise<PeopleFacts> {
+	const [sent, identified] = await Promise.all([asked, asker.ask(identification(as_of))]);
+	return { ...identified, unregistered: !sent.hasEvent(SIGN_UP_EVENT, DELETED_EVENT) };
+}
 
 /** Messages of sessions: chat messages, or model events in a project that never sent one. Null when it sent neither. */
 export function messagesOf(sessions: SessionTotals, sent: Signals): number | null {

@@ -1,13 +1,14 @@
 /** Use of features: one `feature.used` is one use. */
-import { between } from "../plan/scan.ts";
+import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import { bucketIn } from "./counts.ts";
-import { type PeopleScope, resolved, splitAtQuarters } from "./people.ts";
+import { type PeopleScope, perUser, QUARTER_MS, resolved, splitAtQuarters } from "./people.ts";
 import { FEEDBACK_EVENT, RATING } from "./ratings.ts";
 import type { Members } from "./segments.ts";
 
 export const FEATURE_USED = "feature.used";
+const IS_USE = `event = '${FEATURE_USED}' AND strings['feature'] != ''`;
 
 /** A subquery with `feature`, `person`, `n`: uses in a window, repeated. */
 export function usesIn(params: Params, span: Span): string {
@@ -15,11 +16,34 @@ export function usesIn(params: Params, span: Span): string {
 	const parts = [
 		...(state ? [`SELECT feature, person, n ${from("feature_uses_15m", bucketIn(params, state))}`] : []),
 		...raw.map(({ start, end }) => {
-			const where = `event = '${FEATURE_USED}' AND strings['feature'] != '' AND ${between(params, "ts", start, end)}`;
+			const where = `${IS_USE} AND ${between(params, "ts", start, end)}`;
 			return `SELECT strings['feature'] AS feature, person, toUInt64(1) AS n ${from("events", where)}`;
 		}),
 	];
 	return `(${parts.length > 0 ? parts.join(" UNION ALL ") : "SELECT '' AS feature, toUInt64(0) AS person, toUInt64(0) AS n WHERE 0"})`;
+}
+
+/** A subquery with a row per `user`: `breadth`, how many features they used in a window. */
+export function breadthOf(params: Params, scope: PeopleScope): string {
+	const { start, end } = scope;
+	const first = Math.ceil(start / QUARTER_MS) * QUARTER_MS;
+	const whole = { start: first, end: Math.ceil(end / QUARTER_MS) * QUARTER_MS };
+	const before = { start, end: Math.min(first, end) };
+	// The first use in a quarter of an hour tells whether there was one before the end; only what comes before the first quarter is in events.
+	const parts = [
+		`SELECT person, feature ${from("feature_uses_15m", `${bucketIn(params, whole)} AND first < ${at(params, end)}`)}`,
+		...(before.start < before.end
+			? [
+					`SELECT person, strings['feature'] AS feature ${from("events", `${IS_USE} AND ${between(params, "ts", before.start, before.end)}`)}`,
+				]
+			: []),
+	];
+	const breadth = {
+		alone: "uniqExact(one.feature)",
+		person: "groupUniqArray(one.feature)",
+		user: "length(groupUniqArrayArray(one.breadth))",
+	};
+	return perUser(params, `(${parts.join(" UNION ALL ")})`, { breadth }, scope);
 }
 
 export interface FeatureUse {

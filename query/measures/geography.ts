@@ -1,7 +1,7 @@
 /** Where active users are: the region of the last country that a user's events of the window name. */
 import { between } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
-import { MAKES_ACTIVE, type PeopleScope, resolved } from "./people.ts";
+import { gathered, MAKES_ACTIVE, type PeopleScope, perUser } from "./people.ts";
 import type { Members } from "./segments.ts";
 
 export const REGIONS = ["us", "eu", "asia", "other"] as const;
@@ -26,21 +26,22 @@ const COUNTRY = "strings['geo.country.iso_code']";
 export function usersByRegion(scope: PeopleScope, members?: Members): Question<Map<Region, number>> {
 	const params = new Params();
 	const { start, end } = scope;
-	// The state has the last country of each UTC day, which may lie after the end in the day of the end only.
-	const edge = Math.floor(end / DAY_MS) * DAY_MS;
 	const date = (ms: number) => params.add("Date", new Date(ms).toISOString().slice(0, 10));
-	const inDays = `day >= ${date(start)} AND day < ${date(edge)} AND intDiv(country, 65536) >= ${params.add("Int64", start)}`;
-	const inEvents = `${MAKES_ACTIVE} AND ${COUNTRY} != '' AND ${between(params, "ts", Math.max(start, edge), end)}`;
-	const rows = `(SELECT person, max(one.country) AS country FROM (SELECT person, country ${from("user_days", `country != 0 AND ${inDays}`)}
+	// The state has the last country of each UTC day. In the day of the end that may be one of later: only of whom it is so, events tell.
+	const edge = Math.floor(end / DAY_MS) * DAY_MS;
+	const sent = "intDiv(country, 65536)";
+	const until = params.add("Int64", end);
+	const inDays = `day >= ${date(start)} AND day <= ${date(edge)} AND ${sent} >= ${params.add("Int64", start)} AND ${sent} < ${until}`;
+	const later = from("user_days", `day = ${date(edge)} AND ${sent} >= ${until}`);
+	const inEvents = `person IN (SELECT person ${later}) AND ${MAKES_ACTIVE} AND ${COUNTRY} != '' AND ${between(params, "ts", Math.max(start, edge), end)}`;
+	const rows = `(SELECT person, country ${from("user_days", inDays)}
 UNION ALL SELECT person, toUInt64(toUnixTimestamp64Milli(ts)) * 65536 +
-	if(length(${COUNTRY}) = 2, reinterpretAsUInt16(upper(${COUNTRY})), 16191) AS country ${from("events", inEvents)}) AS one GROUP BY person)`;
+	if(length(${COUNTRY}) = 2, reinterpretAsUInt16(upper(${COUNTRY})), 16191) AS country ${from("events", inEvents)})`;
+	const users = perUser(params, rows, { country: gathered("max", "country") }, { ...scope, where: members?.(params) });
 	return {
 		name: "users_by_region",
 		params,
-		sql: `SELECT code, count() AS users FROM (
-	SELECT user, bitAnd(max(known.country), 65535) AS code FROM ${resolved(params, rows, ["country"], scope)} AS known
-	WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
-) GROUP BY code`,
+		sql: `SELECT bitAnd(country, 65535) AS code, count() AS users FROM ${users} GROUP BY code`,
 		read: (found) => {
 			const regions = new Map<Region, number>();
 			for (const { code, users } of found as unknown as { code: number; users: number }[]) {

@@ -5,7 +5,7 @@
 import { Temporal } from "temporal-polyfill";
 import { at } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
-import { activeQuarters, type Identity, localDays, MAKES_ACTIVE, resolved } from "./people.ts";
+import { activeQuarters, daysUntil, type Identity, localDays, MAKES_ACTIVE, perUser } from "./people.ts";
 import type { Members } from "./segments.ts";
 
 export const RETENTION_DAYS = [1, 7, 30] as const;
@@ -29,10 +29,11 @@ export interface RetentionOptions extends Identity {
 
 export function retention(options: RetentionOptions): Question<Retention> {
 	const params = new Params();
-	const users = options.mode === "24h" ? byHours(params, options) : byDates(params, options);
-	const columns = RETENTION_DAYS.map(
-		(n) => `countIf(over_${n}) AS users_${n}, countIf(over_${n} AND back_${n}) AS retained_${n}`,
-	);
+	const [users, rules] = options.mode === "24h" ? byHours(params, options) : byDates(params, options);
+	const columns = RETENTION_DAYS.map((n) => {
+		const { over, back } = rules(n);
+		return `countIf(${over}) AS users_${n}, countIf(${over} AND ${back}) AS retained_${n}`;
+	});
 	return {
 		name: "retention",
 		params,
@@ -42,36 +43,42 @@ export function retention(options: RetentionOptions): Question<Retention> {
 	};
 }
 
-function byDates(params: Params, options: RetentionOptions): string {
-	const { as_of, timezone, mode, members } = options;
+/** A subquery with a row per user, and what is true of it for a day N: whether that is over, and whether the user was back. */
+type Cohorts = readonly [users: string, rules: (n: number) => { readonly over: string; readonly back: string }];
+
+function byDates(params: Params, options: RetentionOptions): Cohorts {
+	const { as_of, timezone, mode, members, ...identity } = options;
 	const date = Temporal.Instant.fromEpochMilliseconds(as_of).toZonedDateTimeISO(timezone).toPlainDate().toString();
 	const today = params.add("Date", date);
-	const rows = activeQuarters(params, { start: 0, end: as_of });
-	// By person first: the join with the links then has few rows. The same day may come twice.
-	const dates = timezone === "UTC" ? "groupArray(day)" : `groupArrayArray(${localDays(params, timezone)})`;
-	const people = `(SELECT person, ${dates} AS dates FROM ${rows} GROUP BY person)`;
-	const columns = RETENTION_DAYS.map((n) => {
-		const back = mode === "rolling" ? `latest >= began + ${n}` : `has(days, began + ${n})`;
-		return `began + ${n} < ${today} AS over_${n}, ${back} AS back_${n}`;
-	});
-	return `(SELECT ${columns.join(", ")} FROM (
-	SELECT user, groupArrayArray(dates) AS days, arrayMin(days) AS began, arrayMax(days) AS latest
-	FROM ${resolved(params, people, ["dates"], options)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
-))`;
+	// The same day may come twice.
+	const isUtc = timezone === "UTC";
+	const rows = isUtc ? daysUntil(params, as_of) : activeQuarters(params, { start: 0, end: as_of });
+	const each = isUtc ? "groupArray(one.day)" : `groupArrayArray(${localDays(params, timezone)})`;
+	const days = { alone: each, person: each, user: "groupArrayArray(one.days)" };
+	const users = perUser(params, rows, { days }, { ...identity, as_of, where: members?.(params) });
+	const seen = `(SELECT days, arrayMin(days) AS began${mode === "rolling" ? ", arrayMax(days) AS latest" : ""} FROM ${users})`;
+	return [
+		seen,
+		(n) => ({
+			over: `began + ${n} < ${today}`,
+			back: mode === "rolling" ? `latest >= began + ${n}` : `has(days, began + ${n})`,
+		}),
+	];
 }
 
 /** Of the events themselves: a quarter of an hour would not do. */
-function byHours(params: Params, options: RetentionOptions): string {
+function byHours(params: Params, options: RetentionOptions): Cohorts {
 	const { as_of, members } = options;
 	const rows = `(SELECT person, toUnixTimestamp64Milli(ts) AS ms ${from("events", `${MAKES_ACTIVE} AND ts < ${at(params, as_of)}`)})`;
+	const each = "groupArray(one.ms)";
+	const times = { alone: `arraySort(${each})`, person: each, user: "arraySort(groupArrayArray(one.times))" };
+	const users = perUser(params, rows, { times }, { ...options, where: members?.(params) });
 	const day = 86_400_000;
-	const columns = RETENTION_DAYS.map(
-		(n) =>
-			`times[1] + ${(n + 1) * day} <= ${params.add("Int64", as_of)} AS over_${n}, ` +
-			`arrayExists(ms -> ms >= times[1] + ${n * day} AND ms < times[1] + ${(n + 1) * day}, times) AS back_${n}`,
-	);
-	return `(SELECT ${columns.join(", ")} FROM (
-	SELECT user, arraySort(groupArray(ms)) AS times
-	FROM ${resolved(params, rows, ["ms"], options)} WHERE user != 0${members ? ` AND ${members(params)}` : ""} GROUP BY user
-))`;
+	return [
+		users,
+		(n) => ({
+			over: `times[1] + ${(n + 1) * day} <= ${params.add("Int64", as_of)}`,
+			back: `arrayExists(ms -> ms >= times[1] + ${n * day} AND ms < times[1] + ${(n + 1) * day}, times)`,
+		}),
+	];
 }

@@ -2,8 +2,8 @@
 import { at } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
-import { usesIn } from "./features.ts";
-import { type PeopleScope, presence, resolved } from "./people.ts";
+import { breadthOf } from "./features.ts";
+import { gathered, type PeopleScope, perUser, presence } from "./people.ts";
 import { type SessionKind, type SessionTotals, sessionRows } from "./sessions.ts";
 
 export const SIGN_UP_EVENT = "user.signed_up";
@@ -35,42 +35,59 @@ export interface PeriodScope extends PeopleScope {
 	/** Cut at the same elapsed time. */
 	readonly previous: Span;
 	readonly previousWhole: Span;
+	/** That the project never said that a user signed up or was deleted: nothing looks for it then. */
+	readonly unregistered?: boolean | undefined;
 }
 
-/** In which windows a user was active, as bits in their order; those that a question adds come after. */
-const CURRENT = 1;
-const PREVIOUS = 2;
-const PREVIOUS_WHOLE = 4;
-const BEFORE = 8;
-const OWN_WINDOWS = 4;
-
-const isIn = (bit: number) => `bitAnd(w, ${bit}) != 0`;
-const IS_DELETED = "deleted > 0 AND deleted >= signed";
-/** Active in the period before and not in this one; who is deleted is lost too. */
-const IS_CHURNED = `${isIn(PREVIOUS_WHOLE)} AND (NOT (${isIn(CURRENT)}) OR (${IS_DELETED}))`;
-const IS_NEW = `${isIn(CURRENT)} AND NOT (${isIn(BEFORE)})`;
-const IS_SEEN = `${isIn(CURRENT)} OR ${isIn(BEFORE)}`;
+/** What is true of a row of {@link usersOf}. */
+function rulesOf({ unregistered }: PeriodScope) {
+	const deleted = unregistered ? "0" : "(deleted > 0 AND deleted >= signed)";
+	return {
+		deleted,
+		/** Active in the period before and not in this one; who is deleted is lost too. */
+		churned: unregistered ? "lately AND NOT here" : `lately AND (NOT here OR ${deleted})`,
+		fresh: "here AND NOT before",
+		existing: unregistered ? "0" : "signed > deleted",
+	};
+}
 
 /**
- * A subquery with a row per user known at the end: `user`, `w`, milliseconds of the last sign-up and deletion (0 for none), and where
- * a zone is named `present`, the number of calendar days of activity in the period.
+ * A subquery with a row per user known at the end: `user`; `here`, `previously`, `lately` and `before`, whether they were active in the
+ * period, in the one before as it was at this time, in all of that, and ever before; milliseconds of the last sign-up and deletion
+ * (0 for none); and where a zone is named `present`, the calendar days of activity in the period.
+ * @param more windows by the name of their column
  */
-function usersOf(params: Params, scope: PeriodScope, more: readonly Span[] = [], timezone?: string): string {
-	const before = { start: 0, end: scope.start };
-	const windows = [scope, scope.previous, scope.previousWhole, before, ...more];
-	const dates = timezone === undefined ? [] : ["dates"];
-	const account = `event IN ('${SIGN_UP_EVENT}', '${DELETED_EVENT}') AND person != 0 AND ts < ${at(params, scope.end)}`;
-	const of = (event: string) => `maxIf(toUnixTimestamp64Milli(ts), event = '${event}')`;
-	const rows =
-		`(SELECT ${["person", "w", ...dates].join(", ")}, toInt64(0) AS signed, toInt64(0) AS deleted ` +
-		`FROM ${presence(params, { windows, datesIn: timezone })} UNION ALL ` +
-		`SELECT person, toUInt16(0) AS w${dates.length > 0 ? ", emptyArrayDate() AS dates" : ""}, ` +
-		`${of(SIGN_UP_EVENT)} AS signed, ${of(DELETED_EVENT)} AS deleted ${from("events", account)} GROUP BY person)`;
-	const known = resolved(params, rows, ["w", ...dates, "signed", "deleted"], scope);
-	return `(SELECT user, groupBitOr(one.w) AS w, max(one.signed) AS signed, max(one.deleted) AS deleted${
-		dates.length > 0 ? ", length(groupUniqArrayArray(one.dates)) AS present" : ""
+function usersOf(
+	params: Params,
+	scope: PeriodScope,
+	more: Readonly<Record<string, Span>> = {},
+	timezone?: string,
+): string {
+	const { previous: previously, previousWhole: lately, unregistered } = scope;
+	const windows = { here: scope, previously, lately, before: { start: 0, end: scope.start }, ...more };
+	const dates = timezone === undefined ? undefined : { of: "here", timezone };
+	const also = unregistered ? [] : ["toInt64(0) AS signed", "toInt64(0) AS deleted"];
+	const parts = presence(params, { windows, dates, also });
+	if (!unregistered) {
+		const account = `event IN ('${SIGN_UP_EVENT}', '${DELETED_EVENT}') AND person != 0 AND ts < ${at(params, scope.end)}`;
+		const of = (event: string) => `maxIf(toUnixTimestamp64Milli(ts), event = '${event}')`;
+		const nowhere = Object.keys(windows).map((name) => `0 AS ${name}`);
+		const never = dates ? ["emptyArrayDate() AS dates"] : [];
+		parts.push(
+			`SELECT ${["person", ...nowhere, ...never].join(", ")}, ${of(SIGN_UP_EVENT)} AS signed, ${of(DELETED_EVENT)} AS deleted ` +
+				`${from("events", account)} GROUP BY person`,
+		);
 	}
-FROM ${known} AS one WHERE user != 0 GROUP BY user)`;
+	const columns = [...Object.keys(windows), ...(unregistered ? [] : ["signed", "deleted"])];
+	return perUser(
+		params,
+		`(${parts.join(" UNION ALL ")})`,
+		{
+			...Object.fromEntries(columns.map((column) => [column, gathered("max", column)])),
+			...(dates ? { dates: gathered("groupUniqArrayArray", "dates") } : {}),
+		},
+		scope,
+	);
 }
 
 /** Users of a period. */
@@ -87,15 +104,18 @@ export interface UserTotals {
 	readonly previous: number;
 }
 
-const USER_TOTALS = `countIf(${IS_SEEN}) AS seen, countIf(signed > deleted) AS existing, countIf(${isIn(CURRENT)}) AS active,
-	countIf(${IS_NEW}) AS fresh, countIf(${IS_CHURNED}) AS churned, countIf(${isIn(PREVIOUS)}) AS previous`;
+function totalsOf(scope: PeriodScope): string {
+	const { existing, fresh, churned } = rulesOf(scope);
+	return `countIf(here OR before) AS seen, countIf(${existing}) AS existing, countIf(here) AS active,
+	countIf(${fresh}) AS fresh, countIf(${churned}) AS churned, countIf(previously) AS previous`;
+}
 
 export function userTotals(scope: PeriodScope): Question<UserTotals> {
 	const params = new Params();
 	return {
 		name: "user_totals",
 		params,
-		sql: `SELECT ${USER_TOTALS} FROM ${usersOf(params, scope)}`,
+		sql: `SELECT ${totalsOf(scope)} FROM ${usersOf(params, scope)}`,
 		read: ([row]) => row as unknown as UserTotals,
 	};
 }
@@ -109,36 +129,37 @@ export interface SegmentOptions {
 	readonly sessions: SessionKind;
 }
 
-const SESSION_SUMS = ["visits", "duration", "single", "n", "chats", "inferences"] as const;
+/** The segment of a row of {@link inOrder}, '' for none. */
+function segmentOf({ scope, days }: SegmentOptions): string {
+	const { churned, fresh, deleted } = rulesOf(scope);
+	const minDays = Math.min(SEGMENT_RULES.power_min_days, days);
+	const isPower = `visits > 0 AND place <= ceil(${SEGMENT_RULES.power_share} * actives) AND length(dates) >= ${minDays}`;
+	return `multiIf(${churned}, 'churned', ${fresh}, 'new', here AND ${isPower}, 'power', here, 'active', ${deleted} OR NOT before, '', 'dormant')`;
+}
 
-/** A subquery with `user`, `segment` ('' for none) and all that is known of them. */
-function segmented(params: Params, options: SegmentOptions, more: readonly Span[] = []): string {
-	const { scope, timezone, days, sessions } = options;
-	const visits = `(SELECT user, count() AS visits, sum(ended - began) AS duration, countIf(one.n = 1) AS single,
+/** A subquery with a row per user and the sums of the sessions that they began: `visits`, `duration`, `single`, `n`, `chats`, `inferences`. */
+function visitsOf(params: Params, { scope, sessions }: SegmentOptions): string {
+	return `(SELECT user, count() AS visits, sum(ended - began) AS duration, countIf(one.n = 1) AS single,
 	sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences
 FROM ${sessionRows(params, scope, sessions)} AS one GROUP BY user)`;
-	const used = `(SELECT DISTINCT person, feature FROM ${usesIn(params, scope)})`;
-	const breadth = `(SELECT user, uniqExact(feature) AS breadth FROM ${resolved(params, used, ["feature"], scope)} GROUP BY user)`;
-	const minDays = Math.min(SEGMENT_RULES.power_min_days, days);
-	const isPower = `place <= ceil(${SEGMENT_RULES.power_share} * actives) AND visits > 0 AND present >= ${minDays}`;
-	return `(SELECT *, if(visits = 0, nan, duration / visits) AS mean_ms, ${isIn(CURRENT)} AS here,
-	multiIf(${IS_CHURNED}, 'churned', ${IS_NEW}, 'new', ${isIn(CURRENT)} AND ${isPower}, 'power', ${isIn(CURRENT)}, 'active',
-		${IS_DELETED} OR NOT (${isIn(BEFORE)}), '', 'dormant') AS segment
-FROM (
-	SELECT *, countIf(${isIn(CURRENT)}) OVER () AS actives,
-		countIf(${isIn(CURRENT)}) OVER (ORDER BY visits DESC RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS place
-	FROM (
-		SELECT known.user AS user, w, signed, deleted, present, breadth, ${SESSION_SUMS.join(", ")}
-		FROM ${usersOf(params, scope, more, timezone)} AS known
-		LEFT JOIN ${visits} AS came ON known.user = came.user
-		LEFT JOIN ${breadth} AS used ON known.user = used.user
-	)
-))`;
 }
+
+/** Windows over all users: how many are active, and how many of those have as many sessions as this one or more. */
+const IN_ORDER = `countIf(here) OVER () AS actives,
+	countIf(here) OVER (ORDER BY visits DESC RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS place`;
 
 /** The users of one segment. */
 export function segmentMembers(options: SegmentOptions, segment: Segment): Members {
-	return (params) => `user IN (SELECT user FROM ${segmented(params, options)} WHERE segment = '${segment}')`;
+	return (params) => {
+		const known = usersOf(params, options.scope, {}, options.timezone);
+		// Only the most active are known by their sessions; where these are not looked for, nobody is one of them.
+		const isByVisits = segment === "power" || segment === "active";
+		const rows = isByVisits
+			? `SELECT known.user AS user, here, lately, before, dates, visits, ${IN_ORDER}${options.scope.unregistered ? "" : ", signed, deleted"}
+	FROM ${known} AS known LEFT JOIN ${visitsOf(params, options)} AS came ON known.user = came.user`
+			: `SELECT *, 0 AS visits, 0 AS place, 0 AS actives FROM ${known}`;
+		return `user IN (SELECT user FROM (${rows}) WHERE ${segmentOf(options)} = '${segment}')`;
+	};
 }
 
 /** One segment of a period, with the users and sessions in it. */
@@ -157,21 +178,29 @@ export interface SegmentTotals extends UserTotals, SessionTotals {
 /** Segments that have users, in the order of the rules. @param more windows whose active users are counted too */
 export function segmentTotals(options: SegmentOptions, more: readonly Span[] = []): Question<SegmentTotals[]> {
 	const params = new Params();
+	const { scope, timezone } = options;
 	const q = SEGMENT_RULES.characteristic_quantile;
-	const upper = (column: string, also = "1") =>
-		`quantileExactInclusiveIf(${q})(${column}, here AND ${also}) OVER () AS ${column}_high`;
-	const above = (column: string, also = "1") =>
-		`ifNull(quantileExactInclusiveIf(0.5)(one.${column}, ${also}) > any(${column}_high), 0)`;
-	const hasVisit = "visits > 0";
-	const windows = more.map((_, i) => `countIf(${isIn(2 ** (OWN_WINDOWS + i))})`);
+	const mean = "duration / visits";
+	const upper = (name: string, value: string, also = "") =>
+		`quantileExactInclusiveIf(${q})(${value}, here${also}) OVER () AS ${name}`;
+	const above = (value: string, name: string, also = "1") =>
+		`ifNull(quantileExactInclusiveIf(0.5)(${value}, ${also}) > any(${name}), 0)`;
+	const others = Object.fromEntries(more.map((window, i) => [`also_${i}`, window]));
+	const windows = Object.keys(others).map((name) => `countIf(${name})`);
 	return {
 		name: "segment_totals",
 		params,
-		sql: `SELECT segment, count() AS users, ${USER_TOTALS}, sum(one.visits) AS sessions, sum(one.duration) AS duration_ms,
+		sql: `SELECT ${segmentOf(options)} AS segment, count() AS users, ${totalsOf(scope)},
+	sum(one.visits) AS sessions, sum(one.duration) AS duration_ms,
 	sum(one.single) AS single, sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences,
-	${above("visits")} AS frequent, ${above("mean_ms", "one.visits > 0")} AS long, ${above("breadth")} AS broad, [${windows.join(", ")}] AS in
-FROM (SELECT *, ${upper("visits")}, ${upper("mean_ms", hasVisit)}, ${upper("breadth")} FROM ${segmented(params, options, more)}) AS one
-GROUP BY segment`,
+	${above("one.visits", "many")} AS frequent, ${above("one.duration / one.visits", "lengthy", "one.visits > 0")} AS long,
+	${above("one.breadth", "various")} AS broad, [${windows.join(", ")}] AS in
+FROM (
+	SELECT *, ${IN_ORDER}, ${upper("many", "visits")}, ${upper("lengthy", mean, " AND visits > 0")}, ${upper("various", "breadth")}
+	FROM ${usersOf(params, scope, others, timezone)} AS known
+	LEFT JOIN ${visitsOf(params, options)} AS came ON known.user = came.user
+	LEFT JOIN ${breadthOf(params, scope)} AS used ON known.user = used.user
+) AS one GROUP BY segment`,
 		read: (rows) => {
 			const place = ({ segment }: SegmentTotals) => (segment ? SEGMENTS.indexOf(segment) : SEGMENTS.length);
 			const segments = rows.map((row) => {

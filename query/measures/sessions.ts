@@ -32,16 +32,15 @@ function clientSessions(params: Params, scope: PeopleScope): string {
 	const edge = Math.floor(as_of / HOUR_MS) * HOUR_MS;
 	const hour = (ms: number) => `toDateTime(${params.add("UInt32", ms / 1_000)}, 'UTC')`;
 	const first = Math.floor(start / HOUR_MS) * HOUR_MS;
-	const last = Math.min(edge, Math.ceil(end / HOUR_MS) * HOUR_MS);
+	const last = Math.ceil(end / HOUR_MS) * HOUR_MS;
 	const columns = ["session", "first", "last", "n", "chats", "inferences"];
 	const raw = `session_id != '' AND ${between(params, "ts", edge, as_of)}`;
-	// A session of the window may go on after it, and may have begun before it and then is not of the window.
-	const inWindow =
-		`SELECT session ${from("session_hours", `hour >= ${hour(first)} AND hour < ${hour(last)}`)}` +
-		(end > edge ? ` UNION ALL SELECT sipHash64(session_id) AS session ${from("events", raw)}` : "");
+	// A session of the window may go on after it, and may have begun before it and then is not of the window. To look for the hours
+	// that sessions may be in takes longer than to look at them, and nothing can be looked for by what a function makes of it.
+	const inWindow = `SELECT session ${from("session_hours", `hour >= ${hour(first)} AND hour < ${hour(last)}`)}`;
+	const known = `hour < ${hour(edge)} AND (hour >= ${hour(first)} OR identity(session) IN (${inWindow}))`;
 	const rows = [
-		`SELECT person, ${columns.join(", ")} ${from("session_hours", `hour >= ${hour(first)} AND hour < ${hour(edge)}`)}`,
-		`SELECT person, ${columns.join(", ")} ${from("session_hours", `hour < ${hour(Math.min(first, edge))} AND session IN (${inWindow})`)}`,
+		`SELECT person, ${columns.join(", ")} ${from("session_hours", known)}`,
 		`SELECT person, sipHash64(session_id) AS session, ts AS first, ts AS last, toUInt64(1) AS n,
 	toUInt64(event = 'chat.message.sent') AS chats, toUInt64(event = 'model_inference_completed') AS inferences ${from("events", raw)}`,
 	].join(" UNION ALL ");

@@ -1,9 +1,8 @@
 import type { z } from "zod";
 import { badParameter } from "../../http/errors.ts";
 import { BEHAVIOR_METRICS, type BehaviorAnswer, behaviorAnswer, behaviorQuery } from "../../schema/wire/index.ts";
-import { calendarDays, OF_USERS, retentionRates } from "../common/usage.ts";
+import { calendarDays, OF_USERS, peopleFacts, retentionRates } from "../common/usage.ts";
 import { FEATURE_USED, featureAdoption } from "../measures/features.ts";
-import { identification } from "../measures/identification.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import { everybody, type Segment, segmentMembers, segmentTotals, togetherOf } from "../measures/segments.ts";
 import { SESSION_METHODS } from "../measures/sessions.ts";
@@ -55,9 +54,10 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 	const segment = query.cohort.replace("_users", "") as Segment | "all";
 	const recent = [1, 7, 30].map((days) => ({ start: end - days * DAY_MS, end }));
 	const none = Promise.resolve(undefined);
-	const identified = asker.ask(identification(as_of));
-	const answered = asker.presuming("identification", identified, async ({ sessions, unlinked }) => {
-		const scope = { ...window, previous: before, previousWhole: before, unlinked };
+	const asked = asker.ask(signals(as_of));
+	const facts = peopleFacts(asker, asked, as_of);
+	const answered = asker.presuming("people", facts, async ({ sessions, unlinked, unregistered }) => {
+		const scope = { ...window, previous: before, previousWhole: before, unlinked, unregistered };
 		const options = { scope, timezone, days: calendarDays(window, timezone), sessions };
 		const members = segment === "all" ? everybody : segmentMembers(options, segment);
 		return Promise.all([
@@ -66,11 +66,7 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 			wanted.has("feature_adoption") ? asker.ask(featureAdoption(scope, members)) : none,
 		]);
 	});
-	const [sent, { sessions }, [all, rates, features]] = await Promise.all([
-		asker.ask(signals(as_of)),
-		identified,
-		answered,
-	]);
+	const [sent, { sessions }, [all, rates, features]] = await Promise.all([asked, facts, answered]);
 	const users = togetherOf(all.filter((one) => segment === "all" || one.segment === segment));
 	const known = (n: number | undefined) => (all.length > 0 ? (n ?? 0) : null);
 	const [dau = 0, wau = 0, mau = 0] = users.in;
