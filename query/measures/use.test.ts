@@ -53,7 +53,8 @@ beforeAll(async () => {
 });
 afterAll(() => database?.stop());
 
-const instant = fc.integer({ min: FROM, max: TO }).map((ms) => (ms % 2 === 0 ? ms - (ms % 900_000) : ms));
+/** Some are whole quarters of an hour, some midnights UTC: states are of both. */
+const instant = fc.integer({ min: FROM, max: TO }).map((ms) => ms - (ms % ([1, 900_000, DAY_MS][ms % 3] ?? 1)));
 /** A window, one of its length before it, and both within what is known at `as_of`. */
 const periods = fc.tuple(instant, instant, instant).map((instants): PeriodScope => {
 	const [start, end, as_of] = instants.sort((a, b) => a - b) as [number, number, number];
@@ -128,9 +129,13 @@ function segmentsAt(scope: PeriodScope, zone: string, days: number) {
 	const users = usersAt(scope).map((user) => {
 		const own = started.filter(([first]) => first!.user === user.user);
 		const here = within(user.active, scope);
+		const lengths = own.map((events) => events.at(-1)!.ts - events[0]!.ts);
+		const features = within(known, scope).filter((one) => one.user === user.user && one.event === "feature.used");
 		return {
 			...user,
 			visits: own.length,
+			mean_ms: lengths.reduce((sum, length) => sum + length, 0) / own.length,
+			breadth: new Set(features.map(({ properties }) => properties!.feature)).size,
 			dates: new Set(here.map(({ ts }) => dateOf(ts, zone).toPlainDate().toString())).size,
 		};
 	});
@@ -149,6 +154,14 @@ function segmentsAt(scope: PeriodScope, zone: string, days: number) {
 		};
 		return { ...user, segment: of() };
 	});
+}
+
+/** Interpolated between the two values around it; undefined of none. */
+function quantile(values: readonly number[], level: number): number | undefined {
+	const sorted = [...values].sort((a, b) => a - b);
+	const rank = level * (sorted.length - 1);
+	const [low, high] = [sorted[Math.floor(rank)], sorted[Math.ceil(rank)]];
+	return low === undefined || high === undefined ? undefined : low + (high - low) * (rank - Math.floor(rank));
 }
 
 test("segments are disjoint, in the order of their rules, and members are those that are counted", async () => {
@@ -170,8 +183,17 @@ test("segments are disjoint, in the order of their rules, and members are those 
 					[...expected].filter(([name]) => name !== undefined).map(([name, users]) => [name, users.length]),
 				),
 			);
-			for (const { segment, sessions } of found) {
-				expect(sessions).toBe(expected.get(segment!)!.reduce((sum, user) => sum + user.visits, 0));
+			const actives = [...expected.values()].flat().filter((user) => user.current);
+			for (const { segment, sessions, ...is } of found) {
+				const own = expected.get(segment!)!;
+				expect(sessions).toBe(own.reduce((sum, user) => sum + user.visits, 0));
+				const isAbove = (of: "visits" | "mean_ms" | "breadth") => {
+					const values = (users: typeof own) =>
+						users.filter((user) => of !== "mean_ms" || user.visits > 0).map((user) => user[of]);
+					const [median, high] = [quantile(values(own), 0.5), quantile(values(actives), 0.75)];
+					return median !== undefined && high !== undefined && median > high;
+				};
+				expect([is.frequent, is.long, is.broad]).toEqual([isAbove("visits"), isAbove("mean_ms"), isAbove("breadth")]);
 			}
 			const power = segmentMembers(options, "power");
 			const dates = within(knownAt(all, scope.as_of), scope);
@@ -181,6 +203,38 @@ test("segments are disjoint, in the order of their rules, and members are those 
 			expect([...byHour.values()].reduce((sum, n) => sum + n, 0)).toBe(own.length);
 		}),
 		{ numRuns: 12, seed: 2 },
+	);
+});
+
+test("where nothing is linked and nobody signs up, all of it is the same without looking for that", async () => {
+	const kept = all.filter(({ event }) => !["user.signed_up", "user.deleted"].includes(event));
+	const plain = kept.map(({ properties: { anonymous_id: _, ...properties } = {}, ...event }) => ({
+		...event,
+		properties,
+	}));
+	await insertEvents(database.client, "plain", plain);
+	const project = new Queries({ client: database.client, secondLock: false }).of("plain");
+	const segments = fc.constantFrom<Segment>("churned", "new", "power", "active", "dormant");
+	await fc.assert(
+		fc.asyncProperty(periods, zones, segments, async (scope, timezone, segment) => {
+			const answers = async (people: PeriodScope) => {
+				const days = 1 + Math.floor((scope.end - scope.start) / DAY_MS);
+				const options: SegmentOptions = { scope: people, timezone, days, sessions: "client" };
+				const members = segmentMembers(options, segment);
+				const { as_of, unlinked } = people;
+				return await Promise.all([
+					project.ask(userTotals(people)),
+					project.ask(segmentTotals(options)),
+					project.ask(usersByRegion(people)),
+					project.ask(usersByRegion(people, members)),
+					...(["calendar", "rolling", "24h"] as const).map((mode) =>
+						project.ask(retention({ as_of, unlinked, timezone, mode, members })),
+					),
+				]);
+			};
+			expect(await answers({ ...scope, unlinked: true, unregistered: true })).toEqual(await answers(scope));
+		}),
+		{ numRuns: 5, seed: 8 },
 	);
 });
 
