@@ -10,7 +10,18 @@ import type { Node, PatternPart, Value } from "./ast.ts";
  * words, which then need no message to be read at all, and beside the exact predicate where it says only a part of it.
  */
 export function logPredicate(params: Params, node: Node | undefined): string {
-	if (!node) return "1";
+	return logScan(params, node).where;
+}
+
+export interface LogScan {
+	readonly where: string;
+	/** Whether tokens are looked up: what finds them must then be the index. */
+	readonly isLookedUp: boolean;
+}
+
+/** `logPredicate`, and what it rests on. */
+export function logScan(params: Params, node: Node | undefined): LogScan {
+	if (!node) return { where: "1", isLookedUp: false };
 	const children = node.type === "and" ? node.children : [node];
 	const words = children.map(wordsOf);
 	const conditions = children.map((child, i) =>
@@ -22,7 +33,7 @@ export function logPredicate(params: Params, node: Node | undefined): string {
 	const isLookedUp = lookUps.length > 0 || words.some((anyOf) => anyOf !== undefined);
 	const parts = required.flatMap((clause) => ("contains" in clause ? [clause.contains] : []));
 	const hints = isLookedUp ? lookUps.map((clause) => hintOf(params, clause)) : partHint(params, parts);
-	return [...conditions, ...hints].join(" AND ");
+	return { where: [...conditions, ...hints].join(" AND "), isLookedUp };
 }
 
 /** The predicate of a tree without the index: for rows that are found already. */
