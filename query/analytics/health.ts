@@ -10,7 +10,8 @@ import { burningAlerts } from "../measures/alerting/records.ts";
 import { databaseOf } from "../measures/databases.ts";
 import { CPU, FILESYSTEM, MEMORY, saysUsed, usedShare } from "../measures/hosts.ts";
 import { fresh, type LastValue, lastValues } from "../measures/last-values.ts";
-import { MODEL_EVENT, modelService } from "../measures/models.ts";
+import { modelService } from "../measures/model-service.ts";
+import { MODEL_EVENT } from "../measures/models.ts";
 import { over, type Scope } from "../measures/scope.ts";
 import {
 	BREAKER_EVENT,

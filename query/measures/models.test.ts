@@ -8,7 +8,8 @@ import { randomFrom } from "../../tests/support/random.ts";
 import { insertEvents, type TestEvent } from "../../tests/support/records.ts";
 import { type Asker, Queries } from "../run.ts";
 import { bucketsOver } from "../time/buckets.ts";
-import { type Model, type ModelCalls, type ModelScope, modelCalls, modelCover, modelService } from "./models.ts";
+import { modelService } from "./model-service.ts";
+import { type Model, type ModelCalls, type ModelScope, modelCalls, modelCover } from "./models.ts";
 import { reachOf } from "./scope.ts";
 
 const ZONES = ["UTC", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"];

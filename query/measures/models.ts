@@ -2,7 +2,7 @@
 import { tierOf } from "../../schema/granularity.ts";
 import type { LivePart } from "../../schema/live/frames.ts";
 import type { Source } from "../plan/plan.ts";
-import { at, between, bucketOf, QUANTILES, SKETCH, sketchable, unbiased } from "../plan/scan.ts";
+import { between, bucketOf, QUANTILES, SKETCH, sketchable, unbiased } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import type { Scope } from "./scope.ts";
@@ -13,25 +13,28 @@ const UNKNOWN_MODEL = "unknown";
 /** SQL: the name that answers call a model by. */
 export const nameOfModel = (column: string) => `if(${column} = '', '${UNKNOWN_MODEL}', ${column})`;
 
-/** What `model_hours` and `model_days` sum up, of the rows of `model_calls`; the views that fill them say the same. */
-const OF_CALLS = {
-	requests: "toFloat64(count())",
-	cancelled: "toFloat64(countIf(outcome = 'cancelled'))",
-	timeouts: "toFloat64(countIf(outcome = 'timeout'))",
-	failed: "toFloat64(countIf(outcome = 'error'))",
-	timed: "toFloat64(count(timed_ms))",
+/** What `model_hours` and `model_days` count, of the rows of `model_calls`; the views that fill them say the same. */
+const COUNTS = {
+	requests: "count()",
+	cancelled: "countIf(outcome = 'cancelled')",
+	timeouts: "countIf(outcome = 'timeout')",
+	failed: "countIf(outcome = 'error')",
+	timed: "count(timed_ms)",
+	measured: "count(response_chars)",
+	metered: "count(tokens)",
+	memory_samples: "count(memory_mb)",
+	cpu_samples: "count(cpu_percent)",
+} as const;
+/** And what they sum up. */
+const SUMS = {
 	latency_ms: "ifNull(sum(timed_ms), 0)",
-	measured: "toFloat64(count(response_chars))",
 	response_chars: "ifNull(sum(response_chars), 0)",
-	metered: "toFloat64(count(tokens))",
 	tokens: "ifNull(sum(tokens), 0)",
-	memory_samples: "toFloat64(count(memory_mb))",
 	memory_mb: "ifNull(sum(memory_mb), 0)",
-	cpu_samples: "toFloat64(count(cpu_percent))",
 	cpu_percent: "ifNull(sum(cpu_percent), 0)",
 } as const;
-/** In the order of the sums of a row: as an array they are one expression, and the time of a long query is that of reading it. */
-const COLUMNS = Object.keys(OF_CALLS) as (keyof typeof OF_CALLS)[];
+/** Both as arrays in this order: as such they are two expressions, and the time of a long query is that of reading it. */
+const ARRAYS = { counts: COUNTS, sums: SUMS } as const;
 
 /** A scope of which only one model may be asked for. */
 export interface ModelScope extends Scope {
@@ -111,6 +114,7 @@ export function modelCalls(scope: ModelScope, source: "calls" | "rollups"): Ques
 interface ModelRow {
 	readonly name: string;
 	readonly t: number;
+	readonly counts: readonly number[];
 	readonly sums: readonly number[];
 	readonly quantiles: readonly number[];
 }
@@ -118,26 +122,30 @@ interface ModelRow {
 /** @param unbucketed that all calls are of one bucket, 0 */
 function modelsOf(rows: readonly ModelRow[], unbucketed: boolean): Model[] {
 	const models = new Map<string, Model & { readonly buckets: Map<number, ModelCalls> }>();
-	for (const { name, t, sums, quantiles } of rows) {
-		// Sketches that know no bucket are under 0 too, without sums.
-		if (t !== 0 || sums.length === 0) continue;
-		const calls = toCalls(sums);
+	for (const { name, t, quantiles, ...row } of rows) {
+		const calls = t === 0 ? toCalls(row) : undefined;
+		if (calls === undefined) continue;
 		const quantile = (level: 0.95 | 0.99) => (calls.timed > 0 ? unbiased(quantiles[QUANTILES.indexOf(level)]!) : null);
 		const buckets = new Map(unbucketed ? [[0, calls]] : []);
 		models.set(name, { ...calls, name, p95_ms: quantile(0.95), p99_ms: quantile(0.99), buckets });
 	}
-	for (const { name, t, sums } of rows) {
-		if (t !== 0) models.get(name)!.buckets.set(t, toCalls(sums));
+	for (const { name, t, ...row } of rows) {
+		const calls = t === 0 ? undefined : toCalls(row);
+		if (calls !== undefined) models.get(name)!.buckets.set(t, calls);
 	}
 	return [...models.values()].sort((a, b) => b.requests - a.requests || (a.name < b.name ? -1 : 1));
 }
 
-function toCalls(sums: readonly number[]): ModelCalls {
-	return Object.fromEntries(COLUMNS.map((column, i) => [column, sums[i] ?? 0])) as unknown as ModelCalls;
+/** Undefined where there are sketches alone: those that know no bucket are under 0 too. */
+function toCalls(row: Pick<ModelRow, keyof typeof ARRAYS>): ModelCalls | undefined {
+	if (row.counts.length === 0) return undefined;
+	const values = (of: keyof typeof ARRAYS) => Object.keys(ARRAYS[of]).map((column, i) => [column, row[of][i]]);
+	return Object.fromEntries([...values("counts"), ...values("sums")]) as unknown as ModelCalls;
 }
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const DAY_S = DAY_MS / 1_000;
 /** From that length on a window is made of days, the calls of its ends are then a small part of it; shorter ones of hours. */
 const OF_DAYS_MS = 7 * DAY_MS;
 
@@ -178,27 +186,33 @@ function wholeSteps({ start, end }: Span, step: number): Span | undefined {
 	return whole.start < whole.end ? whole : undefined;
 }
 
-/** The columns `sums` and `quantiles`, and the rows that they are of, which have `name` and `t`. */
+/** The columns `counts`, `sums` and `quantiles`, and the rows that they are of, which have `name` and `t`. */
 function modelSums(params: Params, scope: ModelScope, source: "calls" | "rollups"): string {
 	if (scope.accounts !== undefined && source !== "calls") throw new TypeError("rollups of models know no accounts");
 	const cover = modelCover(scope);
 	if (source === "calls" || cover.whole === undefined) {
 		const where = `${between(params, "ts", scope.start, scope.end)}${ofModel(params, scope)}${ofAccounts(params, scope)}`;
-		return `${sumsOf("calls")} AS sums, ${sketchOf("", "timed_ms IS NOT NULL")} AS quantiles,
-	${nameAndTime(params, scope, "ts")}\n${from("model_calls", where)}`;
+		return `${arraysOf((_, of) => of)}, ${sketchOf("", "timed_ms IS NOT NULL")} AS quantiles,
+	${NAME}, ${bucketOf(params, scope.buckets, "ts")} AS t\n${from("model_calls", where)}`;
 	}
 	const rows = rollupRows(params, scope, { ...cover, whole: cover.whole }).join("\nUNION ALL\n");
-	return `name, t, sumForEach(known.sums) AS sums, quantilesDDMerge${SKETCH}(latencies) AS quantiles\nFROM (${rows}) AS known`;
+	return `name, t, sumForEach(known.counts) AS counts, sumForEach(known.sums) AS sums,
+	quantilesDDMerge${SKETCH}(latencies) AS quantiles\nFROM (${rows}) AS known`;
 }
 
-const sumsOf = (of: "calls" | "rollup") =>
-	`[${COLUMNS.map((column) => (of === "calls" ? OF_CALLS[column] : `toFloat64(${column})`)).join(", ")}]`;
+/** The columns `counts` and `sums`. @param value of a column of rollups, by what it is of calls */
+const arraysOf = (value: (column: string, ofCalls: string) => string, array = (items: string) => items) =>
+	Object.entries(ARRAYS)
+		.map(([name, columns]) => {
+			const items = Object.entries(columns).map(([column, ofCalls]) => value(column, ofCalls));
+			return `${array(`[${items.join(", ")}]`)} AS ${name}`;
+		})
+		.join(", ");
 
 const sketchOf = (state: "State" | "", timed: string) =>
 	`quantilesDD${state}If${SKETCH}(${sketchable("assumeNotNull(timed_ms)")}, ${timed})`;
 
-const nameAndTime = (params: Params, scope: Scope, column: string) =>
-	`${nameOfModel("model")} AS name, ${bucketOf(params, scope.buckets, column)} AS t`;
+const NAME = `${nameOfModel("model")} AS name`;
 
 const ofModel = (params: Params, { model }: ModelScope) =>
 	model === undefined ? "" : ` AND ${nameOfModel("model")} = ${params.add("String", model)}`;
@@ -211,7 +225,7 @@ function ofAccounts(params: Params, { accounts, start, end }: ModelScope): strin
 }
 
 /**
- * Subqueries with `name`, `t`, `sums` and the sketch `latencies`, of which a row may lack one: sums are told apart by bucket, so where
+ * Subqueries with `name`, `t`, `counts`, `sums` and the sketch `latencies`, of which a row may lack some: sums are told apart by bucket, so where
  * buckets divide days they come by hour, and where they divide hours by call.
  */
 function rollupRows(
@@ -230,17 +244,23 @@ function rollupRows(
 			"Array(UInt32)",
 			divided.map((ms) => ms / 1_000),
 		)}`;
-	const sketches = `SELECT ${nameOfModel("model")} AS name, toUInt32(0) AS t, emptyArrayFloat64() AS sums, latencies`;
+	const sketches = `SELECT ${NAME}, toUInt32(0) AS t, emptyArrayUInt64() AS counts, emptyArrayFloat64() AS sums, latencies`;
+	const ofRollups = arraysOf((column) => column);
+	const ofCalls = arraysOf((_, of) => of);
 	const parts: string[] = [];
 	if (step === "day" && !dividesDays) {
-		const start = nameAndTime(params, scope, "toDateTime(day, 'UTC')");
-		parts.push(`SELECT ${start}, ${sumsOf("rollup")} AS sums, latencies ${from("model_days", days)}`);
+		// Where buckets are days, each is its own.
+		const runs = scope.buckets?.runs ?? [];
+		const isBucket = runs.length > 0 && runs.every((run) => run.step === DAY_S && run.start % DAY_S === 0);
+		const midnight = "toDateTime(day, 'UTC')";
+		const t = isBucket ? `toUnixTimestamp(${midnight})` : bucketOf(params, scope.buckets, midnight);
+		parts.push(`SELECT ${NAME}, ${t} AS t, ${ofRollups}, latencies ${from("model_days", days)}`);
 	} else {
-		const sums = divided.length === 0 ? sumsOf("rollup") : `if(${isDivided("hour")}, [], ${sumsOf("rollup")})`;
+		const undivided = (array: string) => `if(${isDivided("hour")}, [], ${array})`;
+		const arrays = divided.length === 0 ? ofRollups : arraysOf((column) => column, undivided);
 		const latencies = step === "hour" ? "latencies" : `${NO_SKETCH} AS latencies`;
-		parts.push(
-			`SELECT ${nameAndTime(params, scope, "hour")}, ${sums} AS sums, ${latencies} ${from("model_hours", hours)}`,
-		);
+		const t = bucketOf(params, scope.buckets, "hour");
+		parts.push(`SELECT ${NAME}, ${t} AS t, ${arrays}, ${latencies} ${from("model_hours", hours)}`);
 		if (step === "day") parts.push(`${sketches} ${from("model_days", days)}`);
 	}
 	const ends = [
@@ -253,7 +273,7 @@ function rollupRows(
 		const where = `(${atEnds}${divided.length > 0 ? ` OR (${dividedHours})` : ""})${model}`;
 		const timed = divided.length > 0 ? `timed_ms IS NOT NULL AND (${atEnds})` : "timed_ms IS NOT NULL";
 		parts.push(
-			`SELECT ${nameAndTime(params, scope, "ts")}, ${sumsOf("calls")} AS sums, ${sketchOf("State", timed)} AS latencies
+			`SELECT ${NAME}, ${bucketOf(params, scope.buckets, "ts")} AS t, ${ofCalls}, ${sketchOf("State", timed)} AS latencies
 ${from("model_calls", where)} GROUP BY name, t`,
 		);
 	}
@@ -261,28 +281,3 @@ ${from("model_calls", where)} GROUP BY name, t`,
 }
 
 const NO_SKETCH = `arrayReduce('quantilesDDState${SKETCH}', emptyArrayFloat64())`;
-
-export interface ModelService {
-	/** Of the latest successful request in a day. */
-	readonly model: string | null;
-	/** Mean over the last five minutes without timeouts and cancelled calls, milliseconds. */
-	readonly latency_ms: number | null;
-}
-
-const RECENT_MS = 300_000;
-
-/** The language model backend at the end of the scope. */
-export function modelService(scope: Scope): Question<ModelService> {
-	const params = new Params();
-	return {
-		name: "model_service",
-		params,
-		sql: `SELECT argMaxIf(model, (ts, id), outcome = 'success' AND model != '') AS latest,
-	avgIf(timed_ms, ts >= ${at(params, scope.end - RECENT_MS)}) AS latency_ms
-${from("model_calls", between(params, "ts", scope.end - DAY_MS, scope.end))}`,
-		read: ([row]) => ({
-			model: (row?.latest as string | undefined) || null,
-			latency_ms: (row?.latency_ms as number | null | undefined) ?? null,
-		}),
-	};
-}
