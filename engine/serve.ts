@@ -15,6 +15,7 @@ import { createHttpServer } from "./http.ts";
 import { createPipes } from "./pipe.ts";
 import { createSessionPool } from "./sessions.ts";
 import { connectionArgs, type EngineSettings, sessionSettings, transitDir, userFilesDir } from "./settings.ts";
+import { ParkedThreads } from "./threads.ts";
 
 export interface RunningEngine {
 	port: number;
@@ -140,8 +141,11 @@ export async function runEngine(settings: EngineSettings): Promise<RunningEngine
 		pipeDir: transit,
 		size: settings.maxConcurrentQueries,
 		base: sessionSettings(settings),
+		onRunning: (running) => threads.fit(running),
 	});
-	createPipes(pool.pipePaths);
+	const parking = join(transit, "parking");
+	createPipes([...pool.pipePaths, parking]);
+	const threads = new ParkedThreads(parking);
 	const server = createHttpServer({
 		pool,
 		password: settings.password,
@@ -171,6 +175,7 @@ export async function runEngine(settings: EngineSettings): Promise<RunningEngine
 			if (!clean && !(await drained(CANCEL_MS))) throw new Error("queries did not end");
 			pool.close();
 			control.close();
+			threads.wakeAll();
 		},
 	};
 }

@@ -59,8 +59,10 @@ export function createSessionPool(options: {
 	pipeDir: string;
 	size: number;
 	base: ReadonlyMap<string, string>;
+	/** Told how many sessions are taken before a query begins, and after it has ended. */
+	onRunning?: (running: number) => void;
 }): SessionPool & { pipePaths: string[] } {
-	const { dataDir, base } = options;
+	const { dataDir, base, onRunning } = options;
 	const slots: Slot[] = Array.from({ length: options.size }, (_, i) => ({
 		pipe: new Pipe(join(options.pipeDir, `answer-${i}`)),
 		session: undefined,
@@ -74,6 +76,11 @@ export function createSessionPool(options: {
 		slot.session?.close();
 		slot.session = undefined;
 		slot.kept = nothing();
+	}
+
+	function giveBack(slot: Slot): void {
+		free.push(slot);
+		onRunning?.(slots.length - free.length);
 	}
 
 	function sessionOf(slot: Slot): Session {
@@ -126,11 +133,12 @@ export function createSessionPool(options: {
 				const message = `Too many simultaneous queries. Maximum: ${slots.length}.`;
 				throw engineError(202, "TOO_MANY_SIMULTANEOUS_QUERIES", message);
 			}
+			onRunning?.(slots.length - free.length);
 			return {
 				pipe: slot.pipe,
 				run: (sql, context) => run(slot, sql, context),
 				// The answer does not wait for this, the next query on the session does.
-				release: () => void slot.cleared.then(() => free.push(slot)),
+				release: () => void slot.cleared.then(() => giveBack(slot)),
 			};
 		},
 		close() {
