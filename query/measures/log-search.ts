@@ -93,5 +93,6 @@ LIMIT ${params.add("UInt32", FEW + 1)} ${INDEX_FIRST}${isLookedUp ? "" : `, ${IN
 function compare(a: Row, b: Row): number {
 	const by_ms = (a.ts_ms as number) - (b.ts_ms as number);
 	if (by_ms !== 0) return by_ms;
-	return BigInt(a.id_text as string) < BigInt(b.id_text as string) ? -1 : 1;
+	const [id, other] = [BigInt(a.id_text as string), BigInt(b.id_text as string)];
+	return id < other ? -1 : id > other ? 1 : 0;
 }
