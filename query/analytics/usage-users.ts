@@ -1,9 +1,8 @@
 import type { z } from "zod";
 import { USERS_TIMEFRAMES, type UsageUsersAnswer, usageUsersAnswer, usageUsersQuery } from "../../schema/wire/index.ts";
 import { peakDays, peakHours, shares } from "../common/patterns.ts";
-import { calendarDays, messagesOf, OF_USERS, peopleFacts, retentionRates } from "../common/usage.ts";
+import { calendarDays, messagesOf, OF_USERS, peopleFacts, regionsOfUsers, retentionRates } from "../common/usage.ts";
 import { CHAT_EVENT, hoursOfUse } from "../measures/counts.ts";
-import { usersByRegion } from "../measures/geography.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
 import {
@@ -73,7 +72,7 @@ async function usageUsers({ asker, now }: Asking, query: z.infer<typeof usageUse
 			asker.ask(segmentTotals(options)),
 			retentionRates(asker, { as_of, unlinked, timezone, mode: query.retention_mode, members }),
 			asker.ask(hoursOfUse(scope, timezone, members)),
-			asker.ask(usersByRegion(scope, members)),
+			regionsOfUsers(asker, scope, members),
 		]);
 	});
 	const [sent, { sessions }, [all, retention_rate, hours, regions]] = await Promise.all([asked, facts, answered]);

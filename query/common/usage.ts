@@ -1,10 +1,12 @@
 /** What the routes about use share. */
 import { Temporal } from "temporal-polyfill";
 import { CHAT_EVENT } from "../measures/counts.ts";
+import { type Region, usersByRegion, usersByRegionOfDays } from "../measures/geography.ts";
 import { type Identification, identification } from "../measures/identification.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
+import type { PeopleScope } from "../measures/people.ts";
 import { RETENTION_DAYS, type RetentionOptions, retention } from "../measures/retention.ts";
-import { DELETED_EVENT, SIGN_UP_EVENT } from "../measures/segments.ts";
+import { DELETED_EVENT, type Members, SIGN_UP_EVENT } from "../measures/segments.ts";
 import type { SessionTotals } from "../measures/sessions.ts";
 import type { Signals } from "../measures/signals.ts";
 import type { NeededRecords } from "../meta.ts";
@@ -44,6 +46,15 @@ export async function retentionRates(asker: Asking["asker"], options: RetentionO
 		return users > 0 ? ratio(retained / users) : null;
 	};
 	return { day_1: rate(1), day_7: rate(7), day_30: rate(30) };
+}
+
+/** Active users by region. Days tell of nearly all windows: nobody has been seen after one that ends now. */
+export async function regionsOfUsers(
+	asker: Asking["asker"],
+	scope: PeopleScope,
+	members?: Members,
+): Promise<Map<Region, number>> {
+	return (await asker.ask(usersByRegionOfDays(scope, members))) ?? (await asker.ask(usersByRegion(scope, members)));
 }
 
 /** Calendar days that a window touches. */

@@ -22,29 +22,65 @@ export const COUNTRY_REGIONS: Readonly<Record<string, Region>> = {
 const DAY_MS = 86_400_000;
 const COUNTRY = "strings['geo.country.iso_code']";
 
-/** Active users by region; those whose events name no country are absent. */
+/** SQL on `user_days`: when the last country of the day was sent, milliseconds since the epoch. */
+const SENT = "intDiv(country, 65536)";
+
+/**
+ * Active users by region, by the last country of each day; those whose events name no country are absent. Undefined where that does not
+ * tell: somebody sent another one on the day of the end, after it.
+ */
+export function usersByRegionOfDays(scope: PeopleScope, members?: Members): Question<Map<Region, number> | undefined> {
+	const params = new Params();
+	const { first, last } = daysOf(params, scope);
+	const rows = `(SELECT person, country ${from("user_days", `${first} AND ${last}`)})`;
+	const isLater = `country >= ${params.add("UInt64", scope.end * 65_536)}`;
+	return byRegion(params, rows, { ...scope, members }, `if(${isLater}, 0, bitAnd(country, 65535))`);
+}
+
+/** The same of any window: of whom days do not tell, the events of the last day do. */
 export function usersByRegion(scope: PeopleScope, members?: Members): Question<Map<Region, number>> {
 	const params = new Params();
 	const { start, end } = scope;
-	const date = (ms: number) => params.add("Date", new Date(ms).toISOString().slice(0, 10));
-	// The state has the last country of each UTC day. In the day of the end that may be one of later: only of whom it is so, events tell.
-	const edge = Math.floor(end / DAY_MS) * DAY_MS;
-	const sent = "intDiv(country, 65536)";
+	const { first, last, lastDay, edge } = daysOf(params, scope);
 	const until = params.add("Int64", end);
-	const inDays = `day >= ${date(start)} AND day <= ${date(edge)} AND ${sent} >= ${params.add("Int64", start)} AND ${sent} < ${until}`;
-	const later = from("user_days", `day = ${date(edge)} AND ${sent} >= ${until}`);
+	const later = from("user_days", `${lastDay} AND ${SENT} >= ${until}`);
 	const inEvents = `person IN (SELECT person ${later}) AND ${MAKES_ACTIVE} AND ${COUNTRY} != '' AND ${between(params, "ts", Math.max(start, edge), end)}`;
-	const rows = `(SELECT person, country ${from("user_days", inDays)}
+	const rows = `(SELECT person, country ${from("user_days", `${first} AND ${last} AND ${SENT} < ${until}`)}
 UNION ALL SELECT person, toUInt64(toUnixTimestamp64Milli(ts)) * 65536 +
 	if(length(${COUNTRY}) = 2, reinterpretAsUInt16(upper(${COUNTRY})), 16191) AS country ${from("events", inEvents)})`;
-	const users = perUser(params, rows, { country: gathered("max", "country") }, { ...scope, where: members?.(params) });
+	const { read, ...question } = byRegion(params, rows, { ...scope, members }, "bitAnd(country, 65535)");
+	return { ...question, read: (found) => read(found)! };
+}
+
+function daysOf(params: Params, { start, end }: PeopleScope) {
+	const date = (ms: number) => params.add("Date", new Date(ms).toISOString().slice(0, 10));
+	const edge = Math.floor((end - 1) / DAY_MS) * DAY_MS;
+	return {
+		edge,
+		// Days without a country have 0 for its time.
+		first: `day >= ${date(start)} AND ${SENT} >= ${params.add("Int64", Math.max(start, 1))}`,
+		last: `day <= ${date(edge)}`,
+		lastDay: `day = ${date(edge)}`,
+	};
+}
+
+/** @param code SQL of the country of a user, 0 for one that is not known */
+function byRegion(
+	params: Params,
+	rows: string,
+	{ members, ...scope }: PeopleScope & { readonly members: Members | undefined },
+	code: string,
+): Question<Map<Region, number> | undefined> {
+	const columns = { country: gathered("max", "country") };
+	const users = perUser(params, rows, columns, { ...scope, where: members?.(params) });
 	return {
 		name: "users_by_region",
 		params,
-		sql: `SELECT bitAnd(country, 65535) AS code, count() AS users FROM ${users} GROUP BY code`,
+		sql: `SELECT ${code} AS code, count() AS users FROM ${users} GROUP BY code`,
 		read: (found) => {
 			const regions = new Map<Region, number>();
 			for (const { code, users } of found as unknown as { code: number; users: number }[]) {
+				if (code === 0) return undefined;
 				const region = COUNTRY_REGIONS[String.fromCharCode(code & 255, code >> 8)] ?? "other";
 				regions.set(region, (regions.get(region) ?? 0) + users);
 			}

@@ -45,10 +45,10 @@ function clientSessions(params: Params, scope: PeopleScope): string {
 	toUInt64(event = 'chat.message.sent') AS chats, toUInt64(event = 'model_inference_completed') AS inferences ${from("events", raw)}`,
 	].join(" UNION ALL ");
 	// Messages count whoever sent them, an assistant has no user_id.
-	return `(SELECT argMinIf(who, (first, who), who != 0) AS user,
-	toUnixTimestamp64Milli(minIf(first, who != 0)) AS began, toUnixTimestamp64Milli(maxIf(last, who != 0)) AS ended,
-	sumIf(seen.n, who != 0) AS n, sum(seen.chats) AS chats, sum(seen.inferences) AS inferences
-FROM (SELECT user AS who, ${columns.join(", ")} FROM ${resolved(params, `(${rows})`, columns, scope)}) AS seen
+	return `(SELECT argMinIf(seen.user, (seen.first, seen.user), seen.user != 0) AS user,
+	toUnixTimestamp64Milli(minIf(seen.first, seen.user != 0)) AS began, toUnixTimestamp64Milli(maxIf(seen.last, seen.user != 0)) AS ended,
+	sumIf(seen.n, seen.user != 0) AS n, sum(seen.chats) AS chats, sum(seen.inferences) AS inferences
+FROM ${resolved(params, `(${rows})`, columns, scope)} AS seen
 GROUP BY session
 HAVING user != 0 AND began >= ${params.add("Int64", start)} AND began < ${params.add("Int64", end)})`;
 }
