@@ -16,11 +16,32 @@ export interface Token {
 	text: string;
 }
 
-const SPACE = /[\s\0]/;
-const WORD_START = /[A-Za-z_\u0080-\u00ff]/;
 const WORD = /[A-Za-z0-9_$\u0080-\u00ff]*/y;
 const NUMBER = /(?:0[xX][0-9a-fA-F_]*|[0-9][0-9_]*\.?[0-9_]*(?:[eE][+-]?[0-9]+)?)[A-Za-z0-9_]*/y;
 const HEREDOC = /\$[A-Za-z0-9_]*\$/y;
+
+/** What a token that begins with a byte may be: every byte of every statement is looked at, so by a table. */
+type Kind = "space" | "word" | "number" | "string" | "identifier" | "heredoc" | "comment" | "open" | "close" | "symbol";
+
+const KINDS: readonly Kind[] = Array.from({ length: 256 }, (_, byte) => {
+	const char = String.fromCharCode(byte);
+	if (/[\s\0]/.test(char)) return "space";
+	if (/[A-Za-z_\u0080-\u00ff]/.test(char)) return "word";
+	if (/[0-9]/.test(char)) return "number";
+	if (char === "'") return "string";
+	if (/[`"]/.test(char)) return "identifier";
+	if (char === "$") return "heredoc";
+	if (/[-#/]/.test(char)) return "comment";
+	if (/[([{]/.test(char)) return "open";
+	return /[)\]}]/.test(char) ? "close" : "symbol";
+});
+
+/** Where what `pattern` matches at `start` ends; it matches nothing, too. */
+function endOf(pattern: RegExp, sql: string, start: number): number {
+	pattern.lastIndex = start;
+	pattern.test(sql);
+	return pattern.lastIndex;
+}
 
 function endOfQuoted(sql: string, start: number, quote: string): number {
 	for (let i = start + 1; i < sql.length; i++) {
@@ -48,53 +69,55 @@ function endOfComment(sql: string, i: number): number {
 	return close === -1 ? sql.length : close + 2;
 }
 
+/** Where the heredoc that starts at `start` ends; a `$` that starts none is a symbol. */
+function endOfHeredoc(sql: string, start: number): number {
+	HEREDOC.lastIndex = start;
+	const tag = HEREDOC.exec(sql)?.[0];
+	if (tag === undefined) return start + 1;
+	const close = sql.indexOf(tag, start + tag.length);
+	return close === -1 ? sql.length : close + tag.length;
+}
+
 /** Yields the tokens of `sql` (one character a byte) lazily: stop reading once the clause you need is found. */
 export function* tokens(sql: string): Generator<Token, void, void> {
 	let depth = 0;
-	let i = 0;
-	while (i < sql.length) {
-		const c = sql[i]!;
-		if (SPACE.test(c)) {
-			i++;
-			continue;
+	for (let start = 0, end = 0; start < sql.length; start = end) {
+		end = start + 1;
+		const kind = KINDS[sql.charCodeAt(start)]!;
+		switch (kind) {
+			case "space":
+				break;
+			case "word":
+				end = endOf(WORD, sql, start);
+				yield { kind, start, end, depth, text: sql.slice(start, end).toUpperCase() };
+				break;
+			case "open":
+				yield { kind: "symbol", start, end, depth: depth++, text: sql[start]! };
+				break;
+			case "close":
+				yield { kind: "symbol", start, end, depth: --depth, text: sql[start]! };
+				break;
+			case "comment":
+				end = endOfComment(sql, start);
+				if (end !== start) break;
+				end = start + 1;
+				yield { kind: "symbol", start, end, depth, text: sql[start]! };
+				break;
+			case "heredoc":
+				end = endOfHeredoc(sql, start);
+				yield { kind: end === start + 1 ? "symbol" : kind, start, end, depth, text: sql.slice(start, end) };
+				break;
+			case "number":
+				end = endOf(NUMBER, sql, start);
+				yield { kind, start, end, depth, text: sql.slice(start, end) };
+				break;
+			case "string":
+			case "identifier":
+				end = endOfQuoted(sql, start, sql[start]!);
+				yield { kind, start, end, depth, text: sql.slice(start, end) };
+				break;
+			default:
+				yield { kind, start, end, depth, text: sql[start]! };
 		}
-		const afterComment = endOfComment(sql, i);
-		if (afterComment !== i) {
-			i = afterComment;
-			continue;
-		}
-		const start = i;
-		let kind: Token["kind"] = "symbol";
-		if (c === "'") {
-			kind = "string";
-			i = endOfQuoted(sql, i, c);
-		} else if (c === "`" || c === '"') {
-			kind = "identifier";
-			i = endOfQuoted(sql, i, c);
-		} else if (WORD_START.test(c)) {
-			kind = "word";
-			WORD.lastIndex = i;
-			WORD.test(sql);
-			i = WORD.lastIndex;
-		} else if (c >= "0" && c <= "9") {
-			kind = "number";
-			NUMBER.lastIndex = i;
-			NUMBER.test(sql);
-			i = NUMBER.lastIndex;
-		} else {
-			HEREDOC.lastIndex = i;
-			const tag = c === "$" ? HEREDOC.exec(sql)?.[0] : undefined;
-			if (tag === undefined) i++;
-			else {
-				kind = "heredoc";
-				const close = sql.indexOf(tag, i + tag.length);
-				i = close === -1 ? sql.length : close + tag.length;
-			}
-		}
-		const raw = sql.slice(start, i);
-		const closes = kind === "symbol" && (c === ")" || c === "]" || c === "}");
-		if (closes) depth--;
-		yield { kind, start, end: i, depth, text: kind === "word" ? raw.toUpperCase() : raw };
-		if (kind === "symbol" && (c === "(" || c === "[" || c === "{")) depth++;
 	}
 }
