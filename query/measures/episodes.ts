@@ -6,6 +6,7 @@
  * it pays as before, and a later record takes a cancellation back that has not taken effect. An overdue subscription goes on
  * until it is canceled.
  */
+import { at } from "../plan/scan.ts";
 import type { Params } from "../sql.ts";
 import { billingRows, type Money, UNIT } from "./money.ts";
 
@@ -55,6 +56,7 @@ export function episodes(params: Params, money: Money): string {
 			`coalesce(amount, 0) * coalesce(quantity, 1) * (1 - least(greatest(discount, 0), 1)) * per_month
 				/ if(interval_count > 0, interval_count, 1) AS price`,
 		],
+		predicate: `ts < ${at(params, money.end)}`,
 	});
 	// The table is in this order, and nothing is sorted. Arrays of each subscription's states instead take twice as long.
 	const inOrder = "PARTITION BY subject ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND";

@@ -27,7 +27,12 @@ export interface BillingRows {
 	/** That of subscriptions has only their records, one subscription after another and each in the order of time. */
 	readonly table?: "billing_records" | "subscription_records";
 	readonly columns: readonly string[];
-	readonly predicate?: string;
+	/** On the columns of the table; nothing bounds the time but this. */
+	readonly predicate: string;
+	/** Names of columns that the others are sums by. Their currency is one more. */
+	readonly groupBy?: readonly string[];
+	/** An instant of the day of the rate; the record's own without it. */
+	readonly instant?: string;
 }
 
 /**
@@ -35,23 +40,24 @@ export interface BillingRows {
  * answer. It is the latest rate of the record's day or of a day before it, sent in either direction (`base` = what `quote`
  * costs; of two of one day the direct one, then the later); rates are not chained over a third currency. NaN when there is none,
  * so that a sum in which such an amount stands is not known either.
- * @param predicate on the columns of the table; all rows without one
+ * @param parts of the same columns, one after the other
  */
-export function billingRows(
-	params: Params,
-	money: Money,
-	{ table = "billing_records", columns, predicate }: BillingRows,
-): string {
+export function billingRows(params: Params, money: Money, ...parts: readonly BillingRows[]): string {
 	const target = params.add(RATE_TYPE, money.currency);
-	const known = `${predicate === undefined ? "" : `(${predicate}) AND `}ts < ${at(params, money.end)}`;
-	if (!money.rated) {
-		return `(SELECT ${columns.join(", ")}, if(${UNIT} = ${target}, 1., nan) AS rate ${from(table, known)})`;
-	}
-	const day = `toDate(ts, ${params.add("String", money.timezone)})`;
+	const zone = params.add("String", money.timezone);
+	const rows = parts.map(({ table = "billing_records", columns, predicate, groupBy, instant = "ts" }) => {
+		const more = money.rated
+			? [`${UNIT} AS of_currency`, `toDate(${instant}, ${zone}) AS of_day`]
+			: [`if(${UNIT} = ${target}, 1., nan) AS rate`];
+		const by = groupBy && ` GROUP BY ${[...groupBy, "currency", ...(money.rated ? ["of_day"] : [])].join(", ")}`;
+		return `SELECT ${[...columns, ...more].join(", ")} ${from(table, predicate)}${by ?? ""}`;
+	});
+	const found = rows.join("\nUNION ALL\n");
+	if (!money.rated) return `(${found})`;
 	return `(SELECT found.*, if(found.of_currency = ${target}, 1., if(daily.rate > 0, daily.rate, nan)) AS rate
-	FROM (SELECT ${columns.join(", ")}, ${UNIT} AS of_currency, ${day} AS of_day ${from(table, known)}) AS found
+	FROM (${found}) AS found
 	ASOF LEFT JOIN (
-		SELECT if(label = ${target}, currency, label) AS unit, ${day} AS day,
+		SELECT if(label = ${target}, currency, label) AS unit, toDate(ts, ${zone}) AS day,
 			argMax(if(label = ${target}, assumeNotNull(amount), 1 / assumeNotNull(amount)), (label = ${target}, ts, id)) AS rate
 		${from("billing_records", `kind = '${FX_RATE}' AND ts < ${at(params, money.end)} AND amount > 0 AND (label = ${target} OR currency = ${target})`)}
 		GROUP BY unit, day

@@ -66,7 +66,7 @@ afterAll(() => database?.stop());
 
 const instant = fc
 	.integer({ min: FROM, max: TO })
-	.map((ms) => (ms % 3 === 0 ? payments[ms % payments.length]!.ts : ms));
+	.map((ms) => [payments[ms % payments.length]!.ts, ms - (ms % 900_000), ms][ms % 3]!);
 const span = fc.tuple(instant, instant).map(([a, b]) => ({ start: Math.min(a, b), end: Math.max(a, b) }));
 const within = (events: readonly TestEvent[], { start, end }: { start: number; end: number }, name: string) =>
 	events.filter(({ event, ts }) => event === name && ts >= start && ts < end);
@@ -116,6 +116,15 @@ test("what was paid, refunded, spent and billed in any span is the sum of its re
 		),
 		{ numRuns: 40, seed: 1 },
 	);
+});
+
+test("whole quarters of an hour are read from their sums, whatever the rates and the zone", async () => {
+	for (const rated of [false, true]) {
+		const money = { currency: "EUR", timezone: "Asia/Kathmandu", end: TO - 1, rated };
+		const { name, params, sql } = flows(money, [{ start: FROM + 1, end: TO - 1 }]);
+		const read = (rows: readonly Readonly<Record<string, unknown>>[]) => JSON.stringify(rows);
+		expect(await asker.ask({ name, params, sql: `EXPLAIN ${sql}`, read })).toContain("ReadFromMergeTree (quarters)");
+	}
 });
 
 test("support of any span is of the tickets opened in it, by what was known at its end", async () => {

@@ -1,9 +1,9 @@
 /** Money that came in and went out, and what is made of it. */
-import { at } from "../plan/scan.ts";
+import { at, between } from "../plan/scan.ts";
 import { Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import { CUSTOMER_RULES } from "./customer-rules.ts";
-import { billingRows, type Money, UNIT } from "./money.ts";
+import { type BillingRows, billingRows, type Money, UNIT } from "./money.ts";
 import type { Subscribed } from "./subscriptions.ts";
 
 export const INVOICE_PAID = "invoice.paid";
@@ -47,28 +47,50 @@ const plus = (a: Flow, b: Flow): Flow => ({
 	quantity: a.quantity + b.quantity,
 });
 
+const QUARTER_MS = 900_000;
+/** As a projection of the table has it: another way to say the same is summed up from the records. */
+const QUARTER = "toStartOfFifteenMinutes(ts)";
+const quarterOf = (instant: number) => instant - (instant % QUARTER_MS);
+
 /** What was paid, refunded, spent and billed by use over spans. */
 export function flows(money: Money, spans: readonly Span[]): Question<Flows> {
 	const params = new Params();
-	const first = Math.min(...spans.map(({ start }) => start));
-	const rows = billingRows(params, money, {
-		columns: [
-			...["kind", "label", "ts", "quantity", "tax"],
-			`${UNIT} AS unit`,
-			// An amount of nothing is nothing in any currency.
-			"coalesce(amount, 0) AS price",
-		],
-		predicate: `kind = '${USAGE_BILLED}' OR (kind IN ('${INVOICE_PAID}', '${PAYMENT_REFUNDED}', '${COST_RECORDED}') AND ts >= ${at(params, first)})`,
-	});
 	// Summed up once between any two neighbouring bounds: spans overlap, and a condition in every sum costs more than the sum.
 	const bounds = [...new Set(spans.flatMap(({ start, end }) => [start, end]))].sort((a, b) => a - b);
-	const passed = bounds.map((bound) => `(ts >= ${at(params, bound)})`).join(" + ");
+	const [first, end] = [at(params, bounds[0]!), at(params, money.end)];
+	const others = `kind IN ('${INVOICE_PAID}', '${PAYMENT_REFUNDED}', '${COST_RECORDED}')`;
+	/** Sums of the records that an instant of theirs, which is all that is asked of their time, lies between the bounds of. */
+	const sums = (instant: string, where: readonly string[]): BillingRows => ({
+		columns: [
+			...["kind", "label", `${UNIT} AS unit`],
+			`${bounds.map((bound) => `(${instant} >= ${at(params, bound)})`).join(" + ")} AS passed`,
+			...[
+				"count() AS n",
+				"coalesce(sum(amount), 0) AS price",
+				"sum(tax) AS taxes",
+				"coalesce(sum(quantity), 0) AS used",
+			],
+		],
+		predicate: [
+			`(kind = '${USAGE_BILLED}' OR (${others} AND ${instant} >= ${first})) AND ${instant} < ${end}`,
+			...where,
+		].join(" AND "),
+		groupBy: ["kind", "label", "passed"],
+		instant,
+	});
+	// Whole quarters of an hour are summed up already. Those that a bound divides come from their records.
+	const divided = [...new Set([...bounds, money.end].filter((bound) => bound % QUARTER_MS !== 0).map(quarterOf))];
+	const notWhole = divided.map((quarter) => `toDateTime(${params.add("UInt32", quarter / 1_000)}, 'UTC')`);
+	const whole = sums(QUARTER, notWhole.length === 0 ? [] : [`${QUARTER} NOT IN (${notWhole.join(", ")})`]);
+	const ofDivided = divided.map((quarter) => between(params, "ts", quarter, quarter + QUARTER_MS));
+	const rest = ofDivided.length === 0 ? [] : [sums("ts", [`(${ofDivided.join(" OR ")})`])];
 	return {
 		name: "money_flows",
 		params,
-		sql: `SELECT kind, label, ${passed} AS passed, count() AS records, sum(if(price = 0, 0, price * rate)) AS amount,
-	sum(if(one.tax = 0, 0, one.tax * rate)) AS tax, sum(coalesce(one.quantity, 0)) AS quantity, groupUniqArrayIf(10)(unit, isNaN(rate)) AS unrated
-FROM ${rows} AS one
+		// An amount of nothing is nothing in any currency.
+		sql: `SELECT kind, label, passed, sum(n) AS records, sum(if(price = 0, 0, price * rate)) AS amount,
+	sum(if(taxes = 0, 0, taxes * rate)) AS tax, sum(used) AS quantity, groupUniqArrayIf(10)(unit, isNaN(rate)) AS unrated
+FROM ${billingRows(params, money, whole, ...rest)}
 GROUP BY kind, label, passed`,
 		read: (found) => {
 			const inSpan = found.map(({ passed }) =>
