@@ -4,7 +4,7 @@ import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
 import { CUSTOMER_RULES } from "./customer-rules.ts";
-import { episodes, paysAt } from "./episodes.ts";
+import { episodes, LOST, paysAt } from "./episodes.ts";
 import type { Money } from "./money.ts";
 import { FEEDBACK_EVENT, RATING } from "./ratings.ts";
 import { INVOICE_PAID } from "./revenue.ts";
@@ -30,6 +30,19 @@ export interface Customer {
 	readonly leaving: boolean;
 }
 
+const COLUMNS = [
+	"customer",
+	"said",
+	"leaving",
+	"plan",
+	"at",
+	"until",
+	"paying",
+	"monthly",
+	"was_paying",
+	"was_plan",
+] as const;
+
 /** Every account that paid when the span began, when it ended, or left in between. `money.end` is the end of the span. */
 export function customers(money: Money, { start, end }: Span): Question<Customer[]> {
 	const params = new Params();
@@ -42,8 +55,8 @@ export function customers(money: Money, { start, end }: Span): Question<Customer
 	countIf(${paysAt(s)}) AS active_start, sumIf(monthly, ${paysAt(s)}) AS mrr_start, ${planAt(s)} AS plan_start,
 	countIf(${paysAt(e)}) AS active_end, sumIf(monthly, ${paysAt(e)}) AS mrr_end, ${planAt(e)} AS plan_end,
 	argMaxIf(was_plan, (at, was_plan), NOT paying AND was_paying AND at >= ${s}) AS plan_lost,
-	countIf(${paysAt(e)} AND leaving) AS ending, countIf(episode.lost AND at >= ${s}) AS lost
-FROM ${episodes(params, money)} AS episode
+	countIf(${paysAt(e)} AND leaving) AS ending, countIf(${LOST} AND at >= ${s}) AS lost
+FROM ${episodes(params, money, COLUMNS)}
 GROUP BY customer
 HAVING active_start > 0 OR active_end > 0 OR lost > 0`,
 		read: (rows) =>

@@ -34,18 +34,37 @@ const PER_MONTH: Readonly<Record<string, number>> = {
 /** Later than any instant, in milliseconds. */
 const FOREVER = "9007199254740991";
 
+/** What is the same on all levels of {@link episodes}. */
+const RECORDED = ["plan", "unit", "priced", "said", "leaving"] as const;
+type EpisodeColumn =
+	| (typeof RECORDED)[number]
+	| ("customer" | "at" | "until" | "paying" | "monthly" | "starts" | "returns")
+	| `was_${"paying" | "monthly" | "plan"}`;
+
+/** What a state means for its customer: the first paying subscription begins, the last one ends, its first one of all has started. */
+export const GAINED = "paying AND NOT was_paying AND together = 1";
+export const LOST = "was_paying AND NOT paying AND together = 0";
+export const MET = "starts AND beginnings = 1";
+
 /**
  * A subquery of the states of all subscriptions. Columns: `customer` (the account, or a subscription that names none, marked by a
  * zero byte), `said` (the segment it sent last), `leaving` (a cancellation awaits its date); of the state `at`, `until`
  * (milliseconds, half-open), `paying`, `monthly` (NaN without a rate), `priced` (its amount and interval say something; otherwise
- * it counts as 0), `plan`, `unit` (its currency); of the state before `was_paying`, `was_monthly`, `was_plan`; `returns` (it paid
- * before, or says that it comes back); and of what it means for its customer `gained` and `lost` (the first paying subscription
- * that begins, the last one that ends), `met` (its first `subscription.started`).
+ * it counts as 0), `plan`, `unit` (its currency), `starts` (it is a `subscription.started`); of the state before `was_paying`,
+ * `was_monthly`, `was_plan`; `returns` (it paid before, or says that it comes back); and of its customer `together` (its paying
+ * subscriptions from then on), `beginnings` (its starts until then).
+ * @param columns the ones to have besides the last two: what nobody reads is analysed all the same, on each of the levels
  */
-export function episodes(params: Params, money: Money): string {
+export function episodes(params: Params, money: Money, columns: readonly EpisodeColumn[]): string {
 	const end = params.add("Int64", money.end);
 	const units = params.add("Array(String)", Object.keys(PER_MONTH));
 	const factors = params.add("Array(Float64)", Object.values(PER_MONTH));
+	const select = (expressions: Readonly<Record<string, string>>, always: readonly string[]) =>
+		Object.entries(expressions)
+			.filter(([name]) => always.includes(name) || columns.includes(name as EpisodeColumn))
+			.map(([name, sql]) => (name === sql ? name : `${sql} AS ${name}`))
+			.join(", ");
+	const same = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, name]));
 	const rows = billingRows(params, money, {
 		table: "subscription_records",
 		columns: [
@@ -60,26 +79,41 @@ export function episodes(params: Params, money: Money): string {
 	});
 	// The table is in this order, and nothing is sorted. Arrays of each subscription's states instead take twice as long.
 	const inOrder = "PARTITION BY subject ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND";
-	const records = `SELECT *, kind NOT IN ('${CANCELED}', '${TRIAL_STARTED}') AS paying, if(price = 0, 0, price * rate) AS monthly,
-			anyLastIf(account_id, account_id != '') OVER whole AS account, anyLastIf(segment, segment != '') OVER whole AS said,
-			anyLast(at) OVER whole >= ${end} AS leaving, leadInFrame(ms, 1, ${FOREVER}) OVER whole AS next_ms
+	const ofRecord = {
+		...same(["subject", "ts", "id", "kind", "ms", "at", "plan", "unit", "priced"]),
+		paying: `kind NOT IN ('${CANCELED}', '${TRIAL_STARTED}')`,
+		monthly: "if(price = 0, 0, price * rate)",
+		account: "anyLastIf(account_id, account_id != '') OVER whole",
+		said: "anyLastIf(segment, segment != '') OVER whole",
+		leaving: `anyLast(at) OVER whole >= ${end}`,
+		next_ms: `leadInFrame(ms, 1, ${FOREVER}) OVER whole`,
+	};
+	const records = `SELECT ${select(ofRecord, ["subject", "ts", "id", "kind", "ms", "at", "plan", "paying", "monthly", "account", "next_ms"])}
 		FROM ${rows}
 		WINDOW whole AS (${inOrder} UNBOUNDED FOLLOWING)`;
-	const states = `SELECT *, if(account = '', concat(char(0), subject), account) AS customer, kind = '${SUBSCRIPTION_STARTED}' AS starts,
-			lagInFrame(paying) OVER whole AS was_paying, lagInFrame(monthly) OVER whole AS was_monthly,
-			lagInFrame(plan) OVER whole AS was_plan, leadInFrame(at, 1, ${FOREVER}) OVER whole AS until,
-			kind = '${REACTIVATED}' OR max(paying) OVER before AS returns
+	const ofState = {
+		...same([...RECORDED, "at", "paying", "monthly"]),
+		customer: "if(account = '', concat(char(0), subject), account)",
+		starts: `kind = '${SUBSCRIPTION_STARTED}'`,
+		was_paying: "lagInFrame(paying) OVER whole",
+		was_monthly: "lagInFrame(monthly) OVER whole",
+		was_plan: "lagInFrame(plan) OVER whole",
+		until: `leadInFrame(at, 1, ${FOREVER}) OVER whole`,
+		returns: `kind = '${REACTIVATED}' OR max(paying) OVER before`,
+	};
+	const states = `SELECT ${select(ofState, ["customer", "at", "starts", "paying", "was_paying"])}
 		FROM (${records})
 		WHERE at < ${end} AND (at = ms OR at < next_ms)
 		WINDOW whole AS (${inOrder} UNBOUNDED FOLLOWING), before AS (${inOrder} 1 PRECEDING)`;
 	// Of one instant what begins comes first, so that a subscription that replaces another leaves no gap.
-	return `(SELECT *, paying AND NOT was_paying AND together = 1 AS gained, was_paying AND NOT paying AND together = 0 AS lost,
-		starts AND beginnings = 1 AS met
-	FROM (
-		SELECT *, sum(toInt8(paying) - toInt8(was_paying)) OVER customers AS together, sum(starts) OVER customers AS beginnings
-		FROM (${states})
-		WINDOW customers AS (PARTITION BY customer ORDER BY at, was_paying ROWS UNBOUNDED PRECEDING)
-	))`;
+	const ofCustomer = {
+		...same(columns),
+		together: "sum(toInt8(paying) - toInt8(was_paying)) OVER customers",
+		beginnings: "sum(starts) OVER customers",
+	};
+	return `(SELECT ${select(ofCustomer, Object.keys(ofCustomer))}
+	FROM (${states})
+	WINDOW customers AS (PARTITION BY customer ORDER BY at, was_paying ROWS UNBOUNDED PRECEDING))`;
 }
 
 /** Whether a state is the one just before an instant, and pays. */

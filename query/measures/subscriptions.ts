@@ -1,7 +1,7 @@
 /** How many subscribe, what they pay a month, and how that changes. */
 import { Params, type Question } from "../sql.ts";
 import type { Span } from "../time/period.ts";
-import { episodes } from "./episodes.ts";
+import { episodes, GAINED, LOST, MET } from "./episodes.ts";
 import type { Money } from "./money.ts";
 
 /** How recurring revenue got from one instant to another: `new + expansion − contraction − churned + reactivation` is the change. */
@@ -46,6 +46,9 @@ export interface Subscriptions {
 	readonly unrated: readonly string[];
 }
 
+const STATE = ["at", "until", "paying", "monthly", "plan", "unit", "priced", "starts"] as const;
+const BEFORE = ["was_paying", "was_monthly", "returns"] as const;
+
 /** The subscriptions of a project over spans; `money.end` is the end of the last. */
 export function subscriptions(money: Money, spans: readonly Span[]): Question<Subscriptions> {
 	const params = new Params();
@@ -59,8 +62,8 @@ export function subscriptions(money: Money, spans: readonly Span[]): Question<Su
 		sql: `SELECT plan, paying, was_paying, returns, ${passed("at")} AS since, ${passed("until")} AS through,
 	sign(monthly - was_monthly) AS direction, count() AS states, sum(monthly) AS amount, sum(was_monthly) AS amount_before,
 	sum(monthly - was_monthly) AS difference, countIf(NOT priced) AS unpriced, groupUniqArrayIf(10)(unit, isNaN(monthly)) AS unrated,
-	countIf(episode.gained) AS gained, countIf(episode.lost) AS lost, countIf(episode.met) AS met
-FROM ${episodes(params, money)} AS episode
+	countIf(${GAINED}) AS gained, countIf(${LOST}) AS lost, countIf(${MET}) AS met
+FROM ${episodes(params, money, [...STATE, ...BEFORE])}
 GROUP BY ALL`,
 		read: (rows) => {
 			const groups = rows as unknown as readonly Group[];
