@@ -24,7 +24,7 @@ export class ParkedThreads {
 	 * @param pipe a named pipe of its own
 	 * @param spare more awake than queries run, for files and for what sees to queries; those over twice as many are parked
 	 */
-	constructor(pipe: string, threads = poolThreads(), spare = 8) {
+	constructor(pipe: string, threads = poolThreads(), spare = 4) {
 		// For both, so that opening waits for nobody.
 		this.#fd = openSync(pipe, constants.O_RDWR);
 		this.#threads = threads;
