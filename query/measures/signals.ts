@@ -7,8 +7,8 @@ export interface Signal {
 	/** Milliseconds since the epoch, of event time. */
 	readonly first_seen: number;
 	readonly last_seen: number;
-	/** Grows with every new series of a metric. */
-	readonly announced: number;
+	/** Other for other series of a metric, decimal. */
+	readonly announced: string;
 }
 
 /** Everything that was ever sent, as of an instant. @param as_of milliseconds since the epoch */
@@ -18,7 +18,7 @@ export function signals(as_of: number): Question<Signals> {
 		name: "signals",
 		params,
 		sql: `SELECT signal, name, toUnixTimestamp64Milli(min(first_seen)) AS first_seen, toUnixTimestamp64Milli(max(last_seen)) AS last_seen,
-	sum(announced) AS announced
+	toString(sum(announced)) AS announced
 ${from("signals")} GROUP BY signal, name`,
 		read: (rows) => new Signals(rows as unknown as Signal[], as_of),
 	};

@@ -1,5 +1,5 @@
--- How many rows of series a metric was announced with: as long as it is the same, no series of that name is new. What is known of
--- them need not be asked for again. Those of before count as none.
+-- A sum over the rows that announced the series of a metric: as long as it is the same, no series of that name is new, and what is
+-- known of them need not be asked for again. Of hashes, so that other series have another sum. Those of before count as none.
 ALTER TABLE {{local:signals}} {{on_cluster}}
 	ADD COLUMN IF NOT EXISTS announced SimpleAggregateFunction(sum, UInt64);
 
@@ -11,6 +11,6 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.signals_series_view {{on_cluster}}
 SELECT
 	project, 'metric' AS signal, toString(series.name) AS name,
 	toDateTime64('2200-01-01 00:00:00', 3, 'UTC') AS first_seen, toDateTime64(0, 3, 'UTC') AS last_seen,
-	count() AS announced
+	sum(cityHash64(series_id, kind)) AS announced
 FROM {{local:series}} AS series
 GROUP BY project, name;
