@@ -42,6 +42,7 @@ export interface ReadsOptions {
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+const SETTLE_MS = 120_000;
 const NONE: Volume = { points: 0, events: 0, logs: 0 };
 /** Neither on an hour nor on a quarter of one: edges are read as on any other day. */
 const OFF_BOUNDARY_MS = 433_000;
@@ -54,6 +55,8 @@ export async function runReads(server: Server, { volume, repeats, seed, report }
 	const fill = async (done: Volume, until: Volume) => {
 		const started = performance.now();
 		await fillReads(server, { done, until, to_ms: as_of, seed });
+		// Neither side is asked beside merges of what was stored a second ago.
+		await server.settle(SETTLE_MS);
 		report(`reads: filled to ${until.events} events in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
 	};
 	await fill(NONE, tenth);
