@@ -81,20 +81,29 @@ async function aiConversations(
 	const window = resolveWindow(query, { timeframes: ["30d"], defaultTimeframe: "30d", now });
 	const scope: Scope = { start: window.start, end: window.end, now, reach };
 	const previous = precedingSpan(window);
-	const sent = await asker.ask(signals(window.as_of));
-	const records = conversationRecords(sent);
-	const [groups, messages] = await Promise.all([
+	const asked = asker.ask(signals(window.as_of));
+	const grouped = asker.presuming("conversation_records", asked.then(conversationRecords), (records) =>
 		asker.ask(conversationGroups(scope, records)),
-		asker.ask(messageSentiment(scope)),
+	);
+	const [sent, groups, messages, shift] = await Promise.all([
+		asked,
+		grouped,
+		// What messages are labelled counts where no conversation is.
+		asker.presuming(
+			"labelled_conversations",
+			grouped.then((groups) => labelled(total(groups)) > 0),
+			(are) => (are ? Promise.resolve(undefined) : asker.ask(messageSentiment(scope))),
+		),
+		asker.ask(sentimentShift(scope, previous)),
 	]);
-	const shift = messages.compounds > 0 ? await asker.ask(sentimentShift(scope, previous)) : undefined;
+	const records = conversationRecords(sent);
 	const all = total(groups);
 	const mood = moodOf(all, messages);
 	const known = sent.reachesBackTo(previous.start);
 	const answer = {
 		conversation_metrics: metricsOf(all, sent),
 		topic_analysis: topicsOf(groups, all.conversations),
-		sentiment_analysis: { ...mood.shares, trend: shift && known ? trendOf(shift) : null },
+		sentiment_analysis: { ...mood.shares, trend: known ? trendOf(shift) : null },
 		sentiment_basis: mood.basis,
 		language_usage: languagesOf(groups),
 	};
@@ -194,11 +203,12 @@ function topicsOf(
 	});
 }
 
-/** Shares by label: of conversations where these carry any, else of what users wrote. */
-function moodOf(all: Sums, messages: MessageSentiment) {
-	const labelled = (of: Pick<Sums, (typeof MOODS)[number]>) => of.positive + of.neutral + of.negative;
+const labelled = (of: Pick<Sums, (typeof MOODS)[number]>) => of.positive + of.neutral + of.negative;
+
+/** Shares by label: of what users wrote where that was asked for, else of conversations. */
+function moodOf(all: Sums, messages: MessageSentiment | undefined) {
 	const [of, from, size, method] =
-		labelled(all) > 0
+		messages === undefined
 			? (["conversations", all, all.conversations, `labels of ${ENDED_EVENT} by the client`] as const)
 			: ([
 					"user_messages",

@@ -70,13 +70,10 @@ export const BY_USER = "strings['role'] IN ('user', '')";
 export function conversationGroups(scope: Scope, records: ConversationRecords): Question<ConversationGroup[]> {
 	const params = new Params();
 	const end = params.add("Int64", scope.end - IDLE_MS);
-	// The label of the end comes first, that of the start next; then what the user of the conversation wrote most of.
-	const language = `multiIf(end_language != '', end_language, start_language != '', start_language,
-		tupleElement(arraySort(pair -> (-pair.2, pair.1), arrayZip(spoken.1, spoken.2))[1], 1))`;
 	return {
 		name: "conversations",
 		params,
-		sql: `SELECT if(end_topic != '', end_topic, start_topic) AS topic, ${language} AS language, count() AS conversations,
+		sql: `SELECT about AS topic, if(named_language != '', named_language, spoken) AS language, count() AS conversations,
 	countIf(is_closed) AS closed, sumIf(length, is_closed) AS messages, countIf(is_closed AND length > 0) AS with_messages,
 	sumIf(dateDiff('millisecond', first_message, last_message), is_closed AND length > 0) / 1000 AS seconds,
 	countIf(ends > 0) AS ended, countIf(last_outcome = 'completed') AS completed,
@@ -92,26 +89,33 @@ GROUP BY topic, language`,
 
 /** One row a conversation that started within the scope. */
 function perConversation(params: Params, scope: Scope, { started, message }: ConversationRecords): string {
-	const names = [STARTED_EVENT, ENDED_EVENT, FEEDBACK_EVENT, message, ...(started === undefined ? [MODEL_EVENT] : [])];
-	const isRating = `event = '${FEEDBACK_EVENT}'`;
-	const where = `event IN ${params.add("Array(String)", [...new Set(names)])} AND ${between(params, "ts", scope.start, scope.end)}
-		AND if(${isRating}, strings['target_type'] = 'conversation', ${ID} != '')`;
-	const records = `SELECT event AS kind, (ts, id) AS moment, if(${isRating}, strings['target_id'], ${ID}) AS conversation,
-		strings['outcome'] AS outcome, strings['topic'] AS topic, strings['language'] AS language, lower(strings['sentiment']) AS label,
-		${RESOLVED} AS resolved, if(${isRating}, ${RATING}, NULL) AS rating, ${BY_USER} AS by_user ${from("events", where)}`;
+	const within = between(params, "ts", scope.start, scope.end);
+	// Most records are messages, and of those little is read. What another call of a model tells is that there is a conversation.
+	const messages = [...new Set([message, ...(started === undefined ? [MODEL_EVENT] : [])])];
+	const told = `SELECT event AS kind, ${ID} AS conversation, if(${BY_USER}, strings['language'], '') AS language, count() AS n,
+		min(ts) AS first, max(ts) AS last, 0 AS place, '' AS outcome, '' AS topic, '' AS label, NULL AS resolved, NULL AS rating
+	${from("events", `event IN ${params.add("Array(String)", messages)} AND ${within} AND ${ID} != ''`)} GROUP BY kind, conversation, language`;
+	// What the end says goes before what the start says, and later before earlier: as one number, since to compare pairs takes long.
+	const one = `0 AS n, ts AS first, ts AS last,
+		bitShiftLeft(toUInt128(toUnixTimestamp64Milli(ts) + if(event = '${ENDED_EVENT}', ${2 ** 52}, 0)), 64) + id AS place`;
+	const marked = `SELECT event AS kind, ${ID} AS conversation, strings['language'] AS language, ${one}, strings['outcome'] AS outcome,
+		strings['topic'] AS topic, lower(strings['sentiment']) AS label, ${RESOLVED} AS resolved, NULL AS rating
+	${from("events", `event IN ('${STARTED_EVENT}', '${ENDED_EVENT}') AND ${within} AND ${ID} != ''`)}`;
+	const rated = `SELECT event AS kind, strings['target_id'] AS conversation, '' AS language, ${one}, '' AS outcome, '' AS topic, '' AS label,
+		NULL AS resolved, ${RATING} AS rating
+	${from("events", `event = '${FEEDBACK_EVENT}' AND ${within} AND strings['target_type'] = 'conversation'`)}`;
 	const starts = `kind = '${STARTED_EVENT}'`;
 	const ends = `kind = '${ENDED_EVENT}'`;
 	const isMessage = `kind = '${message}'`;
-	const last = (column: string, of: string) => `argMaxIf(${column}, moment, ${of})`;
-	return `SELECT conversation, countIf(${ends}) AS ends, countIf(${isMessage}) AS length,
-		minIf(moment.1, ${isMessage}) AS first_message, maxIf(moment.1, ${isMessage}) AS last_message,
-		maxIf(moment.1, kind != '${FEEDBACK_EVENT}') AS last_sign, ${last("outcome", ends)} AS last_outcome,
-		${last("topic", `${ends} AND topic != ''`)} AS end_topic, ${last("topic", `${starts} AND topic != ''`)} AS start_topic,
-		${last("language", `${ends} AND language != ''`)} AS end_language, ${last("language", `${starts} AND language != ''`)} AS start_language,
-		sumMapIf([language], [toInt64(1)], ${isMessage} AND by_user AND language != '') AS spoken,
-		${last("label", `${ends} AND label IN ${LABELS}`)} AS sentiment,
-		${last("resolved", ends)} AS was_resolved, ${last("rating", "rating IS NOT NULL")} AS stars
-	FROM (${records}) GROUP BY conversation
+	const latest = (column: string, of: string) => `argMaxIf(${column}, place, ${of})`;
+	return `SELECT conversation, countIf(${ends}) AS ends, sumIf(n, ${isMessage}) AS length,
+		minIf(first, ${isMessage}) AS first_message, maxIf(last, ${isMessage}) AS last_message,
+		maxIf(last, kind != '${FEEDBACK_EVENT}') AS last_sign, ${latest("outcome", ends)} AS last_outcome,
+		${latest("topic", "topic != ''")} AS about, ${latest("language", "place > 0 AND language != ''")} AS named_language,
+		argMinIf(language, (-n, language), ${isMessage} AND language != '') AS spoken,
+		${latest("label", `${ends} AND label IN ${LABELS}`)} AS sentiment,
+		${latest("resolved", ends)} AS was_resolved, ${latest("rating", "rating IS NOT NULL")} AS stars
+	FROM (${told} UNION ALL ${marked} UNION ALL ${rated}) GROUP BY conversation
 	HAVING ${started === undefined ? `countIf(kind != '${FEEDBACK_EVENT}')` : `countIf(${starts})`} > 0`;
 }
 
@@ -123,11 +127,7 @@ export interface MessageSentiment {
 	readonly negative: number;
 	/** How the labels were found, in alphabetical order; `client` for those that say nothing of it. */
 	readonly methods: readonly string[];
-	/** Messages with a number from −1 to 1. */
-	readonly compounds: number;
 }
-
-const COMPOUND = "sentiment_compound";
 
 /** Over all messages of users within the scope, in a conversation or not. */
 export function messageSentiment(scope: Scope): Question<MessageSentiment> {
@@ -137,7 +137,7 @@ export function messageSentiment(scope: Scope): Question<MessageSentiment> {
 		name: "message_sentiment",
 		params,
 		sql: `SELECT count() AS messages, countIf(${label} = 'positive') AS positive, countIf(${label} = 'neutral') AS neutral,
-	countIf(${label} = 'negative') AS negative, countIf(mapContains(numbers, '${COMPOUND}')) AS compounds,
+	countIf(${label} = 'negative') AS negative,
 	arraySort(groupUniqArrayIf(if(strings['sentiment_method'] = '', 'client', strings['sentiment_method']), ${label} IN ${LABELS})) AS methods
 ${from("events", `event = '${CHAT_EVENT}' AND ${BY_USER} AND ${between(params, "ts", scope.start, scope.end)}`)}`,
 		read: ([row]) => row as unknown as MessageSentiment,
@@ -154,6 +154,9 @@ export interface SentimentShift {
 	/** That the difference is chance, by Welch's test; null when there are too few messages or none differs from another. */
 	readonly p: number | null;
 }
+
+/** A number from −1 to 1. */
+const COMPOUND = "sentiment_compound";
 
 /** Over messages of users in the scope, and in the span before it. */
 export function sentimentShift(scope: Scope, previous: Span): Question<SentimentShift> {
