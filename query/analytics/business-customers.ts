@@ -83,24 +83,26 @@ async function businessCustomers(
 		satisfaction_score: decimals(segment.satisfaction, 2),
 		growth_rate: ratio(growth(segment.mrr, segment.mrr_start, { sent, previousStart: window.start })),
 	}));
-	const accounts = all.flatMap((customer) => {
-		const found = used.get(customer.account_id ?? "");
-		if (customer.account_id === null || customer.segment_end === null || found === undefined) return [];
-		const facts = {
-			...{ leaving: customer.leaving, activity: found, end: window.end, ratings: ratings.get(customer.account_id) },
-			paymentFailed: failed.has(customer.account_id),
-			openEscalation: escalated.has(customer.account_id),
-		};
-		return [
-			{
-				account_id: customer.account_id,
-				segment: customer.segment_end,
-				monthly_value: decimals(customer.mrr_end, 2),
-				...healthOf(facts),
-				engagement: engagementOf(found),
-			},
-		];
-	});
+	const accounts = all.flatMap(({ segment_end, accounts }) =>
+		accounts.flatMap(([account_id, mrr, leaving]) => {
+			const activity = used.get(account_id);
+			if (segment_end === null || activity === undefined) return [];
+			const facts = {
+				...{ leaving: leaving === 1, activity, end: window.end, ratings: ratings.get(account_id) },
+				paymentFailed: failed.has(account_id),
+				openEscalation: escalated.has(account_id),
+			};
+			return [
+				{
+					account_id,
+					segment: segment_end,
+					monthly_value: decimals(mrr, 2),
+					...healthOf(facts),
+					engagement: engagementOf(activity),
+				},
+			];
+		}),
+	);
 	const sinceFirst = Math.min(...[...used.values()].map(({ first }) => first));
 	const isOldEnough = sinceFirst <= firstDay(window.end, window.timezone);
 	const answer = {

@@ -1,6 +1,6 @@
 /** What the rules make of customers: health with its reason, engagement, segments. Pure. */
 import { CUSTOMER_RULES } from "../measures/customer-rules.ts";
-import type { Activity, Customer, Ratings } from "../measures/customers.ts";
+import type { Activity, Customers, Ratings } from "../measures/customers.ts";
 
 const DAY_MS = 86_400_000;
 const { churning, at_risk, engagement, minimum } = CUSTOMER_RULES;
@@ -60,25 +60,27 @@ export interface Segment {
 }
 
 /** Customers by segment, the one that pays most first. */
-export function segmentsOf(all: readonly Customer[], ratings: ReadonlyMap<string, Ratings>): Segment[] {
-	const names = new Set(all.flatMap(({ segment_start, segment_end }) => [segment_start, segment_end]));
+export function segmentsOf(groups: readonly Customers[], ratings: ReadonlyMap<string, Ratings>): Segment[] {
+	const names = new Set(groups.flatMap(({ segment_start, segment_end }) => [segment_start, segment_end]));
 	names.delete(null);
-	const sum = (amounts: readonly (number | null)[]) =>
-		amounts.reduce<number | null>((total, amount) => (total === null || amount === null ? null : total + amount), 0);
+	const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+	const money = (amounts: readonly (number | null)[]) =>
+		amounts.reduce((total, amount) => (total === null || amount === null ? null : total + amount), 0);
 	return [...(names as Set<string>)]
 		.map((segment) => {
-			const before = all.filter((customer) => customer.segment_start === segment);
-			const now = all.filter((customer) => customer.segment_end === segment);
-			const lost = all.reduce((n, customer) => n + (customer.segment_lost === segment ? customer.lost : 0), 0);
-			const rated = now.flatMap(({ account_id }) => ratings.get(account_id ?? "") ?? []);
-			const n = rated.reduce((total, { n }) => total + n, 0);
+			const before = groups.filter((group) => group.segment_start === segment);
+			const now = groups.filter((group) => group.segment_end === segment);
+			const left = groups.filter((group) => group.segment_lost === segment);
+			const [paid, lost] = [sum(before.map(({ customers }) => customers)), sum(left.map(({ lost }) => lost))];
+			const rated = now.flatMap(({ accounts }) => accounts.flatMap(([account_id]) => ratings.get(account_id) ?? []));
+			const n = sum(rated.map(({ n }) => n));
 			return {
 				segment,
-				count: now.length,
-				mrr: sum(now.map(({ mrr_end }) => mrr_end)),
-				mrr_start: sum(before.map(({ mrr_start }) => mrr_start)),
-				churn_rate: before.length === 0 ? null : lost / before.length,
-				satisfaction: n < minimum.satisfaction_ratings ? null : rated.reduce((total, { sum }) => total + sum, 0) / n,
+				count: sum(now.map(({ customers }) => customers)),
+				mrr: money(now.map(({ mrr_end }) => mrr_end)),
+				mrr_start: money(before.map(({ mrr_start }) => mrr_start)),
+				churn_rate: paid === 0 ? null : lost / paid,
+				satisfaction: n < minimum.satisfaction_ratings ? null : sum(rated.map(({ sum }) => sum)) / n,
 			};
 		})
 		.sort((a, b) => (b.mrr ?? 0) - (a.mrr ?? 0) || b.count - a.count || (a.segment < b.segment ? -1 : 1));

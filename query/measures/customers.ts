@@ -13,22 +13,30 @@ import { TICKET_RATED } from "./tickets.ts";
 export const PAYMENT_FAILED = "payment.failed";
 const DAY_MS = 86_400_000;
 
-export interface Customer {
-	/** Null for a subscription that names no account. */
-	readonly account_id: string | null;
-	/** What its records say, else the plan of its largest subscription; null when it did not pay then. */
+/** Customers that were in the same segments when the span began, when it ended, and when they left. */
+export interface Customers {
+	/** What their records say, else the plan of their largest subscription; null of those that did not pay then. */
 	readonly segment_start: string | null;
 	readonly segment_end: string | null;
-	/** The one that it had when it left; null when it did not. */
+	/** The one that they had when they left; null of those that did not. */
 	readonly segment_lost: string | null;
-	/** A month; null in a currency without a rate. */
+	readonly customers: number;
+	/** A month, of all together; null in a currency without a rate. */
 	readonly mrr_start: number | null;
 	readonly mrr_end: number | null;
-	/** Times that its last paying subscription ended in the span. */
+	/** Times that the last paying subscription of one of them ended in the span. */
 	readonly lost: number;
-	/** Whether all that it pays for ends on a date that is set. */
-	readonly leaving: boolean;
+	/** Those that are accounts: the others are subscriptions that name none. */
+	readonly accounts: readonly Account[];
 }
+
+export type Account = readonly [
+	account_id: string,
+	/** A month; null in a currency without a rate. */
+	mrr_end: number | null,
+	/** Whether all that it pays for ends on a date that is set. */
+	leaving: 0 | 1,
+];
 
 const COLUMNS = [
 	"customer",
@@ -43,36 +51,38 @@ const COLUMNS = [
 	"was_plan",
 ] as const;
 
-/** Every account that paid when the span began, when it ended, or left in between. `money.end` is the end of the span. */
-export function customers(money: Money, { start, end }: Span): Question<Customer[]> {
+/**
+ * Every customer that paid when the span began, when it ended, or left in between. `money.end` is the end of the span.
+ * In groups: a row for each of them would be read for longer than it takes to find them.
+ */
+export function customers(money: Money, { start, end }: Span): Question<Customers[]> {
 	const params = new Params();
 	const [s, e] = [params.add("Int64", start), params.add("Int64", end)];
 	const planAt = (instant: string) => `argMaxIf(plan, (monthly, at, plan), ${paysAt(instant)})`;
+	const segment = (when: string, plan: string) => `if(${when}, firstNonDefault(segment, ${plan}, 'unknown'), '')`;
 	return {
 		name: "customers",
 		params,
-		sql: `SELECT customer, argMaxIf(said, (at, said), said != '') AS segment,
-	countIf(${paysAt(s)}) AS active_start, sumIf(monthly, ${paysAt(s)}) AS mrr_start, ${planAt(s)} AS plan_start,
-	countIf(${paysAt(e)}) AS active_end, sumIf(monthly, ${paysAt(e)}) AS mrr_end, ${planAt(e)} AS plan_end,
+		sql: `SELECT ${segment("paid", "plan_start")} AS segment_start, ${segment("pays", "plan_end")} AS segment_end,
+	${segment("losses > 0", "plan_lost")} AS segment_lost, count() AS customers, sum(monthly_start) AS mrr_start, sum(monthly_end) AS mrr_end,
+	sum(losses) AS lost, groupArrayIf((customer, monthly_end, leaves), NOT startsWith(customer, char(0))) AS accounts
+FROM (SELECT customer, argMaxIf(said, (at, said), said != '') AS segment,
+	countIf(${paysAt(s)}) > 0 AS paid, sumIf(monthly, ${paysAt(s)}) AS monthly_start, ${planAt(s)} AS plan_start,
+	countIf(${paysAt(e)}) > 0 AS pays, sumIf(monthly, ${paysAt(e)}) AS monthly_end, ${planAt(e)} AS plan_end,
 	argMaxIf(was_plan, (at, was_plan), NOT paying AND was_paying AND at >= ${s}) AS plan_lost,
-	countIf(${paysAt(e)} AND leaving) AS ending, countIf(${LOST} AND at >= ${s}) AS lost
+	pays AND countIf(${paysAt(e)} AND NOT leaving) = 0 AS leaves, countIf(${LOST} AND at >= ${s}) AS losses
 FROM ${episodes(params, money, COLUMNS)}
 GROUP BY customer
-HAVING active_start > 0 OR active_end > 0 OR lost > 0`,
+HAVING paid OR pays OR losses > 0)
+GROUP BY segment_start, segment_end, segment_lost`,
 		read: (rows) =>
 			rows.map((row) => {
-				const [customer, lost, active] = [row.customer as string, row.lost as number, row.active_end as number];
-				const segment = (is: boolean, plan: string) =>
-					is ? (row.segment as string) || (row[plan] as string) || "unknown" : null;
+				const segment = (name: string) => (row[name] as string) || null;
 				return {
-					account_id: customer.startsWith("\0") ? null : customer,
-					segment_start: segment((row.active_start as number) > 0, "plan_start"),
-					segment_end: segment(active > 0, "plan_end"),
-					segment_lost: segment(lost > 0, "plan_lost"),
-					mrr_start: row.mrr_start as number | null,
-					mrr_end: row.mrr_end as number | null,
-					lost,
-					leaving: active > 0 && (row.ending as number) === active,
+					...(row as unknown as Customers),
+					segment_start: segment("segment_start"),
+					segment_end: segment("segment_end"),
+					segment_lost: segment("segment_lost"),
 				};
 			}),
 	};
@@ -130,8 +140,9 @@ export function accountRatings(span: Span): Question<Map<string, Ratings>> {
 	return {
 		name: "account_ratings",
 		params,
-		sql: `SELECT account_id AS account, sum(${RATING}) AS total, count(${RATING}) AS n
-${from("events", `event IN ('${FEEDBACK_EVENT}', '${TICKET_RATED}') AND account_id != '' AND ${between(params, "ts", span.start, span.end)}`)}
+		sql: `SELECT account, sum(rating) AS total, count(rating) AS n
+FROM (SELECT account_id AS account, ${RATING} AS rating
+	${from("events", `event IN ('${FEEDBACK_EVENT}', '${TICKET_RATED}') AND account_id != '' AND ${between(params, "ts", span.start, span.end)}`)})
 GROUP BY account HAVING n > 0`,
 		read: (rows) =>
 			new Map(rows.map((row) => [row.account as string, { sum: row.total as number, n: row.n as number }])),

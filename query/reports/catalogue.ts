@@ -104,11 +104,11 @@ async function accountsOf({ asking, scope, timezone, sent, user_segments }: Aske
 	const money = moneyOf(window, DEFAULT_CURRENCY, isRated(sent));
 	const found = await asking.asker.ask(customers(money, { start, end }));
 	const bySegment = new Map<string, string[]>();
-	for (const { account_id, segment_end, segment_lost } of found) {
+	for (const { accounts, segment_end, segment_lost } of found) {
 		const segment = segment_end ?? segment_lost;
-		if (account_id === null || segment === null) continue;
+		if (accounts.length === 0 || segment === null) continue;
 		if (user_segments !== null && !user_segments.includes(segment)) continue;
-		bySegment.set(segment, [...(bySegment.get(segment) ?? []), account_id]);
+		bySegment.set(segment, [...(bySegment.get(segment) ?? []), ...accounts.map(([account_id]) => account_id)]);
 	}
 	if (apart) return [...bySegment].map(([segment, accounts]) => ({ segment, accounts }));
 	return [{ segment: undefined, accounts: [...bySegment.values()].flat() }];
