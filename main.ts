@@ -11,6 +11,7 @@ import { type ClientSettings, clientCommands } from "./cli/commands.ts";
 import { loadSettings, settingsTable } from "./config.ts";
 import { demoCommand } from "./demo.ts";
 import { packageRoot } from "./schema/paths.ts";
+import { letHeapDouble } from "./serve/heap.ts";
 import type { Role, Settings } from "./settings.ts";
 import { startEngineAlone } from "./storage.ts";
 import { ownLogStream } from "./workers/self/log-stream.ts";
@@ -56,6 +57,7 @@ program.parseAsync().catch(fail);
 /** Runs until a signal. */
 async function run(only?: readonly Role[]): Promise<void> {
 	const settings = loadSettings(process.env, process.cwd());
+	letHeapDouble();
 	// Most of the program hangs on this; the other commands are there in a third of the time without it.
 	const { serve } = await import("./serve.ts");
 	const outbox = new Outbox();

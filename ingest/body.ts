@@ -195,7 +195,10 @@ function collect(
 			clearTimeout(idle);
 			await admit(() => fail(new ApiError(408, "The body came too slowly while others waited for its place")));
 			if (failed) return;
-			if (place.room) Buffer.concat(chunks.splice(0)).copy(place.room);
+			if (place.room) {
+				let at = 0;
+				for (const chunk of chunks.splice(0)) at += chunk.copy(place.room, at);
+			}
 			waitForMore();
 			source.resume();
 		};

@@ -405,7 +405,8 @@ describe("the loader", () => {
 			Promise.all(
 				[...TABLES, ...DERIVED.filter((table) => table.startsWith("rollup"))].map((table) =>
 					rows(
-						`SELECT * EXCEPT (${table === "issues" ? "users" : table.startsWith("rollup") ? "last" : "project"}) FROM ${table} ORDER BY ALL`,
+						`SELECT * EXCEPT (${table === "issues" ? "users" : table.startsWith("rollup") ? "last" : "project"})
+							FROM ${table} ${table === "signals" ? "FINAL" : ""} ORDER BY ALL`,
 					),
 				),
 			);

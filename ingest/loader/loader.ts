@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
@@ -7,6 +6,7 @@ import type { Suspects } from "../batch.ts";
 import { framesOf, type JournalTable, scanSegment } from "../journal/format.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Segment } from "../journal/recover.ts";
+import { SegmentReader } from "../journal/segment-reader.ts";
 import type { Ledger } from "../ledger.ts";
 import { CumulativeResolver, findTotals } from "./cumulative.ts";
 import { idsOf, type KnownIds, knownIds, storedOf, withoutDuplicates } from "./duplicates.ts";
@@ -48,6 +48,7 @@ export class Loader {
 	readonly #options: LoaderOptions;
 	readonly #stopping = new AbortController();
 	readonly #store: Store;
+	readonly #reader = new SegmentReader();
 	readonly #known: KnownIds;
 	readonly #totals: CumulativeResolver;
 	readonly #waiting = new Map<number, (() => void)[]>();
@@ -168,8 +169,7 @@ export class Loader {
 
 	async #load(segment: Segment): Promise<void> {
 		const { journal, ledger } = this.#options;
-		// Behind `bytes` may stand a commit whose sync failed: nobody was told that it is durable.
-		const bytes = (await readFile(segment.path)).subarray(0, segment.bytes);
+		const bytes = await this.#reader.read(segment);
 		const blocks = Object.fromEntries(ORDER.map((table) => [table, []])) as unknown as Record<
 			JournalTable,
 			SizedBlock[]

@@ -449,7 +449,10 @@ export class Masker {
 
 	#is(set: ReadonlyMap<number, Buffer>, hash: number, from: number, to: number): boolean {
 		const word = set.get(hash);
-		return word !== undefined && word.length === to - from && word.every((byte, i) => byte === this.#bytes[from + i]);
+		if (word === undefined || word.length !== to - from) return false;
+		// A closure would be made of every word that is looked up, found or not.
+		for (let i = 0; i < word.length; i++) if (word[i] !== this.#bytes[from + i]) return false;
+		return true;
 	}
 
 	#mask(from: number, to: number): void {
