@@ -102,6 +102,8 @@ export function askerOf(
 /** What questions about a project are asked with, by routes and by what asks the same without one. */
 export function askingOf(deps: QueryDeps, project: string, signal: AbortSignal): Asking {
 	const { asker, reach, now } = askerOf(deps, project, signal);
+	// Parts of an answer rest on the same numbers.
+	asker.remembers = true;
 	const { criticalComponents = [], rules = DEFAULT_RULES, compliance } = deps;
 	const controls = compliance && {
 		instance: compliance.instance,

@@ -15,7 +15,7 @@ import { NO_EXPIRY, startDatabase, type TestDatabase } from "../tests/support/da
 import { insertEvents, insertLogs, insertSeries, type TestEvent } from "../tests/support/records.ts";
 import { QUERY_DOCS, queryRoutes, READS } from "./index.ts";
 import { reachOf } from "./measures/scope.ts";
-import { Queries } from "./run.ts";
+import { type Explained, Queries } from "./run.ts";
 
 const NOW = Date.parse("2026-11-18T15:00:00Z");
 const MINUTE = 60_000;
@@ -231,6 +231,13 @@ describe("two projects", () => {
 		const { body } = await get("/v1/monitoring/health?explain=true", "b analytics_editor");
 		expect(body.explain.queries.length).toBeGreaterThan(5);
 		for (const query of body.explain.queries) expect(query.params.project).toBe("b");
+	});
+
+	test("what several parts of an answer rest on is asked once", async () => {
+		const { body } = await get("/v1/monitoring/business?explain=true", "b analytics_editor");
+		const put: string[] = body.explain.queries.map((one: Explained) => JSON.stringify([one.sql, one.params]));
+		expect(put.length).toBeGreaterThan(5);
+		expect(new Set(put).size).toBe(put.length);
 	});
 });
 

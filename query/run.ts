@@ -156,7 +156,7 @@ export class Asker {
 	readonly explained: Explained[] = [];
 	/** Since when nothing is gone that the project sent, milliseconds since the epoch, where that is later than the server says. */
 	keptFrom: number | undefined;
-	/** Whether the same question is put once: for who asks much about one time at once, as reports do. */
+	/** Whether the same question is put once: for who asks much about one time at once, as routes and reports do. */
 	remembers = false;
 	readonly #found = new Map<string, Promise<Row[]>>();
 	readonly #run: Run;
@@ -216,7 +216,7 @@ export class Asker {
 
 	#rowsOf(question: Question<unknown>): Promise<Row[]> {
 		if (!this.remembers) return this.#put(question);
-		const key = JSON.stringify([question.sql, question.params.values]);
+		const key = `${question.sql}\0${JSON.stringify(question.params.values)}`;
 		const found = this.#found.get(key) ?? this.#put(question);
 		this.#found.set(key, found);
 		return found;

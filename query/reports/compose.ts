@@ -30,7 +30,6 @@ export function reportComposer(deps: QueryDeps & { readonly client: ClickHouse }
 	return async ({ project, body }, as_of, signal) => {
 		setMaxListeners(MAX_QUERIES, signal);
 		const asking = askingOf(deps, project, signal);
-		asking.asker.remembers = true;
 		const { content } = body;
 		const { data, meta, document } =
 			content.type === "custom"
