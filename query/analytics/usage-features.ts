@@ -1,7 +1,7 @@
 import { Temporal } from "temporal-polyfill";
 import type { z } from "zod";
 import { type UsageFeaturesAnswer, usageFeaturesAnswer, usageFeaturesQuery } from "../../schema/wire/index.ts";
-import { OF_USERS } from "../common/usage.ts";
+import { OF_USERS, peopleFacts } from "../common/usage.ts";
 import { growth } from "../growth.ts";
 import { CHAT_EVENT, COLLABORATION_EVENT } from "../measures/counts.ts";
 import { FEATURE_USED, featureRatings, featureUse, featureUseIn } from "../measures/features.ts";
@@ -62,14 +62,18 @@ async function usageFeatures(
 ): Promise<UsageFeaturesAnswer> {
 	const window = resolveWindow(query, { timeframes: ["30d"], defaultTimeframe: "30d", now });
 	const spans = TRENDS.flatMap((days) => completeDays(window.end, days, window.timezone));
-	const [sent, features, trends, ratings, active, funnel] = await Promise.all([
-		asker.ask(signals(window.as_of)),
-		asker.ask(featureUse(window)),
-		asker.ask(featureUseIn(spans)),
-		asker.ask(featureRatings(window)),
-		asker.ask(distinctUsers(window)),
-		asker.ask(onboarding(window, window.timezone)),
-	]);
+	const asked = asker.ask(signals(window.as_of));
+	const trended = asker.ask(featureUseIn(spans));
+	const answered = asker.presuming("people", peopleFacts(asker, asked, window.as_of), async ({ unlinked }) => {
+		const scope = { ...window, unlinked };
+		return Promise.all([
+			asker.ask(featureUse(scope)),
+			asker.ask(featureRatings(scope)),
+			asker.ask(distinctUsers(scope)),
+			asker.ask(onboarding(scope, window.timezone)),
+		]);
+	});
+	const [sent, trends, [features, ratings, active, funnel]] = await Promise.all([asked, trended, answered]);
 	const changes = (feature: string) =>
 		TRENDS.map((_, i) => {
 			const uses = trends.get(feature) ?? [];

@@ -59,19 +59,25 @@ async function usageOverview(
 	const period = resolvePeriod(query, { timeframes: OVERVIEW_TIMEFRAMES, defaultTimeframe: "month", now });
 	const { as_of, previous } = period;
 	const asked = asker.ask(signals(as_of));
-	const [sent, known] = await Promise.all([asked, peopleFacts(asker, asked, as_of)]);
-	const scope = { ...period, unlinked: known.unlinked, unregistered: known.unregistered };
 	// Where growth is none anyway, the period before is not asked about.
-	const isCovered = sent.reachesBackTo(previous.start);
+	const covered = asked.then((sent) => sent.reachesBackTo(previous.start));
+	const facts = Promise.all([peopleFacts(asker, asked, as_of), covered]);
 	const names = [CHAT_EVENT, MODEL_EVENT, DOCUMENT_EVENT, COLLABORATION_EVENT, VOICE_EVENT];
-	const [users, sessions, before, counts, countsBefore, roles, features] = await Promise.all([
-		asker.ask(userTotals(scope)),
-		asker.ask(sessionTotals(scope, known.sessions)),
-		isCovered ? asker.ask(sessionTotals({ ...scope, ...previous }, known.sessions)) : undefined,
+	const [sent, [known], [users, sessions, before, features], counts, countsBefore, roles] = await Promise.all([
+		asked,
+		facts,
+		asker.presuming("people_of_periods", facts, async ([{ sessions, unlinked, unregistered }, isCovered]) => {
+			const scope = { ...period, unlinked, unregistered };
+			return Promise.all([
+				asker.ask(userTotals(scope)),
+				asker.ask(sessionTotals(scope, sessions)),
+				isCovered ? asker.ask(sessionTotals({ ...scope, ...previous }, sessions)) : undefined,
+				asker.ask(featureUse(scope)),
+			]);
+		}),
 		asker.ask(eventCounts(period, names)),
 		asker.ask(eventCounts(previous, [CHAT_EVENT])),
 		asker.ask(chatsByRole(period)),
-		asker.ask(featureUse(scope)),
 	]);
 	const hasUsers = users.seen > 0;
 	const counted = (name: string) => (sent.hasEvent(name) ? (counts.get(name) ?? 0) : null);

@@ -9,7 +9,7 @@ import {
 	businessQuery,
 } from "../../schema/wire/index.ts";
 import { currencyMethod, isPaid, isRated, missingRates, moneyOf, PAYMENTS, SUBSCRIPTIONS } from "../common/money.ts";
-import { OF_USERS } from "../common/usage.ts";
+import { OF_USERS, peopleFacts } from "../common/usage.ts";
 import { growth } from "../growth.ts";
 import { SUBSCRIPTION_EVENTS } from "../measures/episodes.ts";
 import { FEATURE_USED, featureUsers } from "../measures/features.ts";
@@ -57,25 +57,36 @@ type Pair = readonly [value: number | null, previous: number | null];
 async function business(asking: Asking, query: z.infer<typeof businessQuery>): Promise<BusinessAnswer> {
 	const { asker, now } = asking;
 	const window = resolveWindow(query, { timeframes: BUSINESS_TIMEFRAMES, defaultTimeframe: "30d", now });
-	const asked = metricsOf(query.metrics);
+	const wanted = metricsOf(query.metrics);
 	const before = precedingSpan(window);
 	const month: Span = { start: window.end - MONTH_MS, end: window.end };
 	const monthBefore = precedingSpan(month);
-	const sent = await asker.ask(signals(window.as_of));
-	const money = moneyOf(window, query.currency, isRated(sent));
+	const has = (...metrics: readonly BusinessMetric[]) => metrics.some((metric) => wanted.has(metric));
 	const none = Promise.resolve(undefined);
-	const has = (...metrics: readonly BusinessMetric[]) => metrics.some((metric) => asked.has(metric));
-	const people = (...spans: readonly Span[]) => spans.map((span) => ({ ...span, as_of: window.as_of }));
-	const users = (spans: readonly PeopleScope[]) => Promise.all(spans.map((span) => asker.ask(distinctUsers(span))));
-	const months = people(month, monthBefore);
-	const [monthly, active, adopters, flowed, subscribed, tickets] = await Promise.all([
-		has("monthly_active_users", "feature_adoption_rate") ? users(months) : none,
-		has("revenue_per_user") ? users(people(window, before)) : none,
-		has("feature_adoption_rate")
-			? Promise.all(months.map((span) => asker.ask(featureUsers(span, query.feature))))
-			: none,
-		has("revenue_per_user") ? asker.ask(flows(money, [window, before])) : none,
-		has("churn_rate") ? asker.ask(subscriptions(money, [window, before])) : none,
+	const asked = asker.ask(signals(window.as_of));
+	const [sent, [monthly, active, adopters], [money, flowed, subscribed], tickets] = await Promise.all([
+		asked,
+		asker.presuming("people", peopleFacts(asker, asked, window.as_of), async ({ unlinked }) => {
+			const people = (...spans: readonly Span[]) =>
+				spans.map((span): PeopleScope => ({ ...span, as_of: window.as_of, unlinked }));
+			const users = (spans: readonly PeopleScope[]) => Promise.all(spans.map((span) => asker.ask(distinctUsers(span))));
+			const months = people(month, monthBefore);
+			return Promise.all([
+				has("monthly_active_users", "feature_adoption_rate") ? users(months) : none,
+				has("revenue_per_user") ? users(people(window, before)) : none,
+				has("feature_adoption_rate")
+					? Promise.all(months.map((span) => asker.ask(featureUsers(span, query.feature))))
+					: none,
+			]);
+		}),
+		asker.presuming("rated", asked.then(isRated), async (rated) => {
+			const money = moneyOf(window, query.currency, rated);
+			return Promise.all([
+				money,
+				has("revenue_per_user") ? asker.ask(flows(money, [window, before])) : none,
+				has("churn_rate") ? asker.ask(subscriptions(money, [window, before])) : none,
+			]);
+		}),
 		has("support_ticket_volume") ? asker.ask(ticketsOpened([window, before])) : none,
 	]);
 	const both = (of: (i: number) => number | null): Pair => [of(0), of(1)];
@@ -89,7 +100,7 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 	};
 	const answer: Partial<Record<BusinessMetric, Compared>> = {};
 	for (const metric of BUSINESS_METRICS) {
-		if (!asked.has(metric)) continue;
+		if (!wanted.has(metric)) continue;
 		const start =
 			metric === "monthly_active_users" || metric === "feature_adoption_rate" ? monthBefore.start : before.start;
 		answer[metric] = compared(pairs[metric](), { sent, previousStart: start }, ROUNDED[metric]);
@@ -110,7 +121,7 @@ async function business(asking: Asking, query: z.infer<typeof businessQuery>): P
 				Object.entries({
 					...METHODS,
 					revenue_per_user: `${METHODS.revenue_per_user}; ${currencyMethod(money, unrated)}`,
-				}).filter(([metric]) => asked.has(metric as BusinessMetric)),
+				}).filter(([metric]) => wanted.has(metric as BusinessMetric)),
 			),
 		},
 		{ needs: NEEDS, sent },
