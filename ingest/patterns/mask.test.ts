@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Masker } from "./mask.ts";
+import { Masker, tokenHash } from "./mask.ts";
 
 const masker = new Masker();
 function read(message: string): string {
@@ -69,7 +70,44 @@ test.each([
 	expect(read(message)).toBe(shape);
 });
 
+test("a word alone is a value when it is a literal, or 8 hexadecimal digits and more, and only then", () => {
+	const letters = fc.string({ unit: fc.constantFrom(..."abcdefABCDEFtrulsgM"), minLength: 1, maxLength: 12 });
+	const words = fc.constantFrom(
+		..."true false null True False TRUE days KB Mon May Tuesday deadbeef facade".split(" "),
+	);
+	fc.assert(
+		fc.property(fc.oneof(letters, words), (word) => {
+			const isValue = /^(true|false|null|True|False)$/.test(word) || /^[a-fA-F]{8,}$/.test(word);
+			for (const [before, behind] of [" ", "=,", "()"].map((around) => around.split(""))) {
+				const message = `x${before}${word}${behind ?? before}y`;
+				expect(read(message)).toBe(isValue ? message.replace(word, "<#>") : message);
+			}
+		}),
+		{ seed: 1, numRuns: 2_000 },
+	);
+});
+
 describe("the hash", () => {
+	test("of each token is that of its text", () => {
+		const piece = fc.constantFrom(
+			..."ms KB Mon true deadbeef user é 日本 . .. ... , : = / ( ) [ ] < > ' 7 4.2 10.0.0.1 a/b /a/b a@b.c <#>".split(
+				" ",
+			),
+		);
+		const message = fc
+			.array(fc.oneof(piece, fc.string({ maxLength: 4 }), fc.constantFrom(" ", "  ")), { maxLength: 30 })
+			.map((parts) => parts.join(""));
+		fc.assert(
+			fc.property(message, (text) => {
+				read(text);
+				const texts = masker.tokens();
+				const hashes = texts.map((_, i) => ({ high: masker.tokenHigh[i], low: masker.tokenLow[i] }));
+				expect(hashes).toEqual(texts.map(tokenHash));
+			}),
+			{ seed: 1, numRuns: 2_000 },
+		);
+	});
+
 	test("is the same for messages of one shape, and only for them", () => {
 		const one = ["took 5 ms on web", "took 17 s on web", "took  0x1F  on web"];
 		expect(new Set(one.map(hashOf)).size).toBe(1);

@@ -27,10 +27,12 @@ const SLASH = 16;
 const OPENER = 32;
 const CLOSER = 64;
 const QUOTED = 128;
+/** A digit of a hexadecimal number, decimal or not. */
+const HEX = 256;
 /** What a URL in a text does not go on over. */
 const VALUE_END = SPACE | OPENER | CLOSER | QUOTED;
 const WORD = LETTER | DIGIT | JOINER;
-const CLASS = new Uint8Array(256);
+const CLASS = new Uint16Array(256);
 for (let byte = 0; byte < 256; byte++) {
 	const c = String.fromCharCode(byte);
 	if (byte <= 0x20) CLASS[byte] = SPACE;
@@ -41,6 +43,7 @@ for (let byte = 0; byte < 256; byte++) {
 	else if ("([{<".includes(c)) CLASS[byte] = OPENER;
 	else if (")]}>".includes(c)) CLASS[byte] = CLOSER;
 	else if ("\"'`".includes(c)) CLASS[byte] = QUOTED;
+	if (/[\dA-Fa-f]/.test(c)) CLASS[byte]! |= HEX;
 }
 
 const LINE_FEED = 0x0a;
@@ -92,19 +95,19 @@ const DATES = words(
 	"Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday Sunday Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec January February March April June July August September October November December",
 );
 const LITERALS = words("true false null True False");
-const DATE_STARTS = startsOf(DATES);
-const LITERAL_STARTS = startsOf(LITERALS);
+/**
+ * Whether a word may be one of these, by some bits of its hash: hardly any other is. To ask by its size and its first letter costs
+ * more, since nobody can guess the answer, least of all the processor.
+ */
+const KNOWN = new Uint8Array(4_096);
+for (const set of [UNITS, DATES, LITERALS]) for (const hash of set.keys()) KNOWN[hash & (KNOWN.length - 1)] = 1;
 
-/** A word is looked up only when its first byte says that it may be found. */
-function startsOf(set: ReadonlyMap<number, Buffer>): Uint8Array {
-	const starts = new Uint8Array(256);
-	for (const word of set.values()) starts[word[0]!] = 1;
-	return starts;
+function mayBeKnown(hash: number): boolean {
+	return KNOWN[hash & (KNOWN.length - 1)] !== 0;
 }
 
-function isHex(byte: number): boolean {
-	return (byte >= 0x30 && byte <= 0x39) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
-}
+/** Words of so many letters, all of them hexadecimal digits, are numbers. */
+const HEX_LETTERS = 8;
 
 function isPathStart(byte: number): boolean {
 	return (CLASS[byte]! & SLASH) !== 0 || byte === DOT || byte === TILDE;
@@ -213,13 +216,18 @@ export class Masker {
 		let at = start;
 		let high = 0;
 		let low = 0;
+		let next = SPACE;
+		let all = HEX;
 		for (; at < end; at++) {
 			const byte = bytes[at]!;
-			if (CLASS[byte] !== LETTER) break;
+			next = CLASS[byte]!;
+			if (!(next & LETTER)) break;
+			all &= next;
 			high = (Math.imul(high, HIGH_BASE) + byte) | 0;
 			low = (Math.imul(low, LOW_BASE) + byte) | 0;
 		}
-		if ((at < end && !(CLASS[bytes[at]!]! & SPACE)) || this.#isValue(start, at, high)) return start;
+		if (at < end && !(next & SPACE)) return start;
+		if ((all !== 0 && at - start >= HEX_LETTERS) || this.#isLiteral(high, start, at)) return start;
 		const first = this.#pieces;
 		this.#push(CONSTANT, start, at, high, low);
 		this.#first[this.#tokens++] = first;
@@ -261,8 +269,8 @@ export class Masker {
 
 	/** A token that may be a unit or a part of a date. */
 	#wordToken(first: number, end: number): void {
-		if (this.#afterMask && this.#isUnit(first)) return;
-		this.#afterMask = this.#isDate(first, end);
+		if (!mayBeKnown(this.#high[first]!)) this.#afterMask = false;
+		else if (!this.#afterMask || !this.#isUnit(first)) this.#afterMask = this.#isDate(first, end);
 	}
 
 	/** Whether a mask, or a mask and punctuation, ends the last token. */
@@ -299,6 +307,7 @@ export class Masker {
 		let high = 0;
 		let low = 0;
 		let seen = 0;
+		let all = HEX;
 		let slashes = 0;
 		let dots = 0;
 		let isMail = false;
@@ -314,6 +323,7 @@ export class Masker {
 				else if (byte === AT && seen & LETTER) isMail = true;
 			}
 			seen |= kind;
+			all &= kind;
 			high = (Math.imul(high, HIGH_BASE) + byte) | 0;
 			low = (Math.imul(low, LOW_BASE) + byte) | 0;
 			at++;
@@ -327,7 +337,8 @@ export class Masker {
 			}
 		}
 		const isPath = slashes > 1 || (slashes === 1 && at - start > 1 && isPathStart(bytes[start]!));
-		if (seen & DIGIT || isPath || (isMail && dots > 0) || this.#isValue(start, at, high)) {
+		const isHex = all !== 0 && at - start >= HEX_LETTERS;
+		if (seen & DIGIT || isPath || (isMail && dots > 0) || isHex || this.#isLiteral(high, start, at)) {
 			if (isPath && next === QUESTION) while (at < end && !(CLASS[bytes[at]!]! & (SPACE | QUOTED))) at++;
 			// A full stop ends the sentence, not the number.
 			else if (bytes[at - 1] === DOT && at - start > 1) at--;
@@ -360,19 +371,13 @@ export class Masker {
 			if (byte === COLON) {
 				groups++;
 				size = 0;
-			} else if (!isHex(byte) || ++size > 4) break;
+			} else if (!(CLASS[byte]! & HEX) || ++size > 4) break;
 		}
 		return groups >= 4 && (at >= end || !(CLASS[bytes[at]!]! & WORD)) ? at : 0;
 	}
 
-	/** A literal, or at least 8 hexadecimal digits none of which is decimal. */
-	#isValue(start: number, end: number, hash: number): boolean {
-		const size = end - start;
-		if (size === 4 || size === 5)
-			return LITERAL_STARTS[this.#bytes[start]!] === 1 && this.#is(LITERALS, hash, start, end);
-		if (size < 8) return false;
-		for (let at = start; at < end; at++) if (!isHex(this.#bytes[at]!)) return false;
-		return true;
+	#isLiteral(hash: number, from: number, to: number): boolean {
+		return mayBeKnown(hash) && this.#is(LITERALS, hash, from, to);
 	}
 
 	/** The token is a mask with punctuation around it: it may be one with the token before. */
@@ -425,7 +430,7 @@ export class Masker {
 	/** A day or a month beside a number becomes a mask. @returns whether it did */
 	#isDate(first: number, end: number): boolean {
 		const high = this.#high[first]!;
-		if (DATE_STARTS[this.#bytes[this.#from[first]!]!] !== 1 || this.#kind[first] !== CONSTANT) return false;
+		if (this.#kind[first] !== CONSTANT) return false;
 		if (!this.#is(DATES, high, this.#from[first]!, this.#to[first]!) || this.#pieces - first > 2) return false;
 		if (!this.#afterMask && !this.#isDateNext(end)) return false;
 		this.#set(first, MASKED, this.#from[first]!, this.#to[first]!, MASK_HASH.high, MASK_HASH.low);
@@ -498,8 +503,10 @@ export class Masker {
 		let high = 0x811c9dc5 | 0;
 		let low = 5_381;
 		for (let token = 0, piece = 0; token < this.#tokens; token++) {
-			let tokenHigh = 0;
-			let tokenLow = 0;
+			// Most tokens are of one piece.
+			let tokenHigh = this.#high[piece]!;
+			let tokenLow = this.#low[piece]!;
+			piece++;
 			for (const end = this.#first[token + 1]!; piece < end; piece++) {
 				const size = this.#kind[piece] === MASKED ? MASK.length : this.#to[piece]! - this.#from[piece]!;
 				tokenHigh = (Math.imul(tokenHigh, HIGH_POWERS[size]!) + this.#high[piece]!) | 0;
