@@ -17,11 +17,13 @@ export interface LogScan {
 	readonly where: string;
 	/** Whether tokens are looked up: what finds them must then be the index. */
 	readonly isLookedUp: boolean;
+	/** Whether a part of a token is looked for in all tokens that the index has. */
+	readonly isLookedThrough: boolean;
 }
 
 /** `logPredicate`, and what it rests on. */
 export function logScan(params: Params, node: Node | undefined): LogScan {
-	if (!node) return { where: "1", isLookedUp: false };
+	if (!node) return { where: "1", isLookedUp: false, isLookedThrough: false };
 	const children = node.type === "and" ? node.children : [node];
 	const words = children.map(wordsOf);
 	const conditions = children.map((child, i) =>
@@ -33,7 +35,11 @@ export function logScan(params: Params, node: Node | undefined): LogScan {
 	const isLookedUp = lookUps.length > 0 || words.some((anyOf) => anyOf !== undefined);
 	const parts = required.flatMap((clause) => ("contains" in clause ? [clause.contains] : []));
 	const hints = isLookedUp ? lookUps.map((clause) => hintOf(params, clause)) : partHint(params, parts);
-	return { where: [...conditions, ...hints].join(" AND "), isLookedUp };
+	return {
+		where: [...conditions, ...hints].join(" AND "),
+		isLookedUp,
+		isLookedThrough: !isLookedUp && hints.length > 0,
+	};
 }
 
 /** The predicate of a tree without the index: for rows that are found already. */

@@ -6,6 +6,7 @@ import { from, Params, type Question, type Row } from "../sql.ts";
 import {
 	behind,
 	INDEX_FIRST,
+	INDEX_ONCE,
 	type LogFacets,
 	type LogPage,
 	type LogWindow,
@@ -48,9 +49,6 @@ GROUP BY level, component ORDER BY n DESC ${INDEX_FIRST}`,
 const FEW = 1_000;
 /** A message and context longer than this together are left to the question for the page, bytes. */
 const LONG_BYTES = 16_384;
-
-/** Where few lines match, it costs less to look at the messages of what the index leaves than to have the index name the lines too. */
-const INDEX_ONCE = "query_plan_direct_read_from_text_index = 0";
 
 export interface FewLogs extends LogFacets {
 	/** Undefined where a line of it is too long. */

@@ -1,7 +1,7 @@
 /** Logs: a page of them, how many match, and how they divide. */
 import type { LogEntry } from "../../schema/wire/index.ts";
 import type { Node } from "../logs/ast.ts";
-import { exactLogPredicate, logPredicate } from "../logs/sql.ts";
+import { exactLogPredicate, logPredicate, logScan } from "../logs/sql.ts";
 import { at, between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 
@@ -41,16 +41,16 @@ export function logPage(
 	times?: readonly number[],
 ): Question<LogPage> {
 	const params = new Params();
-	const matching =
-		times === undefined
-			? logPredicate(params, filter)
-			: `toUnixTimestamp64Milli(ts) IN ${params.add("Array(Int64)", times)} AND ${exactLogPredicate(params, filter)}`;
+	const isAt = times && `toUnixTimestamp64Milli(ts) IN ${params.add("Array(Int64)", times)}`;
+	const { where, isLookedThrough } = isAt
+		? { where: `${isAt} AND ${exactLogPredicate(params, filter)}`, isLookedThrough: false }
+		: logScan(params, filter);
 	return {
 		name: "log_page",
 		params,
 		sql: `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toString(id) AS id_text, level, component, message, context, trace_id, span_id
-${from("logs", `${between(params, "ts", window.start, window.end)} AND ${behind(params, page)} AND ${matching}`)}
-ORDER BY ts ${page.order}, id ${page.order} LIMIT ${params.add("UInt32", page.limit + 1)}`,
+${from("logs", `${between(params, "ts", window.start, window.end)} AND ${behind(params, page)} AND ${where}`)}
+ORDER BY ts ${page.order}, id ${page.order} LIMIT ${params.add("UInt32", page.limit + 1)}${isLookedThrough ? ` ${INDEX_FIRST}, ${INDEX_ONCE}` : ""}`,
 		read: (rows) => pageOf(rows, page),
 	};
 }
@@ -83,9 +83,11 @@ export function behind(params: Params, { order, after }: PageRequest): string {
 
 /**
  * Looks into the text index of a part once, not again for each stretch that is read of it: a part of a word is looked for in all
- * words of the part. Only where all parts are read: a page is full before.
+ * words of the part. Where whole words are looked up, only if all parts are read: a page is full before.
  */
 export const INDEX_FIRST = "SETTINGS use_skip_indexes_on_data_read = 0";
+/** Where few lines match, it costs less to look at the messages of what the index leaves than to have the index name the lines too. */
+export const INDEX_ONCE = "query_plan_direct_read_from_text_index = 0";
 
 /** Matches beyond this are not counted one by one. */
 export const COUNT_LIMIT = 1_000_000;
