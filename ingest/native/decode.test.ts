@@ -45,3 +45,17 @@ test("cells of every type come back as they were, and so do those of the rows th
 		{ numRuns: 200 },
 	);
 });
+
+test("of columns that are asked for by name the cells are the same", () => {
+	const names = fc.subarray<string>(COLUMNS.map(([name]) => name));
+	fc.assert(
+		fc.property(rows, names, (given, only) => {
+			const block = encodeRows(COLUMNS, given);
+			const all = [...decodeBlock(block).columns];
+			const some = decodeBlock(block, new Set(only));
+			expect([...some.columns]).toEqual(all.filter(([name]) => only.includes(name)));
+			expect(some.rows).toBe(given.length);
+		}),
+		{ numRuns: 300 },
+	);
+});

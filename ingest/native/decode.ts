@@ -36,9 +36,12 @@ export function decodeBlock(bytes: Buffer, only?: ReadonlySet<string>): DecodedB
 	const rows = reader.varint();
 	const columns = new Map<string, readonly Cell[]>();
 	for (let i = 0; i < columnCount; i++) {
+		// What is behind the last column that is asked for is not even passed over.
+		if (columns.size === only?.size) return { rows, columns };
 		const name = reader.string();
-		const cells = readColumn(reader, reader.string() as ColumnType, rows);
-		if (!only || only.has(name)) columns.set(name, cells);
+		const type = reader.string() as ColumnType;
+		if (!only || only.has(name)) columns.set(name, readColumn(reader, type, rows));
+		else skipColumn(reader, type, rows);
 	}
 	if (reader.at !== bytes.length) throw new NativeFormatError(`${bytes.length - reader.at} bytes after the block`);
 	return { rows, columns };
@@ -104,6 +107,10 @@ class Reader {
 		}
 	}
 
+	skipStrings(count: number): void {
+		for (let i = 0; i < count; i++) this.take(this.varint());
+	}
+
 	string(): string {
 		const length = this.varint();
 		const from = this.take(length);
@@ -140,6 +147,25 @@ function readColumn(reader: Reader, type: ColumnType, rows: number): Cell[] {
 			return readMany(rows, () => readScalar(reader, type));
 	}
 }
+
+/** Passes over the columns that most are without making a value of every cell; others are read and forgotten. */
+function skipColumn(reader: Reader, type: ColumnType, rows: number): void {
+	const width = WIDTHS[type];
+	if (width !== undefined) reader.take(rows * width);
+	else if (type === "String") reader.skipStrings(rows);
+	else if (type === "LowCardinality(String)") {
+		reader.take(8);
+		if (rows === 0) return;
+		const indexWidth = 1 << Number(reader.uint64() & 0xffn);
+		reader.skipStrings(Number(reader.uint64()));
+		reader.take(Number(reader.uint64()) * indexWidth);
+	} else readColumn(reader, type, rows);
+}
+
+/** Bytes of a cell. */
+const WIDTHS: Readonly<Partial<Record<ColumnType, number>>> = {
+	...{ UInt64: 8, Int32: 4, DateTime: 4, "DateTime64(3)": 8, Float64: 8, Bool: 1 },
+};
 
 function readScalar(reader: Reader, type: ColumnType): Cell {
 	switch (type) {
