@@ -15,13 +15,12 @@ export class Erasures {
 	 * is alive is nothing new. Not the newest time: clocks of workers differ.
 	 */
 	async isNew(): Promise<boolean> {
-		const result = await this.#client.query({
-			query: `SELECT toString(groupBitXor(sipHash64(project, job_id, fact, attempt, version))) AS mark
+		const [row] = await this.#client.answers.rows<{ mark: string }>(
+			`SELECT toString(groupBitXor(sipHash64(project, job_id, fact, attempt, version))) AS mark
 				FROM jobs FINAL WHERE kind = {kind:String} AND fact NOT IN ('asked', 'alive')`,
-			query_params: { kind: JOB_KIND_OF.erase },
-			format: "JSONEachRow",
-		});
-		const mark = (await result.json<{ mark: string }>())[0]!.mark;
+			{ kind: JOB_KIND_OF.erase },
+		);
+		const mark = row!.mark;
 		const before = this.#known;
 		this.#known = mark;
 		return before !== undefined && before !== mark;

@@ -129,15 +129,12 @@ export class RequestMemory {
 	}
 
 	async #lookUp(project: string, key: string): Promise<RememberedRequest | undefined> {
-		const query = this.#options.clickhouse?.query({
-			query:
+		const rows = await this.#options.clickhouse?.answers
+			.rows<{ bodyHash: string; answer: string }>(
 				"SELECT toString(body_hash) AS bodyHash, answer FROM requests WHERE project = {project:String} AND key = {key:String} LIMIT 1",
-			query_params: { project, key },
-			format: "JSONEachRow",
-			abort_signal: AbortSignal.timeout(LOOK_UP_MS),
-		});
-		const rows = await query
-			?.then((result) => result.json<{ bodyHash: string; answer: string }>())
+				{ project, key },
+				AbortSignal.timeout(LOOK_UP_MS),
+			)
 			.catch((cause: unknown) => {
 				throw unavailable("clickhouse", "What was answered to this Idempotency-Key cannot be looked up now", cause);
 			});

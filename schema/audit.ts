@@ -103,11 +103,9 @@ export class AuditLog {
 	}
 
 	async #read<T>(project: string, rest: string, seq = 0): Promise<T[]> {
-		const result = await this.#client.query({
-			query: `SELECT toUInt32(seq) AS seq, toString(hash) AS hash FROM audit_log WHERE project = {project:String} ${rest}`,
-			query_params: { project, seq: String(seq) },
-			format: "JSONEachRow",
-		});
-		return await result.json<T>();
+		return await this.#client.answers.rows<T>(
+			`SELECT toUInt32(seq) AS seq, toString(hash) AS hash FROM audit_log WHERE project = {project:String} ${rest}`,
+			{ project, seq: String(seq) },
+		);
 	}
 }

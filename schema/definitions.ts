@@ -200,13 +200,12 @@ export class Definitions<T> {
 
 	/** Two processes may come to one version: the body tells them apart. */
 	async #isStored({ project, id, version, body }: Stored): Promise<boolean> {
-		const result = await this.#client.query({
-			query: `SELECT body FROM definitions
+		const rows = await this.#client.answers.rows<{ body: string }>(
+			`SELECT body FROM definitions
 				WHERE project = {project:String} AND kind = {kind:String} AND id = {id:String} AND version = {version:UInt64}`,
-			query_params: { project, kind: this.#kind, id, version: String(version) },
-			format: "JSONEachRow",
-		});
-		return (await result.json<{ body: string }>()).some((row) => row.body === body);
+			{ project, kind: this.#kind, id, version: String(version) },
+		);
+		return rows.some((row) => row.body === body);
 	}
 
 	#count(project: string | undefined, unreadable: readonly Unreadable[]): void {
@@ -232,13 +231,11 @@ export class Definitions<T> {
 	}
 
 	async #select(where: string, params: Record<string, string>): Promise<Stored[]> {
-		const result = await this.#client.query({
-			query: `SELECT ${COLUMNS} FROM definitions FINAL
-				WHERE kind = {kind:String} AND ${where} ORDER BY project, created_at, id`,
-			query_params: { ...params, kind: this.#kind },
-			format: "JSONEachRow",
-		});
-		return (await result.json<Row>()).map(({ created_ms, updated_ms, version, ...row }) => ({
+		const rows = await this.#client.answers.rows<Row>(
+			`SELECT ${COLUMNS} FROM definitions FINAL WHERE kind = {kind:String} AND ${where} ORDER BY project, created_at, id`,
+			{ ...params, kind: this.#kind },
+		);
+		return rows.map(({ created_ms, updated_ms, version, ...row }) => ({
 			...row,
 			version: Number(version),
 			created_at: new Date(Number(created_ms)),

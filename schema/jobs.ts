@@ -96,13 +96,12 @@ export class JobStore {
 
 	/** All that are not over, the oldest first. */
 	async open(kinds: readonly string[]): Promise<Job[]> {
-		const result = await this.#client.query({
-			query: `SELECT project, kind, job_id FROM jobs WHERE kind IN {kinds:Array(String)}
+		const keys = await this.#client.answers.rows<JobKey>(
+			`SELECT project, kind, job_id FROM jobs WHERE kind IN {kinds:Array(String)}
 				GROUP BY project, kind, job_id HAVING countIf(fact = 'over') = 0 AND countIf(fact = 'asked') > 0`,
-			query_params: { kinds },
-			format: "JSONEachRow",
-		});
-		const ids = (await result.json<JobKey>()).map(({ job_id }) => job_id);
+			{ kinds },
+		);
+		const ids = keys.map(({ job_id }) => job_id);
 		if (ids.length === 0) return [];
 		const jobs = await this.#select("kind IN {kinds:Array(String)} AND job_id IN {ids:Array(String)}", { kinds, ids });
 		return jobs.filter(({ finished_at }) => finished_at === null).reverse();
@@ -120,12 +119,10 @@ export class JobStore {
 	async claim(job: Job, holder: string): Promise<number | undefined> {
 		const attempt = job.attempt + 1;
 		await this.#insert(job, "claimed", attempt, { holder }, { of: job.of, token: true });
-		const result = await this.#client.query({
-			query: `SELECT argMin(body, version) AS body FROM jobs WHERE ${KEY} AND fact = 'claimed' AND attempt = {attempt:UInt32}`,
-			query_params: { ...keyOf(job), attempt },
-			format: "JSONEachRow",
-		});
-		const [row] = await result.json<{ body: string }>();
+		const [row] = await this.#client.answers.rows<{ body: string }>(
+			`SELECT argMin(body, version) AS body FROM jobs WHERE ${KEY} AND fact = 'claimed' AND attempt = {attempt:UInt32}`,
+			{ ...keyOf(job), attempt },
+		);
 		return (JSON.parse(row!.body) as { holder: string }).holder === holder ? attempt : undefined;
 	}
 
@@ -169,9 +166,8 @@ export class JobStore {
 		});
 	}
 
-	async #select(where: string, query_params: Record<string, unknown>): Promise<Job[]> {
-		const result = await this.#client.query({ query: fold(where), query_params, format: "JSONEachRow" });
-		return (await result.json<Row>()).map(toJob);
+	async #select(where: string, params: Record<string, unknown>): Promise<Job[]> {
+		return (await this.#client.answers.rows<Row>(fold(where), params)).map(toJob);
 	}
 }
 

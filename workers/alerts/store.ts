@@ -107,19 +107,13 @@ export class AlertStore {
 
 	/** How far the rules of all projects are evaluated, by project and alert. */
 	async progress(): Promise<Map<string, Map<string, Evaluated>>> {
-		const result = await this.#client.query({
-			query: `SELECT project, alert_id, error, toUnixTimestamp64Milli(evaluated_at) AS done FROM alert_instances FINAL
+		const rows = await this.#client.answers.rows<{ project: string; alert_id: string; done: string; error: string }>(
+			`SELECT project, alert_id, error, toUnixTimestamp64Milli(evaluated_at) AS done FROM alert_instances FINAL
 				WHERE instance = {rule:String} AND deleted = 0`,
-			query_params: { rule: RULE_ROW },
-			format: "JSONEachRow",
-		});
+			{ rule: RULE_ROW },
+		);
 		const found = new Map<string, Map<string, Evaluated>>();
-		for (const { project, alert_id, done, error } of await result.json<{
-			project: string;
-			alert_id: string;
-			done: string;
-			error: string;
-		}>()) {
+		for (const { project, alert_id, done, error } of rows) {
 			const of = found.get(project) ?? new Map<string, Evaluated>();
 			found.set(project, of.set(alert_id, { evaluated_at: Number(done), error }));
 		}
@@ -128,15 +122,14 @@ export class AlertStore {
 
 	/** All that is kept of the alerts of a project. */
 	async load(project: string): Promise<Map<string, StoredAlert>> {
-		const result = await this.#client.query({
-			query: `SELECT alert_id, instance, version, toUnixTimestamp64Milli(evaluated_at) AS evaluated_ms, label_set, labels, standing,
+		const rows = await this.#client.answers.rows<Row>(
+			`SELECT alert_id, instance, version, toUnixTimestamp64Milli(evaluated_at) AS evaluated_ms, label_set, labels, standing,
 				recent, metric, operator, message, severity, watching, rule_version, error
 				FROM alert_instances FINAL WHERE project = {project:String} AND deleted = 0`,
-			query_params: { project },
-			format: "JSONEachRow",
-		});
+			{ project },
+		);
 		const alerts = new Map<string, { progress: RuleProgress | undefined; instances: StoredInstance[] }>();
-		for (const row of await result.json<Row>()) {
+		for (const row of rows) {
 			const alert = alerts.get(row.alert_id) ?? { progress: undefined, instances: [] };
 			alerts.set(row.alert_id, alert);
 			if (row.instance === RULE_ROW) alert.progress = toProgress(row);

@@ -53,18 +53,17 @@ export function auditVerifyJob({ clickhouse, signer, logger, ownMetric, now = Da
 /** Asks for the walks that are due. @param now milliseconds since the epoch */
 export async function askForVerifications(clickhouse: ClickHouse, now: number): Promise<string[]> {
 	const hour = Math.floor(now / HOUR_MS) * HOUR_MS;
-	const result = await clickhouse.query({
-		query: `SELECT project FROM (
+	const rows = await clickhouse.answers.rows<{ project: string }>(
+		`SELECT project FROM (
 			SELECT project, max(seq) AS head, 0 AS seen, 0 AS at FROM audit_log GROUP BY project
 			UNION ALL
 			SELECT project, 0 AS head, argMax(last_seq, verified_at) AS seen, toUnixTimestamp64Milli(max(verified_at)) AS at
 			FROM audit_verifications GROUP BY project
 		) GROUP BY project
 		HAVING max(at) < {old:Int64} OR (max(head) != max(seen) AND max(at) < {hour:Int64}) ORDER BY project`,
-		query_params: { old: now - MIN_INTERVAL_MS, hour },
-		format: "JSONEachRow",
-	});
-	const due = (await result.json<{ project: string }>()).map(({ project }) => project);
+		{ old: now - MIN_INTERVAL_MS, hour },
+	);
+	const due = rows.map(({ project }) => project);
 	const jobs = new JobStore(clickhouse, () => now);
 	// One for each hour, however many workers ask.
 	const job_id = `hour-${new Date(hour).toISOString().slice(0, 13)}`;

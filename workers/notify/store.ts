@@ -59,7 +59,7 @@ export class NoticeStore {
 	/** Firings of a project, or of all: those that burn and those that were over not long ago, in the order of time. */
 	async firings(project?: string): Promise<ToldFiring[]> {
 		const now = this.#now();
-		const rows = await this.#select<FiringRow>(
+		const rows = await this.#client.answers.rows<FiringRow>(
 			`SELECT project, alert_id, firing_id, any(instance) AS of_instance, argMax(labels, ts) AS of_labels,
 				argMax(severity, recorded_at) AS how_bad, toUnixTimestamp64Milli(minIf(ts, notice = 'fire')) AS fired_ms,
 				toUnixTimestamp64Milli(minIf(recorded_at, notice = 'fire')) AS recorded_ms, countIf(notice = 'fire') AS fires,
@@ -96,7 +96,7 @@ export class NoticeStore {
 	async attempts(project: string, message_ids: readonly string[]): Promise<Map<string, Attempt[]>> {
 		const found = new Map<string, Attempt[]>();
 		if (message_ids.length === 0) return found;
-		const rows = await this.#select<{
+		const rows = await this.#client.answers.rows<{
 			message_id: string;
 			attempt: number;
 			outcome: Attempt["outcome"];
@@ -143,7 +143,7 @@ export class NoticeStore {
 	/** Channels of a project that fail. */
 	async failing(project: string): Promise<FailingChannel[]> {
 		const { sql, params, read } = failingChannels(this.#now());
-		return read(await this.#select(sql, { ...params.values, project }));
+		return read(await this.#client.answers.rows(sql, { ...params.values, project }));
 	}
 
 	/** A line in the history of the alert: somebody was not told. */
@@ -182,7 +182,7 @@ export class NoticeStore {
 	}
 
 	async #notices(where: string, params: Record<string, unknown>): Promise<StoredNotice[]> {
-		const rows = await this.#select<NoticeRow>(
+		const rows = await this.#client.answers.rows<NoticeRow>(
 			`SELECT alert_id, delivery_id, message_id, firing_id, instance, level, kind, status, target, detail,
 				toUnixTimestamp64Milli(created_at) AS created_ms
 			FROM alert_deliveries FINAL WHERE project = {project:String} AND (${where}) ORDER BY created_ms, delivery_id`,
@@ -193,16 +193,6 @@ export class NoticeStore {
 			...(JSON.parse(target) as { destination: Destination; rule_name: string }),
 			created_at: Number(created_ms),
 		}));
-	}
-
-	async #select<Row>(query: string, query_params: Record<string, unknown>): Promise<Row[]> {
-		const result = await this.#client.query({
-			query,
-			query_params,
-			format: "JSONEachRow",
-			use_multipart_params: true,
-		});
-		return result.json<Row>();
 	}
 
 	/** Microseconds of the clock, always above the one before. */
