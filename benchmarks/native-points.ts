@@ -13,7 +13,7 @@ export class PointBlock {
 	readonly #columns = {
 		...{ project: new LowCardinalityColumn(), name: new LowCardinalityColumn(), component: new LowCardinalityColumn() },
 		...{ kind: new LowCardinalityColumn(), series_id: new FixedColumn(), ts: new FixedColumn() },
-		value: new FixedColumn(),
+		...{ value: new FixedColumn(), failed: new FixedColumn() },
 	};
 	readonly #series: readonly (MetricSeries & {
 		readonly component: string;
@@ -40,6 +40,7 @@ export class PointBlock {
 		columns.series_id.uint64(high, low);
 		columns.ts.int64(ts_ms);
 		columns.value.float64(value);
+		columns.failed.uint8(0);
 		this.#rows++;
 	}
 

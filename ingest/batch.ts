@@ -339,6 +339,8 @@ class PointRows {
 	readonly #dictionaries: LowCardinalityColumn[];
 	/** Indexes into the dictionaries, as many a family as there are texts. */
 	#families: number[] = [];
+	/** Places of families whose requests failed. */
+	readonly #failed = new Set<number>();
 	/** Per row the place of its family, and the halves of the series id. */
 	#refs = new Uint32Array(1_024);
 	#ids = new Uint32Array(2 * 1_024);
@@ -368,6 +370,7 @@ class PointRows {
 		family.generation = generation;
 		family.ref = this.#families.length;
 		for (const [i, text] of this.#texts.entries()) this.#families.push(this.#dictionaries[i]!.index(family[text]));
+		if (family.failed) this.#failed.add(family.ref);
 	}
 
 	#grow(): void {
@@ -400,17 +403,27 @@ class PointRows {
 			series_id: bytesOf(this.#ids.subarray(0, 2 * rows)),
 			ts: bytesOf(times.subarray(0, 2 * rows)),
 			value: bytesOf(this.#values.subarray(0, rows)),
+			failed: bytesOf(this.#marks()),
 		};
+	}
+
+	/** A byte a row: 1 where the request failed. */
+	#marks(): Uint8Array {
+		const marks = new Uint8Array(this.rows);
+		if (this.#failed.size === 0) return marks;
+		for (let row = 0; row < marks.length; row++) if (this.#failed.has(this.#refs[row]!)) marks[row] = 1;
+		return marks;
 	}
 
 	clear(): void {
 		this.rows = 0;
 		this.#families = [];
+		this.#failed.clear();
 	}
 }
 
 /** A column whose bytes are there already; every platform of Node is little-endian, as Native is. */
-function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array | Float64Array): Column {
+function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array | Uint32Array | Float64Array): Column {
 	const bytes = new Uint8Array(buffer, byteOffset, byteLength);
 	return { drain: (out) => out.raw(bytes) };
 }

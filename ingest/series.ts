@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { isFailed } from "../schema/failed-requests.ts";
 import { KEPT_TAGS } from "../schema/live/kept-tags.ts";
 import type { MetricKind } from "../schema/wire/ingest.ts";
 
@@ -15,15 +16,18 @@ export class Family {
 	readonly name: string;
 	readonly component: string;
 	readonly kind: MetricKind;
+	/** Of requests that failed. */
+	readonly failed: boolean;
 	/** Batch in which `ref` is its place. */
 	generation = -1;
 	ref = 0;
 
-	constructor(project: string, name: string, component: string, kind: MetricKind) {
+	constructor(project: string, name: string, component: string, kind: MetricKind, failed: boolean) {
 		this.project = project;
 		this.name = name;
 		this.component = component;
 		this.kind = kind;
+		this.failed = failed;
 	}
 }
 
@@ -182,7 +186,8 @@ export class SeriesRegistry {
 
 	#create(project: string, name: string, tags: Tags, kind: MetricKind, unit: string): Series | undefined {
 		const component = tags.find(([tag]) => tag === "component")?.[1] ?? "";
-		const series = new Series(this.#family(project, name, component, kind), tags, unit);
+		const failed = isFailed(name, Object.fromEntries(tags));
+		const series = new Series(this.#family(project, name, component, kind, failed), tags, unit);
 		if (Object.hasOwn(KEPT_TAGS, name)) this.#keep(series);
 		const ids = this.#idsOf(project);
 		if (!ids.has(series.idHigh >>> 0, series.idLow >>> 0)) {
@@ -192,11 +197,11 @@ export class SeriesRegistry {
 		return series;
 	}
 
-	#family(project: string, name: string, component: string, kind: MetricKind): Family {
-		const key = `${project}\0${name}\0${component}\0${kind}`;
+	#family(project: string, name: string, component: string, kind: MetricKind, failed: boolean): Family {
+		const key = `${project}\0${name}\0${component}\0${kind}\0${failed}`;
 		let family = this.#families.get(key);
 		if (!family) {
-			family = new Family(project, name, component, kind);
+			family = new Family(project, name, component, kind, failed);
 			// Series hold theirs; starting anew makes at most a few families stand twice in a batch.
 			if (this.#families.size >= this.#options.cached) this.#families.clear();
 			this.#families.set(key, family);

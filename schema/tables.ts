@@ -42,6 +42,7 @@ export const TABLES = {
 		["series_id", "UInt64"],
 		["ts", "DateTime64(3)"],
 		["value", "Float64"],
+		["failed", "Bool"],
 	],
 	cumulative: [
 		["project", LC],

@@ -89,9 +89,9 @@ const STATEMENTS = {
 		// Each stretch is spread over the whole time, in its order, as points arrive.
 		const share = `(number - ${done.points}) / ${until.points - done.points}`;
 		const at = `${to_ms - POINT_DAYS * DAY_MS} + ${share} * ${POINT_DAYS * DAY_MS - 1_000} + number % 997`;
-		return `INSERT INTO points (project, name, component, kind, series_id, ts, value)
+		return `INSERT INTO points (project, name, component, kind, series_id, ts, value, failed)
 SELECT ${PROJECT}, '${HTTP}', concat('component-', toString(s % 10)), 'distribution', cityHash64(s), ${time(at)},
-	${logNormal(seed, "number", 0.05, 0.6)}
+	${logNormal(seed, "number", 0.05, 0.6)}, s % 20 = 19
 FROM (SELECT number, number % ${SERIES} AS s FROM numbers(${from}, ${rows}))`;
 	},
 	events: ({ to_ms, seed }: Stretch, from: number, rows: number) => `INSERT INTO events

@@ -71,7 +71,7 @@ export class CumulativeResolver {
 		for (const { project, name, id, totals } of series.values()) {
 			const { before, after } = context.get(id)!;
 			for (const { ts, value } of increases(before, after, totals)) {
-				rows.push([project, name, "", "cumulative", id, ts, value]);
+				rows.push([project, name, "", "cumulative", id, ts, value, false]);
 			}
 		}
 		return rows.length === 0 ? [] : [{ rows: rows.length, block: encodeRows(TABLES.points, rows) }];

@@ -5,6 +5,7 @@ import {
 	HTTP_NAMES,
 	type LatencyQuantiles,
 	latencyQuantiles,
+	measuredTraffic,
 	requestSeries,
 	type Traffic,
 	traffic,
@@ -28,9 +29,14 @@ export async function trafficAndLatencyOf(
 		return { source: sourceOf(scope, known, series.kinds), series };
 	});
 	return asker.presuming("requests", facts, async ({ source, series }) => {
+		const [name] = source.names;
+		if (name !== undefined && !source.raw) {
+			const both = await asker.ask(measuredTraffic(scope, name, series));
+			return { traffic: both, latency: both };
+		}
 		const [requests, latency] = await Promise.all([
 			asker.ask(traffic(scope, series)),
-			source.names.length === 0 ? new Map<number, LatencyQuantiles>() : asker.ask(latencyQuantiles(scope, source)),
+			name === undefined ? new Map<number, LatencyQuantiles>() : asker.ask(latencyQuantiles(scope, source)),
 		]);
 		return { traffic: requests, latency };
 	});

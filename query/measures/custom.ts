@@ -116,20 +116,14 @@ function quantileQuestion(scope: Scope, query: CustomQuery, level: number): Ques
 			where: named(params, [query.metric]),
 			component: scope.component,
 			by: grouped ? ["component"] : [],
-		});
-		const counts = seriesRows(params, {
-			plan: planOf(scope),
-			buckets: scope.buckets,
-			where: seriesFilter(params, scope, query),
 			columns: ["n"],
 		});
 		const group = grouped ? "[component]" : "[]::Array(String)";
 		return {
 			name,
 			params,
-			sql: `SELECT group, t, q.value AS value, c.size AS size
-FROM (SELECT ${group} AS group, t, quantilesDDMerge${SKETCH}(state)[${index}] AS value FROM ${sketches} GROUP BY group, t) AS q
-INNER JOIN (SELECT ${grouped ? "group" : `${group} AS group`}, t, sum(n) AS size FROM ${counts} AS found${groupJoin(params, query)} GROUP BY group, t) AS c USING (group, t)`,
+			sql: `SELECT ${group} AS group, t, quantilesDDMerge${SKETCH}(state)[${index}] AS value, sum(n) AS size
+FROM ${sketches} GROUP BY group, t HAVING size > 0`,
 			read: (found) => found.map(readQuantile),
 		};
 	}

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { HTTP_ALIAS } from "../../schema/failed-requests.ts";
 import type { LivePart } from "../../schema/live/frames.ts";
 import { KEPT_ATTRIBUTES, KEPT_TAGS, keptValue } from "../../schema/live/kept-tags.ts";
 import { nameMatcher } from "../../schema/live/patterns.ts";
@@ -11,7 +12,7 @@ import { CPU, hostMean, MEMORY, utilization } from "./hosts.ts";
 import { GAUGE_LOOKBACK_MS, recentModelCalls, recentPoints } from "./live.ts";
 import { MODEL_EVENT, modelCallsOf } from "./models.ts";
 import { reachOf, type Scope } from "./scope.ts";
-import { HTTP, HTTP_ALIAS, traffic, trafficOf } from "./traffic.ts";
+import { HTTP, traffic, trafficOf } from "./traffic.ts";
 
 const END = Date.parse("2026-11-01T12:00:00Z");
 const INTERVAL_MS = 60_000;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { LADDER } from "../../schema/granularity.ts";
 import { migrations } from "../../schema/migrate.ts";
 import { render } from "../../schema/render.ts";
 import { retentionDays } from "../../schema/retention.ts";
@@ -42,12 +43,13 @@ test("tables filled from the events of a database that has some are those that i
 	}
 });
 
-test("sketches over all components are those of the components merged, filled by their views or from what was there", async () => {
+test("sketches over all components, and what is counted beside each, are filled by their views as from what was there", async () => {
 	const database = await startDatabase(NO_EXPIRY);
 	try {
 		const from = Date.parse("2026-10-30T22:30:00Z");
 		const series = ["a", "b", ""].map((component, i) => ({
-			...{ name: "spread", kind: "distribution" as const, tags: component === "" ? {} : { component } },
+			...{ name: "spread", kind: "distribution" as const },
+			tags: { ...(component === "" ? {} : { component }), ...(component === "b" ? { "error.type": "timeout" } : {}) },
 			points: Array.from({ length: 300 }, (_, k): [number, number] => [
 				from + k * 1_234_567,
 				(i + 1) * 1.07 ** (k % 90),
@@ -70,12 +72,34 @@ test("sketches over all components are those of the components merged, filled by
 		expect(truth["1d"].length).toBeGreaterThan(8);
 		const totals = async () => ({ "1h": await merged("sketch_total_1h"), "1d": await merged("sketch_total_1d") });
 		expect(await totals()).toEqual(truth);
+		const tables = LADDER.flatMap(({ sketch, sketch_total, rollup }) => [
+			{ sketch, rollup, by: "component, " },
+			...(sketch_total ? [{ sketch: sketch_total, rollup, by: "" }] : []),
+		]);
+		const counted = (all: boolean) =>
+			Promise.all(
+				tables.map(async ({ sketch, rollup, by }) => {
+					const from = all
+						? sketch
+						: `(SELECT *, if(component = 'b', n, 0) AS failed FROM ${rollup} INNER JOIN series USING (project, name, series_id))`;
+					const query = `SELECT project, name, ${by}bucket, sum(n) AS size, toInt64(sum(failed)) AS bad, round(sum(s.sum), 4) AS total, max(max) AS top
+						FROM ${from} AS s GROUP BY ALL ORDER BY ALL`;
+					return (await database.client.query({ query, format: "JSONEachRow" })).json();
+				}),
+			);
+		const counts = await counted(true);
+		expect(counts).toEqual(await counted(false));
+		for (const { sketch } of tables) {
+			const columns = ["n", "failed", "sum", "max"].map((column) => `DROP COLUMN ${column}`).join(", ");
+			await database.client.command({ query: `ALTER TABLE ${sketch} ${columns}` });
+		}
 		for (const { name, text } of migrations()) {
-			if (!name.includes("sketch_total")) continue;
+			if (!/^sketch_(total|counts)/.test(name)) continue;
 			for (const query of [...render(text, options), ...render(text, options)])
 				await database.client.command({ query });
 		}
 		expect(await totals()).toEqual(truth);
+		expect(await counted(true)).toEqual(counts);
 	} finally {
 		await database.stop();
 	}

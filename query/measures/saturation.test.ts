@@ -1,5 +1,6 @@
 /** How full resources are, against the same computed from the records in plain TypeScript. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { HTTP_ALIAS } from "../../schema/failed-requests.ts";
 import { NO_EXPIRY, startDatabase, type TestDatabase } from "../../tests/support/database.ts";
 import { insertSeries, type TestSeries } from "../../tests/support/records.ts";
 import { type Asker, Queries } from "../run.ts";
@@ -8,7 +9,7 @@ import { CPU, CPU_TIME, FILESYSTEM, MEMORY, utilization } from "./hosts.ts";
 import { dailyPeaks, loadByComponent, poolUse, QUEUE_WAIT, utilizationByUnit } from "./saturation.ts";
 import { over, reachOf, type Scope } from "./scope.ts";
 import { DB_CONNECTIONS } from "./services.ts";
-import { apdexCounts, HTTP, HTTP_ALIAS } from "./traffic.ts";
+import { apdexCounts, HTTP } from "./traffic.ts";
 
 const MINUTE = 60_000;
 /** Lord Howe's clock goes forward on the 3rd of October, New York's back on the 1st of November. */

@@ -1,4 +1,5 @@
 /** How full each resource is: processors, memory, graphics processors and volumes, connection pools, queues. */
+import { FAILED } from "../../schema/failed-requests.ts";
 import { bucketOf, seriesRows } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { type Buckets, bucketsOver } from "../time/buckets.ts";
@@ -8,7 +9,7 @@ import { CPU, FILESYSTEM, GPU, IDLE, MEMORY, USED } from "./hosts.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { HOST, named, seriesWhere } from "./series.ts";
 import { DB_CONNECTIONS } from "./services.ts";
-import { FAILED, HTTP_NAMES, TO_MS } from "./traffic.ts";
+import { HTTP_NAMES, TO_MS } from "./traffic.ts";
 
 export const QUEUE_WAIT = "queue.wait_ms";
 

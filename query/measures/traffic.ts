@@ -1,4 +1,5 @@
 /** Requests, errors and response times, in milliseconds. */
+import { FAILED, HTTP_ALIAS, isFailed } from "../../schema/failed-requests.ts";
 import type { LivePart } from "../../schema/live/frames.ts";
 import { between, bucketOf, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketchRows, unbiased } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
@@ -6,33 +7,14 @@ import { type Among, amongSql, type Grouped, tagOf } from "./among.ts";
 import { planOf, type Scope } from "./scope.ts";
 import { named, seriesWhere } from "./series.ts";
 
-/** The record of semantic conventions, in seconds, and the accepted alias, in milliseconds. */
+/** The record of semantic conventions, in seconds; the accepted alias is in milliseconds. */
 export const HTTP = "http.server.request.duration";
-export const HTTP_ALIAS = "response_time";
 export const HTTP_NAMES: readonly string[] = [HTTP, HTTP_ALIAS];
 /** What requests are counted from, as a need. */
 export const HTTP_RECORDS: readonly string[] = HTTP_NAMES.map((name) => `metric ${name}`);
 
 /** Factor to milliseconds, on `name`. */
 export const TO_MS = `if(name = '${HTTP_ALIAS}', 1, 1000)`;
-/** A request failed when the server says so; 4xx are the client's. On `tags`. */
-export const FAILED =
-	"toUInt16OrZero(tags['http.response.status_code']) >= 500 OR tags['error.type'] != '' " +
-	`OR (name = '${HTTP_ALIAS}' AND toUInt16OrZero(tags['status']) >= 500)`;
-
-/** {@link FAILED} outside of SQL. */
-function isFailed(name: string, tags: Readonly<Record<string, string>>): boolean {
-	if (isServerError(tags["http.response.status_code"]) || (tags["error.type"] ?? "") !== "") return true;
-	return name === HTTP_ALIAS && isServerError(tags.status);
-}
-
-/** As `toUInt16OrZero(text) >= 500` says. */
-function isServerError(text: string | undefined): boolean {
-	if (text === undefined || !/^[+-]?\d+$/.test(text)) return false;
-	const code = Number(text);
-	return code >= 500 && code <= 65_535;
-}
-
 export interface Traffic {
 	readonly requests: number;
 	readonly failed: number;
@@ -95,6 +77,49 @@ export function traffic(scope: Scope, known?: RequestSeries): Question<Map<numbe
 	sum(sum * ${factor}) AS latency_sum_ms, max(max * ${factor}) AS latency_max_ms
 FROM ${rows} GROUP BY t`,
 		read: (found) => new Map(found.map((row) => [row.t as number, row as unknown as Traffic])),
+	};
+}
+
+/** Requests of a bucket and the quantiles of their response times. */
+export interface MeasuredTraffic extends Traffic, LatencyQuantiles {}
+
+/**
+ * {@link traffic} and {@link latencyQuantiles} in one question of a row a bucket, from what is stored beside the sketches.
+ * @param name the one of `HTTP_NAMES` that was sent, as distributions only
+ */
+export function measuredTraffic(
+	scope: Scope,
+	name: string,
+	known: RequestSeries,
+): Question<Map<number, MeasuredTraffic>> {
+	const params = new Params();
+	const plan = planOf(scope);
+	const factor = name === HTTP_ALIAS ? 1 : 1_000;
+	const rows = sketchRows(params, {
+		...{ plan, buckets: scope.buckets, component: scope.component },
+		where: named(params, [name]),
+		columns: ["n", "failed", "sum", "max"],
+		// By the series, also where a point is older than its mark.
+		...(plan.pieces.some(({ source }) => source === "raw") ? { rawFailed: areFailed(params, known.failed) } : {}),
+	});
+	return {
+		name: "measured_traffic",
+		params,
+		sql: `SELECT t, sum(n) AS requests, sum(failed) AS failed, sum(sum) AS latency_sum, max(max) AS latency_max,
+	quantilesDDMerge${SKETCH}(state) AS q
+FROM ${rows} GROUP BY t HAVING requests > 0`,
+		read: (found) =>
+			new Map(
+				found.map((row) => [
+					row.t as number,
+					{
+						...{ requests: row.requests as number, failed: row.failed as number },
+						latency_sum_ms: (row.latency_sum as number) * factor,
+						latency_max_ms: (row.latency_max as number) * factor,
+						...quantilesOf(row.q as number[], factor),
+					},
+				]),
+			),
 	};
 }
 

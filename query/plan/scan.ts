@@ -48,7 +48,14 @@ export interface SketchScan {
 	readonly rawValue?: string;
 	/** Columns of `points` to keep apart, with their names; of sketches only `name` and `component` can be. */
 	readonly by?: readonly string[];
+	/** Of the values beside the sketch: of distributions the same that rollups add up to. */
+	readonly columns?: readonly SketchColumn[];
+	/** Of a raw point, that its request failed. Needed for the column `failed`. */
+	readonly rawFailed?: string;
 }
+
+/** What a sketch is stored with, over all series in it. */
+export type SketchColumn = "n" | "failed" | "sum" | "max";
 
 /** Levels of every sketch, in the order of the answer. */
 export const QUANTILES = [0.5, 0.9, 0.95, 0.99] as const;
@@ -75,21 +82,30 @@ export function unbiased(quantile: number): number {
 	return size < 1 ? quantile / GAMMA : quantile;
 }
 
-/** A subquery with `t`, the columns of `by` and the state `quantiles`, which merges with `quantilesDDMerge`. */
+/** A subquery with `t`, the columns of `by`, the state `state`, which merges with `quantilesDDMerge`, and the columns asked for. */
 export function sketchRows(params: Params, scan: SketchScan): string {
 	const by = scan.by ?? [];
 	const component = scan.component === undefined ? "" : ` AND component = ${params.add("String", scan.component)}`;
 	const isTotal = component === "" && !by.includes("component");
+	const { columns: added = [], rawFailed = "false" } = scan;
+	const ofPoints: Readonly<Record<SketchColumn, string>> = {
+		n: "toInt64(count()) AS n",
+		failed: `toInt64(countIf(${rawFailed})) AS failed`,
+		sum: "sum(value) AS sum",
+		max: "max(value) AS max",
+	};
 	const parts = scan.plan.pieces.map((piece) => {
 		const columns = [`${bucketOfPiece(params, scan.buckets, piece)} AS t`, ...by];
 		const where = `(${scan.where})${component} AND ${within(params, piece)}`;
 		// States of a tier go up as they are: merging them here first would be done twice.
 		if (piece.source !== "raw") {
 			const table = isTotal ? (piece.source.sketch_total ?? piece.source.sketch) : piece.source.sketch;
-			return `SELECT ${columns.join(", ")}, quantiles AS state ${from(table, where)}`;
+			return `SELECT ${[...columns, "quantiles AS state", ...added].join(", ")} ${from(table, where)}`;
 		}
+		const state = `quantilesDDState${SKETCH}(${sketchable(scan.rawValue ?? "value")}) AS state`;
+		const counted = added.map((column) => ofPoints[column]);
 		return (
-			`SELECT ${columns.join(", ")}, quantilesDDState${SKETCH}(${sketchable(scan.rawValue ?? "value")}) AS state ` +
+			`SELECT ${[...columns, state, ...counted].join(", ")} ` +
 			`${from("points", where)} GROUP BY ${["t", ...by].join(", ")}`
 		);
 	});

@@ -2,6 +2,7 @@
  * Where a person is: for each table that has anything about people, which of its rows are theirs, and what becomes of them. A test
  * holds the list against the database, so that no new table with texts or persons in it is forgotten.
  */
+import { FAILED } from "../failed-requests.ts";
 import { LADDER } from "../granularity.ts";
 import { type Terms, WHOSE } from "./terms.ts";
 
@@ -318,7 +319,10 @@ function alertRule(table: string, columns: readonly string[], labelled = false):
 /** Sums that a row which goes is taken out of: the same that the views of the migrations put in, taken away. */
 export interface Subtraction {
 	readonly table: string;
+	/** Whose rows go, by its rule. */
 	readonly from: string;
+	/** What is read, where that is more than the table: `from` and what is joined to it. */
+	readonly source?: string;
 	/** Of `from`; the table has columns of these names. */
 	readonly keys: Readonly<Record<string, string>>;
 	/** Of the rows that go: how many, and what else is added up. */
@@ -368,7 +372,23 @@ export const SUBTRACTIONS: readonly Subtraction[] = [
 		},
 		sums: { n: "count()" },
 	},
+	...LADDER.flatMap(({ rollup, sketch, sketch_total }) => [
+		besideSketches(sketch, rollup, { component: "component" }),
+		...(sketch_total ? [besideSketches(sketch_total, rollup, {})] : []),
+	]),
 ];
+
+/** Counts and sums beside the sketches of a tier; the sketches themselves, and what was the greatest value, stay. */
+function besideSketches(table: string, rollup: string, by: Readonly<Record<string, string>>): Subtraction {
+	return {
+		...{ table, from: rollup, keys: { name: "name", ...by, bucket: "bucket" } },
+		source: `${rollup} AS found GLOBAL INNER JOIN (
+			SELECT project, name, series_id, anyLast(component) AS component, any(${FAILED}) AS bad
+			FROM series GROUP BY project, name, series_id HAVING anyLast(kind) = 'distribution'
+		) AS known USING (project, name, series_id)`,
+		sums: { n: "sum(found.n)", failed: "sumIf(found.n, bad)", sum: "sum(found.sum)" },
+	};
+}
 
 /** Tables with texts in them that an erasure leaves alone, and why. */
 export const NOT_ABOUT_PEOPLE: Readonly<Record<string, string>> = {
@@ -389,7 +409,7 @@ export const NOT_ABOUT_PEOPLE: Readonly<Record<string, string>> = {
 	...Object.fromEntries(
 		LADDER.flatMap(({ sketch, sketch_total }) => [sketch, ...(sketch_total ? [sketch_total] : [])]).map((table) => [
 			table,
-			"distributions over all series of a component",
+			"distributions over all series of a component; the rows that go are taken out of the counts beside them",
 		]),
 	),
 };

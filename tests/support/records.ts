@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ClickHouse } from "../../schema/clickhouse.ts";
 import { clickHouseTime } from "../../schema/definitions.ts";
+import { isFailed } from "../../schema/failed-requests.ts";
 
 export interface TestSeries {
 	readonly name: string;
@@ -30,7 +31,7 @@ export async function insertSeries(client: ClickHouse, project: string, all: rea
 	});
 	await client.insert({
 		table: "points",
-		values: rows.flatMap(({ name, series_id, component, kind, points }) =>
+		values: rows.flatMap(({ name, series_id, tags, component, kind, points }) =>
 			points.map(([ts, value]) => ({
 				project,
 				name,
@@ -39,6 +40,7 @@ export async function insertSeries(client: ClickHouse, project: string, all: rea
 				series_id,
 				ts: clickHouseTime(new Date(ts)),
 				value,
+				failed: isFailed(name, tags),
 			})),
 		),
 		format: "JSONEachRow",

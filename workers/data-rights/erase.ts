@@ -150,17 +150,17 @@ async function take(erasure: Erasure, rule: SubjectRule, terms: Terms): Promise<
 /** Adds what the rows that go were counted for, with the sign turned: sums wrap, and what is left is what the others add up to. */
 async function subtract(
 	erasure: Erasure,
-	{ table, from, keys, sums, neutral = {}, where: some = "1" }: Subtraction,
+	{ table, from, source = from, keys, sums, neutral = {}, where: some = "1" }: Subtraction,
 	terms: Terms,
 ) {
 	const { place, project, request_id } = erasure;
 	const rule = SUBJECT_RULES.find((one) => one.table === from && one.fate.act === "delete")!;
-	const negative = Object.entries(sums).map(([name, sum]) => `toUInt64(-toInt64(${sum})) AS ${name}`);
+	const negative = Object.entries(sums).map(([name, sum]) => `negate(${sum}) AS ${name}`);
 	const columns = [...Object.keys(keys), ...Object.keys(sums), ...Object.keys(neutral)];
 	const selected = [...aliased(keys), ...negative, ...aliased(neutral)];
 	await place.client.command({
 		query: `INSERT INTO ${table} (project, ${columns.join(", ")})
-			SELECT '${project}', ${selected.join(", ")} FROM ${from}
+			SELECT '${project}', ${selected.join(", ")} FROM ${source}
 			WHERE ${where(erasure, rule, terms)} AND ${some} GROUP BY ${Object.values(keys).join(", ")}`,
 		clickhouse_settings: {
 			...{ insert_deduplicate: 1, insert_deduplication_token: `${request_id}/${table}`, insert_distributed_sync: 1 },

@@ -1,9 +1,10 @@
 /** Traffic of a load test, and of the service beside it, from raw points: no tier knows the tag. */
+import { FAILED } from "../../../schema/failed-requests.ts";
 import { between, SKETCH, sketchable, unbiased } from "../../plan/scan.ts";
 import { from, Params, type Question } from "../../sql.ts";
 import { planOf, type Scope } from "../scope.ts";
 import { named } from "../series.ts";
-import { FAILED, HTTP_NAMES, TO_MS } from "../traffic.ts";
+import { HTTP_NAMES, TO_MS } from "../traffic.ts";
 
 export const K6_DURATION = "http_req_duration";
 export const K6_FAILED = "http_req_failed";
