@@ -368,15 +368,18 @@ export async function expectStored(query: Query, truth: Truth): Promise<void> {
 	await expectSketches(query);
 }
 
-/** A sketch has no count to ask for; but merging is exact, so its state is that of one made of the raw values at once. */
+/** Merging is exact: the state of a tier is that of one sketch made of the raw values at once, and so is what is counted beside it. */
 async function expectSketches(query: Query): Promise<void> {
 	const where = "project = 'default' AND name = 'kill.latency'";
 	const state = "hex(quantilesDDMergeState(0.01, 0.5, 0.9, 0.95, 0.99)(quantiles))";
-	const [raw] = await query<{ state: string }>(
-		`SELECT hex(quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(value)) AS state FROM points WHERE ${where}`,
+	const [raw] = await query<{ state: string; size: number; top: number }>(
+		`SELECT hex(quantilesDDState(0.01, 0.5, 0.9, 0.95, 0.99)(value)) AS state, count() AS size, max(value) AS top FROM points WHERE ${where}`,
 	);
-	for (const { sketch } of LADDER) {
-		const [merged] = await query<{ state: string }>(`SELECT ${state} AS state FROM ${sketch} WHERE ${where}`);
-		expect(merged!.state === raw!.state, sketch).toBe(true);
+	for (const table of LADDER.flatMap(({ sketch, sketch_total }) => [sketch, ...(sketch_total ? [sketch_total] : [])])) {
+		const [merged] = await query<{ state: string; size: number; top: number }>(
+			`SELECT ${state} AS state, sum(n) AS size, max(max) AS top FROM ${table} WHERE ${where}`,
+		);
+		expect(merged!.state === raw!.state, table).toBe(true);
+		expect([merged!.size, merged!.top], table).toEqual([raw!.size, raw!.top]);
 	}
 }

@@ -56,7 +56,8 @@ export async function erase(
 	if (!before) await checkpoint(state);
 	for (const sums of SUBTRACTIONS) {
 		if (state.subtracted.includes(sums.table)) continue;
-		await subtract(erasure, sums, terms);
+		const rule = SUBJECT_RULES.findIndex(({ table, fate }) => table === sums.from && fate.act === "delete");
+		if (state.found[rule] !== 0) await subtract(erasure, sums, SUBJECT_RULES[rule]!, terms);
 		state = { ...state, subtracted: [...state.subtracted, sums.table] };
 		await checkpoint(state);
 	}
@@ -151,10 +152,10 @@ async function take(erasure: Erasure, rule: SubjectRule, terms: Terms): Promise<
 async function subtract(
 	erasure: Erasure,
 	{ table, from, source = from, keys, sums, neutral = {}, where: some = "1" }: Subtraction,
+	rule: SubjectRule,
 	terms: Terms,
 ) {
 	const { place, project, request_id } = erasure;
-	const rule = SUBJECT_RULES.find((one) => one.table === from && one.fate.act === "delete")!;
 	const negative = Object.entries(sums).map(([name, sum]) => `negate(${sum}) AS ${name}`);
 	const columns = [...Object.keys(keys), ...Object.keys(sums), ...Object.keys(neutral)];
 	const selected = [...aliased(keys), ...negative, ...aliased(neutral)];
