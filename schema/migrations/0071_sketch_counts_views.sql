@@ -1,6 +1,9 @@
 -- The views count beside the sketches from now on. What is below zero is a correction, which each tier gets for itself: a finer one is
--- kept for less time, and could not tell the coarser ones of all.
-ALTER TABLE {{db}}.sketch_1m_view {{on_cluster}} MODIFY QUERY
+-- kept for less time, and could not tell the coarser ones of all. The views are made anew, since one whose query was modified gives
+-- other deduplication tokens after the next start of ClickHouse (26.7) than before it: a repeated insert would count twice.
+DROP VIEW IF EXISTS {{db}}.sketch_1m_view {{on_cluster}};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_1m_view {{on_cluster}} TO {{local:sketch_1m}} AS
 SELECT
 	project, name, component,
 	toStartOfInterval(toDateTime(ts, 'UTC'), toIntervalSecond(60), 'UTC') AS bucket,
@@ -13,7 +16,9 @@ FROM {{local:points}} AS raw
 WHERE kind = 'distribution'
 GROUP BY project, name, component, bucket;
 
-ALTER TABLE {{db}}.sketch_5m_view {{on_cluster}} MODIFY QUERY
+DROP VIEW IF EXISTS {{db}}.sketch_5m_view {{on_cluster}};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_5m_view {{on_cluster}} TO {{local:sketch_5m}} AS
 SELECT
 	project, name, component,
 	toStartOfInterval(fine.bucket, toIntervalSecond(300), 'UTC') AS bucket,
@@ -23,7 +28,9 @@ FROM {{local:sketch_1m}} AS fine
 WHERE fine.n > 0
 GROUP BY project, name, component, bucket;
 
-ALTER TABLE {{db}}.sketch_15m_view {{on_cluster}} MODIFY QUERY
+DROP VIEW IF EXISTS {{db}}.sketch_15m_view {{on_cluster}};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_15m_view {{on_cluster}} TO {{local:sketch_15m}} AS
 SELECT
 	project, name, component,
 	toStartOfInterval(fine.bucket, toIntervalSecond(900), 'UTC') AS bucket,
@@ -33,7 +40,9 @@ FROM {{local:sketch_5m}} AS fine
 WHERE fine.n > 0
 GROUP BY project, name, component, bucket;
 
-ALTER TABLE {{db}}.sketch_1h_view {{on_cluster}} MODIFY QUERY
+DROP VIEW IF EXISTS {{db}}.sketch_1h_view {{on_cluster}};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_1h_view {{on_cluster}} TO {{local:sketch_1h}} AS
 SELECT
 	project, name, component,
 	toStartOfInterval(fine.bucket, toIntervalSecond(3600), 'UTC') AS bucket,
@@ -43,7 +52,9 @@ FROM {{local:sketch_15m}} AS fine
 WHERE fine.n > 0
 GROUP BY project, name, component, bucket;
 
-ALTER TABLE {{db}}.sketch_1d_view {{on_cluster}} MODIFY QUERY
+DROP VIEW IF EXISTS {{db}}.sketch_1d_view {{on_cluster}};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_1d_view {{on_cluster}} TO {{local:sketch_1d}} AS
 SELECT
 	project, name, component,
 	toStartOfInterval(fine.bucket, toIntervalSecond(86400), 'UTC') AS bucket,
@@ -53,7 +64,9 @@ FROM {{local:sketch_1h}} AS fine
 WHERE fine.n > 0
 GROUP BY project, name, component, bucket;
 
-ALTER TABLE {{db}}.sketch_total_1h_view {{on_cluster}} MODIFY QUERY
+DROP VIEW IF EXISTS {{db}}.sketch_total_1h_view {{on_cluster}};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_total_1h_view {{on_cluster}} TO {{local:sketch_total_1h}} AS
 SELECT
 	project, name,
 	toStartOfInterval(fine.bucket, toIntervalSecond(3600), 'UTC') AS bucket,
@@ -63,7 +76,9 @@ FROM {{local:sketch_15m}} AS fine
 WHERE fine.n > 0
 GROUP BY project, name, bucket;
 
-ALTER TABLE {{db}}.sketch_total_1d_view {{on_cluster}} MODIFY QUERY
+DROP VIEW IF EXISTS {{db}}.sketch_total_1d_view {{on_cluster}};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {{db}}.sketch_total_1d_view {{on_cluster}} TO {{local:sketch_total_1d}} AS
 SELECT
 	project, name,
 	toStartOfInterval(fine.bucket, toIntervalSecond(86400), 'UTC') AS bucket,

@@ -379,7 +379,7 @@ async function expectSketches(query: Query): Promise<void> {
 		const [merged] = await query<{ state: string; size: number; top: number }>(
 			`SELECT ${state} AS state, sum(n) AS size, max(max) AS top FROM ${table} WHERE ${where}`,
 		);
-		expect(merged!.state === raw!.state, table).toBe(true);
 		expect([merged!.size, merged!.top], table).toEqual([raw!.size, raw!.top]);
+		expect(merged!.state === raw!.state, table).toBe(true);
 	}
 }
