@@ -32,7 +32,8 @@ export function readPoints(bytes: Buffer): PointColumns {
 	const found: Record<string, Texts | ArrayBuffer> = {};
 	for (let i = 0; i < columnCount; i++) {
 		const name = cursor.text();
-		found[name] = cursor.text() === "LowCardinality(String)" ? cursor.texts() : cursor.copy(count * 8);
+		const type = cursor.text();
+		found[name] = type === "LowCardinality(String)" ? cursor.texts() : cursor.copy(count * (type === "Bool" ? 1 : 8));
 	}
 	if (cursor.at !== bytes.length) throw new NativeFormatError(`${bytes.length - cursor.at} bytes after the points`);
 	return {
