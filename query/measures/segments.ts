@@ -92,6 +92,8 @@ function usersOf(
 
 /** Users of a period. */
 export interface UserTotals {
+	/** Those of whom anything is known at the end, deleted or not. */
+	readonly users: number;
 	/** Known at the end: by any activity. */
 	readonly seen: number;
 	/** Signed up and not deleted at the end. */
@@ -102,20 +104,29 @@ export interface UserTotals {
 	readonly churned: number;
 	/** Active in the period before, cut at the same elapsed time. */
 	readonly previous: number;
+	/** Users who were active in each of the windows that were asked for. */
+	readonly in: readonly number[];
 }
 
-function totalsOf(scope: PeriodScope): string {
+/** @param more windows by the name of their column */
+function totalsOf(scope: PeriodScope, more: Readonly<Record<string, Span>>): string {
 	const { existing, fresh, churned } = rulesOf(scope);
-	return `countIf(here OR before) AS seen, countIf(${existing}) AS existing, countIf(here) AS active,
-	countIf(${fresh}) AS fresh, countIf(${churned}) AS churned, countIf(previously) AS previous`;
+	const windows = Object.keys(more).map((name) => `countIf(${name})`);
+	return `count() AS users, countIf(here OR before) AS seen, countIf(${existing}) AS existing, countIf(here) AS active,
+	countIf(${fresh}) AS fresh, countIf(${churned}) AS churned, countIf(previously) AS previous, [${windows.join(", ")}] AS in`;
 }
 
-export function userTotals(scope: PeriodScope): Question<UserTotals> {
+const columnsOf = (windows: readonly Span[]) =>
+	Object.fromEntries(windows.map((window, i) => [`also_${i}`, window] as const));
+
+/** @param more windows whose active users are counted too */
+export function userTotals(scope: PeriodScope, more: readonly Span[] = []): Question<UserTotals> {
 	const params = new Params();
+	const others = columnsOf(more);
 	return {
 		name: "user_totals",
 		params,
-		sql: `SELECT ${totalsOf(scope)} FROM ${usersOf(params, scope)}`,
+		sql: `SELECT ${totalsOf(scope, others)} FROM ${usersOf(params, scope, others)}`,
 		read: ([row]) => row as unknown as UserTotals,
 	};
 }
@@ -166,13 +177,10 @@ export function segmentMembers(options: SegmentOptions, segment: Segment): Membe
 export interface SegmentTotals extends UserTotals, SessionTotals {
 	/** Undefined for users who are in none: those who were deleted. */
 	readonly segment: Segment | undefined;
-	readonly users: number;
 	/** Whether the segment's median is above the quantile of all active users. */
 	readonly frequent: boolean;
 	readonly long: boolean;
 	readonly broad: boolean;
-	/** Users who were active in each of the windows that were asked for. */
-	readonly in: readonly number[];
 }
 
 /** Segments that have users, in the order of the rules. @param more windows whose active users are counted too */
@@ -185,16 +193,15 @@ export function segmentTotals(options: SegmentOptions, more: readonly Span[] = [
 		`quantileExactInclusiveIf(${q})(${value}, here${also}) OVER () AS ${name}`;
 	const above = (value: string, name: string, also = "1") =>
 		`ifNull(quantileExactInclusiveIf(0.5)(${value}, ${also}) > any(${name}), 0)`;
-	const others = Object.fromEntries(more.map((window, i) => [`also_${i}`, window]));
-	const windows = Object.keys(others).map((name) => `countIf(${name})`);
+	const others = columnsOf(more);
 	return {
 		name: "segment_totals",
 		params,
-		sql: `SELECT ${segmentOf(options)} AS segment, count() AS users, ${totalsOf(scope)},
+		sql: `SELECT ${segmentOf(options)} AS segment, ${totalsOf(scope, others)},
 	sum(one.visits) AS sessions, sum(one.duration) AS duration_ms,
 	sum(one.single) AS single, sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences,
 	${above("one.visits", "many")} AS frequent, ${above("one.duration / one.visits", "lengthy", "one.visits > 0")} AS long,
-	${above("one.breadth", "various")} AS broad, [${windows.join(", ")}] AS in
+	${above("one.breadth", "various")} AS broad
 FROM (
 	SELECT *, ${IN_ORDER}, ${upper("many", "visits")}, ${upper("lengthy", mean, " AND visits > 0")}, ${upper("various", "breadth")}
 	FROM ${usersOf(params, scope, others, timezone)} AS known
@@ -219,15 +226,13 @@ const SUMS = ["users", "seen", "existing", "active", "fresh", "churned", "previo
 const SESSION_TOTALS = ["duration_ms", "single", "n", "chats", "inferences"] as const;
 
 /** Segments together. */
-export function togetherOf(
-	segments: readonly SegmentTotals[],
-): UserTotals & SessionTotals & { readonly users: number; readonly in: readonly number[] } {
+export function togetherOf(segments: readonly SegmentTotals[]): UserTotals & SessionTotals {
 	const sum = (of: (segment: SegmentTotals) => number) => segments.reduce((all, segment) => all + of(segment), 0);
 	const windows = segments[0]?.in ?? [];
 	return {
 		...(Object.fromEntries(
 			[...SUMS, ...SESSION_TOTALS].map((name) => [name, sum((segment) => segment[name])]),
-		) as unknown as UserTotals & SessionTotals & { users: number }),
+		) as unknown as UserTotals & SessionTotals),
 		in: windows.map((_, i) => sum((segment) => segment.in[i]!)),
 	};
 }

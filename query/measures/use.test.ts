@@ -101,7 +101,10 @@ test("users of a period: who exists, is active, new, or lost", async () => {
 		fc.asyncProperty(periods, async (scope) => {
 			const users = usersAt(scope);
 			const count = (is: (user: (typeof users)[number]) => boolean) => users.filter(is).length;
-			expect(await asker.ask(userTotals(scope))).toEqual({
+			const some = { start: scope.start - DAY_MS, end: scope.end };
+			expect(await asker.ask(userTotals(scope, [some]))).toEqual({
+				users: count((user) => user.current || user.before || user.existing || user.gone),
+				in: [count(({ active }) => within(active, some).length > 0)],
 				seen: count((user) => user.current || user.before),
 				existing: count((user) => user.existing),
 				active: count((user) => user.current),
@@ -173,7 +176,7 @@ test("segments are disjoint, in the order of their rules, and members are those 
 			const some = { start: scope.start - DAY_MS, end: scope.end };
 			const totals = await asker.ask(segmentTotals(options, [some]));
 			expect(togetherOf(totals)).toMatchObject({
-				...(await asker.ask(userTotals(scope))),
+				...(await asker.ask(userTotals(scope, [some]))),
 				...(await asker.ask(sessionTotals(scope, "client"))),
 				in: totals.length === 0 ? [] : [await asker.ask(distinctUsers({ ...some, as_of: scope.as_of }))],
 			});

@@ -4,14 +4,24 @@ import { BEHAVIOR_METRICS, type BehaviorAnswer, behaviorAnswer, behaviorQuery } 
 import { calendarDays, OF_USERS, peopleFacts, retentionRates } from "../common/usage.ts";
 import { FEATURE_USED, featureAdoption } from "../measures/features.ts";
 import { RETENTION_METHODS } from "../measures/retention.ts";
-import { everybody, type Segment, segmentMembers, segmentTotals, togetherOf } from "../measures/segments.ts";
-import { SESSION_METHODS } from "../measures/sessions.ts";
+import {
+	everybody,
+	type Segment,
+	type SegmentOptions,
+	segmentMembers,
+	segmentTotals,
+	togetherOf,
+	type UserTotals,
+	userTotals,
+} from "../measures/segments.ts";
+import { SESSION_METHODS, type SessionTotals, sessionTotals } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { quotient } from "../quotient.ts";
 import { decimals, ratio } from "../rounding.ts";
 import { type Asking, listOf, read } from "../route.ts";
-import { precedingSpan } from "../time/period.ts";
+import type { Asker } from "../run.ts";
+import { precedingSpan, type Span } from "../time/period.ts";
 import { resolveWindow } from "../time/window.ts";
 
 const DAY_MS = 86_400_000;
@@ -61,14 +71,13 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 		const options = { scope, timezone, days: calendarDays(window, timezone), sessions };
 		const members = segment === "all" ? everybody : segmentMembers(options, segment);
 		return Promise.all([
-			asker.ask(segmentTotals(options, recent)),
+			totalsOf(asker, options, segment, recent),
 			wanted.has("retention") ? retentionRates(asker, { as_of, unlinked, timezone, mode: "calendar", members }) : none,
 			wanted.has("feature_adoption") ? asker.ask(featureAdoption(scope, members)) : none,
 		]);
 	});
-	const [sent, { sessions }, [all, rates, features]] = await Promise.all([asked, facts, answered]);
-	const users = togetherOf(all.filter((one) => segment === "all" || one.segment === segment));
-	const known = (n: number | undefined) => (all.length > 0 ? (n ?? 0) : null);
+	const [sent, { sessions }, [users, rates, features]] = await Promise.all([asked, facts, answered]);
+	const known = (n: number) => (users.areKnown ? n : null);
 	const [dau = 0, wau = 0, mau = 0] = users.in;
 	const answer = {
 		timeframe: window.timeframe,
@@ -109,6 +118,25 @@ async function behavior({ asker, now }: Asking, query: z.infer<typeof behaviorQu
 		},
 		{ needs: NEEDS, sent },
 	);
+}
+
+/** Users of a cohort, and whether anybody is known at all. Where nobody is told apart, much less is asked. */
+async function totalsOf(
+	asker: Asker,
+	options: SegmentOptions,
+	segment: Segment | "all",
+	recent: readonly Span[],
+): Promise<UserTotals & SessionTotals & { readonly areKnown: boolean }> {
+	const { scope, sessions } = options;
+	if (segment !== "all") {
+		const all = await asker.ask(segmentTotals(options, recent));
+		return { ...togetherOf(all.filter((one) => one.segment === segment)), areKnown: all.length > 0 };
+	}
+	const [users, visits] = await Promise.all([
+		asker.ask(userTotals(scope, recent)),
+		asker.ask(sessionTotals(scope, sessions)),
+	]);
+	return { ...users, ...visits, areKnown: users.users > 0 };
 }
 
 function metricsOf(text: string | undefined): Set<string> {
