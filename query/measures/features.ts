@@ -127,16 +127,23 @@ export interface Adoption {
 export function featureAdoption(scope: PeopleScope, members: Members): Question<Adoption[]> {
 	const params = new Params();
 	const before = `toUnixTimestamp64Milli(first) < ${params.add("Int64", scope.as_of)}`;
-	const uses =
-		`(SELECT person, feature, toUnixTimestamp64Milli(first) AS at, toUInt8(0) AS here ${from("feature_uses_15m", before)}` +
-		` UNION ALL SELECT person, feature, toInt64(${params.add("Int64", scope.as_of)}) AS at, toUInt8(1) AS here FROM ${usesIn(params, scope)})`;
+	// The state tells of the first use ever and of whole quarters of an hour at once.
+	const { state, raw } = splitAtQuarters(scope);
+	const isHere = state ? bucketIn(params, state) : "toUInt8(0)";
+	const uses = [
+		`SELECT person, feature, toUnixTimestamp64Milli(first) AS at, ${isHere} AS here ${from("feature_uses_15m", before)}`,
+		...raw.map(({ start, end }) => {
+			const edge = from("events", `${IS_USE} AND ${between(params, "ts", start, end)}`);
+			return `SELECT person, strings['feature'] AS feature, ${params.add("Int64", scope.as_of)} AS at, toUInt8(1) AS here ${edge}`;
+		}),
+	].join(" UNION ALL ");
 	const starts = `(SELECT person, toUnixTimestamp64Milli(first) AS began ${from("user_days", before)})`;
 	return {
 		name: "feature_adoption",
 		params,
 		sql: `SELECT feature, count() AS users, quantileExactInclusive(0.5)(at - began) AS median_ms
 FROM (
-	SELECT user, feature, min(used.at) AS at FROM ${resolved(params, uses, ["feature", "at", "here"], scope)} AS used
+	SELECT user, feature, min(used.at) AS at FROM ${resolved(params, `(${uses})`, ["feature", "at", "here"], scope)} AS used
 	WHERE user != 0 AND ${members(params)} GROUP BY user, feature HAVING max(here) = 1
 ) AS firsts INNER JOIN (
 	SELECT user, min(known.began) AS began FROM ${resolved(params, starts, ["began"], scope)} AS known GROUP BY user
