@@ -18,7 +18,7 @@ import {
 import { FEATURE_USED, featureUse } from "../measures/features.ts";
 import { MODEL_EVENT } from "../measures/models.ts";
 import { userTotals } from "../measures/segments.ts";
-import { SESSION_METHODS, sessionTotals } from "../measures/sessions.ts";
+import { SESSION_METHODS, sessionTotalsIn } from "../measures/sessions.ts";
 import { signals } from "../measures/signals.ts";
 import { type Needs, withMeta } from "../meta.ts";
 import { percentOf } from "../rounding.ts";
@@ -63,15 +63,14 @@ async function usageOverview(
 	const covered = asked.then((sent) => sent.reachesBackTo(previous.start));
 	const facts = Promise.all([peopleFacts(asker, asked, as_of), covered]);
 	const names = [CHAT_EVENT, MODEL_EVENT, DOCUMENT_EVENT, COLLABORATION_EVENT, VOICE_EVENT];
-	const [sent, [known], [users, sessions, before, features], counts, countsBefore, roles] = await Promise.all([
+	const [sent, [known], [users, [sessions, before], features], counts, countsBefore, roles] = await Promise.all([
 		asked,
 		facts,
 		asker.presuming("people_of_periods", facts, async ([{ sessions, unlinked, unregistered }, isCovered]) => {
 			const scope = { ...period, unlinked, unregistered };
 			return Promise.all([
 				asker.ask(userTotals(scope)),
-				asker.ask(sessionTotals(scope, sessions)),
-				isCovered ? asker.ask(sessionTotals({ ...scope, ...previous }, sessions)) : undefined,
+				asker.ask(sessionTotalsIn(isCovered ? [period, previous] : [period], scope, sessions)),
 				asker.ask(featureUse(scope)),
 			]);
 		}),
@@ -92,7 +91,7 @@ async function usageOverview(
 		},
 		totals: {
 			unique_users: hasUsers ? users.active : null,
-			total_sessions: hasUsers ? sessions.sessions : null,
+			total_sessions: hasUsers ? sessions!.sessions : null,
 			chat_messages: counted(CHAT_EVENT),
 			by_role: Object.fromEntries(roles),
 			ai_requests: counted(MODEL_EVENT),
@@ -102,7 +101,7 @@ async function usageOverview(
 		},
 		growth: {
 			users_growth: grown(hasUsers ? users.active : null, users.previous),
-			sessions_growth: grown(hasUsers ? sessions.sessions : null, before?.sessions ?? 0),
+			sessions_growth: grown(hasUsers ? sessions!.sessions : null, before?.sessions ?? 0),
 			messages_growth: grown(counted(CHAT_EVENT), countsBefore.get(CHAT_EVENT) ?? 0),
 		},
 		top_features: features.slice(0, TOP).map((feature) => ({

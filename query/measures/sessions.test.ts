@@ -6,7 +6,7 @@ import { insertEvents, type TestEvent } from "../../tests/support/records.ts";
 import { type Asker, Queries } from "../run.ts";
 import { identification } from "./identification.ts";
 import type { PeopleScope } from "./people.ts";
-import { type SessionTotals, sessionTotals } from "./sessions.ts";
+import { type SessionTotals, sessionTotals, sessionTotalsIn } from "./sessions.ts";
 
 const FROM = Date.parse("2026-10-20T00:00:00Z");
 const TO = Date.parse("2026-11-05T00:00:00Z");
@@ -85,6 +85,14 @@ const check = (asker: Asker, kind: "client" | "inactivity", truth: (scope: Peopl
 		fc.asyncProperty(scopes, async (scope) => {
 			const found = await asker.ask(sessionTotals(scope, kind));
 			expect(found).toEqual(truth(scope));
+			const third = Math.floor((scope.end - scope.start) / 3);
+			const spans = [
+				{ start: scope.end - third, end: scope.end },
+				{ start: scope.start, end: scope.start + third },
+			];
+			expect(await asker.ask(sessionTotalsIn(spans, scope, kind))).toEqual(
+				spans.map((span) => truth({ ...scope, ...span })),
+			);
 		}),
 		{ numRuns: 40, seed: 3 },
 	);

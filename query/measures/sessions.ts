@@ -5,7 +5,8 @@
  */
 import { between } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
-import { MAKES_ACTIVE, type PeopleScope, resolved } from "./people.ts";
+import type { Span } from "../time/period.ts";
+import { type Identity, MAKES_ACTIVE, type PeopleScope, resolved } from "./people.ts";
 
 /** How sessions are told apart. */
 export type SessionKind = "client" | "inactivity";
@@ -85,12 +86,37 @@ export function sessionTotals(scope: PeopleScope, kind: SessionKind): Question<S
 	return {
 		name: "session_totals",
 		params,
-		sql: `SELECT count() AS sessions, sum(ended - began) AS duration_ms, countIf(one.n = 1) AS single,
-	sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences
-FROM ${sessionRows(params, scope, kind)} AS one`,
+		sql: `SELECT ${TOTALS} FROM ${sessionRows(params, scope, kind)} AS one`,
 		read: ([row]) => row as unknown as SessionTotals,
 	};
 }
+
+const TOTALS = `count() AS sessions, sum(ended - began) AS duration_ms, countIf(one.n = 1) AS single,
+	sum(one.n) AS n, sum(one.chats) AS chats, sum(one.inferences) AS inferences`;
+
+/** Sessions of several windows, in their order: what lies between them is looked at too. None may overlap another. */
+export function sessionTotalsIn(
+	spans: readonly Span[],
+	identity: Identity,
+	kind: SessionKind,
+): Question<SessionTotals[]> {
+	const params = new Params();
+	const whole = { start: Math.min(...spans.map(({ start }) => start)), end: Math.max(...spans.map(({ end }) => end)) };
+	const began = (ms: number) => params.add("Int64", ms);
+	const places = spans.map(({ start, end }, i) => `began >= ${began(start)} AND began < ${began(end)}, ${i}`);
+	return {
+		name: "session_totals",
+		params,
+		sql: `SELECT multiIf(${places.join(", ")}, ${spans.length}) AS place, ${TOTALS}
+FROM ${sessionRows(params, { ...identity, ...whole }, kind)} AS one GROUP BY place`,
+		read: (rows) => {
+			const found = new Map(rows.map(({ place, ...totals }) => [place, totals as unknown as SessionTotals]));
+			return spans.map((_, i) => found.get(i) ?? NO_SESSIONS);
+		},
+	};
+}
+
+const NO_SESSIONS: SessionTotals = { sessions: 0, duration_ms: 0, single: 0, n: 0, chats: 0, inferences: 0 };
 
 /** Seconds; null without a session. */
 export function meanDuration_s({ sessions, duration_ms }: SessionTotals): number | null {
