@@ -14,11 +14,13 @@ export interface Identification {
 export function identification(as_of: number): Question<Identification> {
 	const params = new Params();
 	const before = at(params, as_of);
+	// Nearly always the first row is one: other threads would read theirs in vain.
 	return {
 		name: "identification",
 		params,
-		sql: `SELECT 'session' AS what ${from("session_hours", `first < ${before}`)} LIMIT 1
-UNION ALL SELECT 'link' AS what ${from("identities", `tupleElement(first, 1) < ${before}`)} LIMIT 1`,
+		sql: `SELECT 'session' AS what ${from("session_hours", `hour < ${before} AND first < ${before}`)} LIMIT 1
+UNION ALL SELECT 'link' AS what ${from("identities", `tupleElement(first, 1) < ${before}`)} LIMIT 1
+SETTINGS max_threads = 1`,
 		read: (rows) => {
 			const known = new Set(rows.map(({ what }) => what));
 			return { sessions: known.has("session") ? "client" : "inactivity", unlinked: !known.has("link") };
