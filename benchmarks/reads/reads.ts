@@ -5,6 +5,7 @@ import type { Server } from "../server.ts";
 import { type Spread, spread } from "../statistics.ts";
 import { type Compared, comparedReads } from "./exact.ts";
 import { DAYS, fillReads, type Volume } from "./fill.ts";
+import { mergeFinished } from "./merged.ts";
 
 export interface ReadTime {
 	readonly what: string;
@@ -55,8 +56,9 @@ export async function runReads(server: Server, { volume, repeats, seed, report }
 	const fill = async (done: Volume, until: Volume) => {
 		const started = performance.now();
 		await fillReads(server, { done, until, to_ms: as_of, seed });
-		// Neither side is asked beside merges of what was stored a second ago.
+		// Neither side is asked beside merges of what was stored a second ago, or of days that were over long since.
 		await server.settle(SETTLE_MS);
+		await mergeFinished(server, as_of);
 		report(`reads: filled to ${until.events} events in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
 	};
 	await fill(NONE, tenth);
