@@ -8,7 +8,7 @@ import {
 	SKETCH_ERROR,
 	seriesRows,
 	sketchable,
-	sketchRows,
+	sketches,
 	unbiased,
 } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
@@ -110,7 +110,7 @@ function quantileQuestion(scope: Scope, query: CustomQuery, level: number): Ques
 	const name = `metric.${query.aggregation}`;
 	if (sketched) {
 		const grouped = query.groupBy.length > 0;
-		const sketches = sketchRows(params, {
+		const { source, t, state } = sketches(params, {
 			plan: planOf(scope),
 			buckets: scope.buckets,
 			where: named(params, [query.metric]),
@@ -122,8 +122,8 @@ function quantileQuestion(scope: Scope, query: CustomQuery, level: number): Ques
 		return {
 			name,
 			params,
-			sql: `SELECT ${group} AS group, t, quantilesDDMerge${SKETCH}(state)[${index}] AS value, sum(n) AS size
-FROM ${sketches} GROUP BY group, t HAVING size > 0`,
+			sql: `SELECT ${group} AS group, ${t} AS t, quantilesDDMerge${SKETCH}(${state})[${index}] AS value, sum(n) AS size
+${source} GROUP BY group, t HAVING size > 0`,
 			read: (found) => found.map(readQuantile),
 		};
 	}

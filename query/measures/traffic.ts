@@ -1,7 +1,7 @@
 /** Requests, errors and response times, in milliseconds. */
 import { FAILED, HTTP_ALIAS, isFailed } from "../../schema/failed-requests.ts";
 import type { LivePart } from "../../schema/live/frames.ts";
-import { between, bucketOf, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketchRows, unbiased } from "../plan/scan.ts";
+import { between, bucketOf, SKETCH, SKETCH_ERROR, seriesRows, sketchable, sketches, unbiased } from "../plan/scan.ts";
 import { from, Params, type Question } from "../sql.ts";
 import { type Among, amongSql, type Grouped, tagOf } from "./among.ts";
 import { planOf, type Scope } from "./scope.ts";
@@ -95,7 +95,7 @@ export function measuredTraffic(
 	const params = new Params();
 	const plan = planOf(scope);
 	const factor = name === HTTP_ALIAS ? 1 : 1_000;
-	const rows = sketchRows(params, {
+	const { source, t, state } = sketches(params, {
 		...{ plan, buckets: scope.buckets, component: scope.component },
 		where: named(params, [name]),
 		columns: ["n", "failed", "sum", "max"],
@@ -105,15 +105,16 @@ export function measuredTraffic(
 	return {
 		name: "measured_traffic",
 		params,
-		sql: `SELECT t, sum(n) AS requests, sum(failed) AS failed, sum(sum) AS latency_sum, max(max) AS latency_max,
-	quantilesDDMerge${SKETCH}(state) AS q
-FROM ${rows} GROUP BY t HAVING requests > 0`,
+		// No name of a column for an answer: it would be taken for the column.
+		sql: `SELECT ${t} AS t, sum(n) AS requests, sum(failed) AS failures, sum(sum) AS latency_sum, max(max) AS latency_max,
+	quantilesDDMerge${SKETCH}(${state}) AS q
+${source} GROUP BY t HAVING requests > 0`,
 		read: (found) =>
 			new Map(
 				found.map((row) => [
 					row.t as number,
 					{
-						...{ requests: row.requests as number, failed: row.failed as number },
+						...{ requests: row.requests as number, failed: row.failures as number },
 						latency_sum_ms: (row.latency_sum as number) * factor,
 						latency_max_ms: (row.latency_max as number) * factor,
 						...quantilesOf(row.q as number[], factor),
@@ -212,7 +213,7 @@ export interface LatencySource {
  */
 export function latencyQuantiles(scope: Scope, { names, raw }: LatencySource): Question<Map<number, LatencyQuantiles>> {
 	const params = new Params();
-	const rows = sketchRows(params, {
+	const { source, t, state } = sketches(params, {
 		plan: planOf(scope, raw),
 		buckets: scope.buckets,
 		where: named(params, names),
@@ -223,7 +224,7 @@ export function latencyQuantiles(scope: Scope, { names, raw }: LatencySource): Q
 	return {
 		name: "latency_quantiles",
 		params,
-		sql: `SELECT t, quantilesDDMerge${SKETCH}(state) AS q FROM ${rows} GROUP BY t`,
+		sql: `SELECT ${t} AS t, quantilesDDMerge${SKETCH}(${state}) AS q ${source} GROUP BY t`,
 		read: (found) => new Map(found.map((row) => [row.t as number, quantilesOf(row.q as number[], scale)])),
 	};
 }
