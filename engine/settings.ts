@@ -62,6 +62,8 @@ export function sessionSettings(settings: EngineSettings): ReadonlyMap<string, s
 	return new Map([
 		["implicit_select", "0"],
 		["allow_introspection_functions", "0"],
+		// Every query reads those of each part that is younger than minutes from disk: 50 ms for sixty parts, to order joins that are in order.
+		["use_statistics", "0"],
 		["storage_file_read_method", "pread"],
 		["max_memory_usage", String(settings.maxQueryMemoryBytes)],
 		// Parameters become SET statements here; a server does not count them into the size of the query.
