@@ -109,7 +109,7 @@ async function fill(server: Server, rows: number, start: number): Promise<void> 
 	);
 	const apart_ms = Math.max(1, Math.floor(DAY_MS / (rows / SERIES)));
 	await server.sql(
-		`INSERT INTO points SELECT 'default', 'bench.export', 'api', 'gauge', number % ${SERIES},
+		`INSERT INTO points (project, name, component, kind, series_id, ts, value) SELECT 'default', 'bench.export', 'api', 'gauge', number % ${SERIES},
 			fromUnixTimestamp64Milli(toInt64(${start} + intDiv(number, ${SERIES}) * ${apart_ms}), 'UTC'),
 			round(rand() / 4294967295 * 1000, 3) FROM numbers(${rows})`,
 	);

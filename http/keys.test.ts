@@ -29,7 +29,7 @@ function counting(): { client: ClickHouse; queries: () => number } {
 	let queries = 0;
 	const counted = new Proxy(client, {
 		get(target, member) {
-			if (member === "query") queries++;
+			if (member === "query" || member === "answers") queries++;
 			const value = Reflect.get(target, member);
 			return typeof value === "function" ? value.bind(target) : value;
 		},

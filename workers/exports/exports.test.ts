@@ -45,7 +45,7 @@ beforeAll(async () => {
 	for (const project of ["p", "q"]) await fill(project, project === "p" ? 1 : 100);
 	const ts = `fromUnixTimestamp64Milli(toInt64(${DAY} + number * 5), 'UTC')`;
 	await db.client.command({
-		query: `INSERT INTO points SELECT 'many', 'load', '', 'gauge', number % 50, ${ts}, number / 7 FROM numbers(${MANY})`,
+		query: `INSERT INTO points (project, name, component, kind, series_id, ts, value) SELECT 'many', 'load', '', 'gauge', number % 50, ${ts}, number / 7 FROM numbers(${MANY})`,
 	});
 }, 120_000);
 afterAll(async () => {
