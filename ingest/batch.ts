@@ -337,10 +337,8 @@ export class OpenBatch {
 class PointRows {
 	readonly #texts: readonly ("project" | "name" | "component" | "kind")[];
 	readonly #dictionaries: LowCardinalityColumn[];
-	/** Indexes into the dictionaries, as many a family as there are texts. */
+	/** Of each family its indexes into the dictionaries, as many as there are texts, and 1 where its requests failed. */
 	#families: number[] = [];
-	/** Places of families whose requests failed. */
-	readonly #failed = new Set<number>();
 	/** Per row the place of its family, and the halves of the series id. */
 	#refs = new Uint32Array(1_024);
 	#ids = new Uint32Array(2 * 1_024);
@@ -370,7 +368,7 @@ class PointRows {
 		family.generation = generation;
 		family.ref = this.#families.length;
 		for (const [i, text] of this.#texts.entries()) this.#families.push(this.#dictionaries[i]!.index(family[text]));
-		if (family.failed) this.#failed.add(family.ref);
+		this.#families.push(family.failed ? 1 : 0);
 	}
 
 	#grow(): void {
@@ -391,6 +389,8 @@ class PointRows {
 		for (const [i, dictionary] of this.#dictionaries.entries()) {
 			for (let row = 0; row < rows; row++) dictionary.pushIndex(families[this.#refs[row]! + i]!);
 		}
+		const failed = new Uint8Array(rows);
+		for (let row = 0; row < rows; row++) failed[row] = families[this.#refs[row]! + this.#texts.length]!;
 		// Int64 in two halves; a BigInt64Array would make an object of every time.
 		const times = this.#times;
 		for (let row = 0; row < rows; row++) {
@@ -403,22 +403,13 @@ class PointRows {
 			series_id: bytesOf(this.#ids.subarray(0, 2 * rows)),
 			ts: bytesOf(times.subarray(0, 2 * rows)),
 			value: bytesOf(this.#values.subarray(0, rows)),
-			failed: bytesOf(this.#marks()),
+			failed: bytesOf(failed),
 		};
-	}
-
-	/** A byte a row: 1 where the request failed. */
-	#marks(): Uint8Array {
-		const marks = new Uint8Array(this.rows);
-		if (this.#failed.size === 0) return marks;
-		for (let row = 0; row < marks.length; row++) if (this.#failed.has(this.#refs[row]!)) marks[row] = 1;
-		return marks;
 	}
 
 	clear(): void {
 		this.rows = 0;
 		this.#families = [];
-		this.#failed.clear();
 	}
 }
 

@@ -15,6 +15,7 @@ export const HTTP_RECORDS: readonly string[] = HTTP_NAMES.map((name) => `metric 
 
 /** Factor to milliseconds, on `name`. */
 export const TO_MS = `if(name = '${HTTP_ALIAS}', 1, 1000)`;
+
 export interface Traffic {
 	readonly requests: number;
 	readonly failed: number;
@@ -93,14 +94,13 @@ export function measuredTraffic(
 	known: RequestSeries,
 ): Question<Map<number, MeasuredTraffic>> {
 	const params = new Params();
-	const plan = planOf(scope);
 	const factor = name === HTTP_ALIAS ? 1 : 1_000;
 	const { source, t, state } = sketches(params, {
-		...{ plan, buckets: scope.buckets, component: scope.component },
+		...{ plan: planOf(scope), buckets: scope.buckets, component: scope.component },
 		where: named(params, [name]),
 		columns: ["n", "failed", "sum", "max"],
 		// By the series, also where a point is older than its mark.
-		...(plan.pieces.some(({ source }) => source === "raw") ? { rawFailed: areFailed(params, known.failed) } : {}),
+		rawFailed: () => areFailed(params, known.failed),
 	});
 	return {
 		name: "measured_traffic",

@@ -51,8 +51,8 @@ export interface SketchScan {
 	readonly by?: readonly string[];
 	/** Of the values beside the sketch: of distributions the same that rollups add up to. */
 	readonly columns?: readonly SketchColumn[];
-	/** Of a raw point, that its request failed. Needed for the column `failed`. */
-	readonly rawFailed?: string;
+	/** Of a raw point, that its request failed: needed for the column `failed`, and asked for where raw points are read. */
+	readonly rawFailed?: () => string;
 }
 
 /** What a sketch is stored with, over all series in it. */
@@ -105,21 +105,21 @@ export function sketches(params: Params, scan: SketchScan): Sketches {
 }
 
 function sketchPart(params: Params, scan: SketchScan, piece: Piece): string {
-	const { by = [], columns: added = [], rawFailed = "false" } = scan;
+	const { by = [], columns: added = [] } = scan;
 	const columns = [`${bucketOfPiece(params, scan.buckets, piece)} AS t`, ...by];
 	// States of a tier go up as they are: merging them here first would be done twice.
 	if (piece.source !== "raw") {
 		const { table, where } = sketchesOf(params, scan, piece.source, piece);
 		return `SELECT ${[...columns, "quantiles AS state", ...added].join(", ")} ${from(table, where)}`;
 	}
-	const ofPoints: Readonly<Record<SketchColumn, string>> = {
-		n: "toInt64(count()) AS n",
-		failed: `toInt64(countIf(${rawFailed})) AS failed`,
-		sum: "sum(value) AS sum",
-		max: "max(value) AS max",
+	const ofPoints: Readonly<Record<SketchColumn, () => string>> = {
+		n: () => "toInt64(count()) AS n",
+		failed: () => `toInt64(countIf(${scan.rawFailed!()})) AS failed`,
+		sum: () => "sum(value) AS sum",
+		max: () => "max(value) AS max",
 	};
 	const state = `quantilesDDState${SKETCH}(${sketchable(scan.rawValue ?? "value")}) AS state`;
-	const counted = added.map((column) => ofPoints[column]);
+	const counted = added.map((column) => ofPoints[column]());
 	return (
 		`SELECT ${[...columns, state, ...counted].join(", ")} ` +
 		`${from("points", sketchWhere(params, scan, piece))} GROUP BY ${["t", ...by].join(", ")}`
