@@ -224,6 +224,41 @@ describe("the loader", () => {
 		expect(ingest.status()).toMatchObject({ stored: 2, quarantined: 0, trouble: undefined });
 	}, 30_000);
 
+	it("counts beside each sketch what was sent, and what of it were failed requests, by every tag that says so", async () => {
+		const kinds: [name: string, tags: object, isFailure: boolean][] = [
+			["http.server.request.duration", { "http.response.status_code": "200" }, false],
+			["http.server.request.duration", { "http.response.status_code": "503" }, true],
+			["http.server.request.duration", { "http.response.status_code": "404" }, false],
+			["http.server.request.duration", { "error.type": "timeout" }, true],
+			["response_time", { status: "500" }, true],
+			["response_time", { status: "499" }, false],
+			["response_time", {}, false],
+		];
+		const sent = [0, 1, 2, 130].flatMap((minute, k) =>
+			kinds.flatMap(([name, tags], i) =>
+				Array.from({ length: i + 1 }, () => metric(name, 2 ** i + k, -minute, { tags, kind: "distribution" })),
+			),
+		);
+		await send("metric", sent.slice(0, 50));
+		await send("metric", sent.slice(50));
+		const expected = [...new Set(kinds.map(([name]) => name))].map((name) => {
+			const counted = kinds.map(([of, , isFailure], i) => ({ n: of === name ? 4 * (i + 1) : 0, isFailure }));
+			const total = (numbers: typeof counted) => numbers.reduce((sum, { n }) => sum + n, 0);
+			const values = sent.filter((one) => one.name === name).map(({ value }) => value);
+			return {
+				...{ name, size: total(counted), bad: total(counted.filter(({ isFailure }) => isFailure)) },
+				...{ total: values.reduce((sum, value) => sum + value, 0), top: Math.max(...values) },
+			};
+		});
+		const tables = ["1m", "5m", "15m", "1h", "1d", "total_1h", "total_1d"].map((tier) => `sketch_${tier}`);
+		for (const table of tables) {
+			const found = await rows(
+				`SELECT name, sum(n) AS size, sum(failed) AS bad, sum(s.sum) AS total, max(max) AS top FROM ${table} AS s GROUP BY name ORDER BY name`,
+			);
+			expect(found, table).toEqual(expected);
+		}
+	});
+
 	it("stores numbers of any size", async () => {
 		const values = [Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, -0, 2 ** 53 + 2, 1e-300];
 		await send(
