@@ -105,6 +105,80 @@ describe("migrations", () => {
 	});
 });
 
+describe("granules of logs", () => {
+	const line = (i: number) => ({ project: "p", ts: Date.UTC(2026, 0, 1 + (i % 3)), id: i, message: `line ${i}` });
+	const put = (table: string, from: number, to: number) =>
+		client.insert({
+			table,
+			values: Array.from({ length: to - from }, (_, i) => line(from + i)),
+			columns: ["project", "ts", "id", "message"],
+			format: "JSONEachRow",
+		});
+	const granularity = async (table: string) =>
+		Number(
+			(
+				await rows<{ n: string }>(
+					"SELECT extract(create_table_query, 'index_granularity = (\\d+)') AS n FROM system.tables WHERE database = 'granules' AND name = {table:String}",
+					{ table },
+				)
+			)[0]?.n,
+		);
+	const lines = async () =>
+		(await rows<{ id: string }>("SELECT id FROM granules.logs ORDER BY id")).map(({ id }) => Number(id));
+	const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
+	const counted = async () =>
+		Number((await rows<{ n: string }>("SELECT sum(n) AS n FROM granules.log_counts_1m"))[0]!.n);
+
+	/** As releases left it whose lines had ClickHouse's granules. */
+	async function coarsen() {
+		const [found] = await rows<{ definition: string }>(
+			"SELECT create_table_query AS definition FROM system.tables WHERE database = 'granules' AND name = 'logs'",
+		);
+		const coarse = found!.definition.replace("index_granularity = 2048", "index_granularity = 8192");
+		await client.command({ query: `CREATE TABLE granules.coarse ${coarse.slice(coarse.indexOf("("))}` });
+		await client.command({ query: "EXCHANGE TABLES granules.coarse AND granules.logs" });
+		for (const query of [1, 2, 3].map(
+			(day) => `ALTER TABLE granules.coarse MOVE PARTITION '2026-01-0${day}' TO TABLE granules.logs`,
+		))
+			await client.command({ query });
+		await client.command({ query: "DROP TABLE IF EMPTY granules.coarse" });
+	}
+	const again = () => migrate(client, { database: "granules", retention: { ...DEFAULT_RETENTION, logs_days: 10_000 } });
+
+	it("are made fine with every line in its place, views that go on counting, and nothing done twice", async () => {
+		await again();
+		expect(await granularity("logs")).toBe(2_048);
+		await put("granules.logs", 0, 30);
+		await coarsen();
+		expect([await granularity("logs"), await lines()]).toEqual([8_192, upTo(30)]);
+		await again();
+		expect([await granularity("logs"), await lines()]).toEqual([2_048, upTo(30)]);
+		await put("granules.logs", 30, 60);
+		await again();
+		expect([await lines(), await counted()]).toEqual([upTo(60), 60]);
+		expect(await granularity("logs_outgoing")).toBeNaN();
+	});
+
+	it("are made fine by several processes at once, and by one that was broken off, without a line lost or doubled", async () => {
+		await coarsen();
+		await Promise.all([again(), again(), again()]);
+		expect([await granularity("logs_outgoing"), await lines()]).toEqual([Number.NaN, upTo(60)]);
+		if ((await granularity("logs")) !== 8_192) await coarsen();
+		// Ended when the tables had changed places, and an insert that had begun before came to the table that it had found.
+		const [found] = await rows<{ definition: string }>(
+			"SELECT create_table_query AS definition FROM system.tables WHERE database = 'granules' AND name = 'logs'",
+		);
+		const finer = found!.definition.replace("index_granularity = 8192", "index_granularity = 2048");
+		await client.command({ query: `CREATE TABLE granules.logs_outgoing ${finer.slice(finer.indexOf("("))}` });
+		await client.command({ query: "EXCHANGE TABLES granules.logs_outgoing AND granules.logs" });
+		await put("granules.logs_outgoing", 60, 63);
+		await put("granules.logs", 63, 66);
+		await again();
+		expect([await granularity("logs"), await lines()]).toEqual([2_048, upTo(66)]);
+		expect(await granularity("logs_outgoing")).toBeNaN();
+	});
+});
+
 describe("rendering", () => {
 	const statements = (options: RenderOptions) => migrations().flatMap(({ text }) => render(text, options));
 
