@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import type { ClickHouse } from "./clickhouse.ts";
-import { refineLogs } from "./log-granules.ts";
+import { refineGranules } from "./granules.ts";
 import { type RenderOptions, render } from "./render.ts";
 import { type Retention, retentionDays } from "./retention.ts";
 import { applyRetention } from "./ttl.ts";
@@ -39,7 +39,7 @@ export function migrations(directory: URL = new URL("./migrations/", import.meta
 
 /**
  * Creates the database when it is missing and runs the migrations that have not run. Every statement is `IF NOT EXISTS`, so
- * running it twice, or from two processes at once, is harmless. Then the table of logs is given its granules, and the tables the retention of
+ * running it twice, or from two processes at once, is harmless. Then tables are given their granules, and the retention of
  * the settings. `client` must not depend on the database being there.
  * @returns names of the migrations that ran now
  * @throws MigrationError when an applied migration has another checksum, or the database holds one this program does not know
@@ -86,7 +86,7 @@ export async function migrate(client: ClickHouse, options: MigrateOptions): Prom
 			`the database has migration ${unknown.version} (${unknown.name}), which this version of Tidemark does not know`,
 		);
 	}
-	if (options.cluster === undefined) await refineLogs(client, options.database);
+	if (options.cluster === undefined) await refineGranules(client, options.database);
 	await applyRetention(
 		client,
 		migrations().map(({ text }) => text),

@@ -4,6 +4,7 @@ import { exactLogPredicate, logPredicate, logScan } from "../logs/sql.ts";
 import { between } from "../plan/scan.ts";
 import { from, Params, type Question, type Row } from "../sql.ts";
 import {
+	AT_ONCE,
 	behind,
 	INDEX_FIRST,
 	INDEX_ONCE,
@@ -76,7 +77,7 @@ export function fewLogs(
 	is_on_page AND length(message) + length(context) < ${LONG_BYTES} AS is_told,
 	if(is_told, message, '') AS told_message, if(is_told, context, '') AS told_context, trace_id, span_id
 ${from("logs", `${between(params, "ts", window.start, window.end)} AND ${where}`)}
-LIMIT ${params.add("UInt32", FEW + 1)} ${INDEX_FIRST}${isLookedUp ? "" : `, ${INDEX_ONCE}`}`,
+LIMIT ${params.add("UInt32", FEW + 1)} ${INDEX_FIRST}, ${AT_ONCE}${isLookedUp ? "" : `, ${INDEX_ONCE}`}`,
 		read: (rows) => {
 			if (rows.length > FEW) return undefined;
 			const sorted = rows.toSorted((a, b) => compare(a, b) * (page.order === "desc" ? -1 : 1));

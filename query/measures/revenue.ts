@@ -91,7 +91,7 @@ export function flows(money: Money, spans: readonly Span[]): Question<Flows> {
 		sql: `SELECT kind, label, passed, sum(n) AS records, sum(if(price = 0, 0, price * rate)) AS amount,
 	sum(if(taxes = 0, 0, taxes * rate)) AS tax, sum(used) AS quantity, groupUniqArrayIf(10)(unit, isNaN(rate)) AS unrated
 FROM ${billingRows(params, money, whole, ...rest)}
-GROUP BY kind, label, passed`,
+GROUP BY kind, label, passed SETTINGS optimize_use_projections = 1`,
 		read: (found) => {
 			const inSpan = found.map(({ passed }) =>
 				spans.map(({ start, end }) => {

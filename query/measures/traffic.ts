@@ -108,18 +108,21 @@ export function measuredTraffic(
 		// No name of a column for an answer: it would be taken for the column.
 		sql: `SELECT ${t} AS t, sum(n) AS requests, sum(failed) AS failures, sum(sum) AS latency_sum, max(max) AS latency_max,
 	quantilesDDMerge${SKETCH}(${state}) AS q
-${source} GROUP BY t HAVING requests > 0`,
+${source} GROUP BY t`,
 		read: (found) =>
 			new Map(
-				found.map((row) => [
-					row.t as number,
-					{
-						...{ requests: row.requests as number, failed: row.failures as number },
-						latency_sum_ms: (row.latency_sum as number) * factor,
-						latency_max_ms: (row.latency_max as number) * factor,
-						...quantilesOf(row.q as number[], factor),
-					},
-				]),
+				// An erasure leaves buckets without a request.
+				found
+					.filter(({ requests }) => (requests as number) > 0)
+					.map((row) => [
+						row.t as number,
+						{
+							...{ requests: row.requests as number, failed: row.failures as number },
+							latency_sum_ms: (row.latency_sum as number) * factor,
+							latency_max_ms: (row.latency_max as number) * factor,
+							...quantilesOf(row.q as number[], factor),
+						},
+					]),
 			),
 	};
 }
