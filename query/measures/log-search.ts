@@ -48,8 +48,8 @@ GROUP BY level, component ORDER BY n DESC ${INDEX_FIRST}`,
 
 /** Most lines that are told with one question. */
 const FEW = 1_000;
-/** A message and context longer than this together are left to the question for the page, bytes. */
-const LONG_BYTES = 16_384;
+/** A message or context that is as long is left to the question for the page, bytes. */
+const LONG_BYTES = 8_192;
 
 export interface FewLogs extends LogFacets {
 	/** Undefined where a line of it is too long. */
@@ -73,20 +73,23 @@ export function fewLogs(
 	return {
 		name: "log_search_few",
 		params,
-		sql: `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toString(id) AS id_text, level, component, 1 AS n, ${isOnPage} AS is_on_page,
-	is_on_page AND length(message) + length(context) < ${LONG_BYTES} AS is_told,
-	if(is_told, message, '') AS told_message, if(is_told, context, '') AS told_context, trace_id, span_id
+		sql: `SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toString(id) AS id_text, level, component, ${isOnPage} AS is_on_page,
+	substring(message, 1, ${LONG_BYTES}) AS message_head, substring(context, 1, ${LONG_BYTES}) AS context_head, trace_id, span_id
 ${from("logs", `${between(params, "ts", window.start, window.end)} AND ${where}`)}
 LIMIT ${params.add("UInt32", FEW + 1)} ${INDEX_FIRST}, ${AT_ONCE}${isLookedUp ? "" : `, ${INDEX_ONCE}`}`,
 		read: (rows) => {
 			if (rows.length > FEW) return undefined;
 			const sorted = rows.toSorted((a, b) => compare(a, b) * (page.order === "desc" ? -1 : 1));
 			const first = sorted.filter((row) => row.is_on_page).slice(0, page.limit + 1);
-			const told = first.map((row) => ({ ...row, message: row.told_message, context: row.told_context }));
-			return { ...readFacets(sorted), page: first.every((row) => row.is_told) ? pageOf(told, page) : undefined };
+			const told = first.map((row) => ({ ...row, message: row.message_head, context: row.context_head }));
+			const isTold = told.every(({ message, context }) => isWhole(message) && isWhole(context));
+			return { ...readFacets(sorted.map((row) => ({ ...row, n: 1 }))), page: isTold ? pageOf(told, page) : undefined };
 		},
 	};
 }
+
+/** A character that was cut in two has become longer. */
+const isWhole = (head: unknown) => Buffer.byteLength(head as string) < LONG_BYTES;
 
 /** By time and then by id. */
 function compare(a: Row, b: Row): number {

@@ -102,11 +102,16 @@ test("a search that finds too many lines, or a page too long to be told at once,
 	const level = (text: string): Node => ({ type: "match", field: "level", value: { type: "phrase", text } });
 	const long = { ts: START + 2, level: "error", message: `long ${"x".repeat(20_000)}` };
 	const many = Array.from({ length: 1_001 }, (_, i) => ({ ts: START + 1, message: `many ${i}` }));
-	await insertLogs(database.client, "few", [...many, long, { ts: START, message: "long ago" }]);
+	// The first is cut within a character, the second just not.
+	const wide = { ts: START + 3, message: `wide ${"é".repeat(5_000)}` };
+	const whole = { ts: START + 4, message: `whole${"é".repeat(4_093)}` };
+	await insertLogs(database.client, "few", [...many, long, wide, whole, { ts: START, message: "long ago" }]);
 	const ask = (text: string, only?: Node) =>
 		new Queries({ client: database.client, secondLock: false }).of("few").ask(fewLogs(window, of(text), only, page));
 	expect(await ask("many")).toBeUndefined();
 	expect((await ask("many 100"))?.by_level).toEqual({ info: 2 });
 	expect(await ask("long")).toMatchObject({ by_level: { error: 1, info: 1 }, page: undefined });
+	expect(await ask("wide")).toMatchObject({ by_level: { info: 1 }, page: undefined });
+	expect((await ask("whole"))?.page?.logs.map(({ message }) => message)).toEqual([whole.message]);
 	expect((await ask("long", level("info")))?.page?.logs.map(({ message }) => message)).toEqual(["long ago"]);
 });

@@ -86,8 +86,8 @@ export function behind(params: Params, { order, after }: PageRequest): string {
  * words of the part. Where whole words are looked up, only if all parts are read: a page is full before.
  */
 export const INDEX_FIRST = "SETTINGS use_skip_indexes_on_data_read = 0";
-/** All conditions on a line at once: what the index leaves is little, and the time of a line takes none of it away. */
-export const AT_ONCE = "enable_multiple_prewhere_read_steps = 0";
+/** All conditions on a line at once, and none compiled: what the index leaves is little, and the time of a line takes none of it away. */
+export const AT_ONCE = "enable_multiple_prewhere_read_steps = 0, compile_expressions = 0";
 /** Where few lines match, it costs less to look at the messages of what the index leaves than to have the index name the lines too. */
 export const INDEX_ONCE = "query_plan_direct_read_from_text_index = 0";
 
