@@ -36,7 +36,7 @@ async function refine(client: ClickHouse, database: string): Promise<void> {
 	const result = await client.query({
 		query: `SELECT name, create_table_query AS definition FROM system.tables
 			WHERE database = {database:String} AND has({names:Array(String)}, name) AND engine IN ('MergeTree', 'AggregatingMergeTree')
-			 AND database IN (SELECT name FROM system.databases WHERE engine = 'Atomic')`,
+				AND database IN (SELECT name FROM system.databases WHERE engine = 'Atomic')`,
 		query_params: { database, names: Object.keys(GRANULES).flatMap((table) => [table, outgoingOf(table)]) },
 		format: "JSONEachRow",
 	});

@@ -9,8 +9,8 @@ const LOGS: readonly (readonly [component: string, level: string, weight: number
 		["database", "warning", 3, (r) => `query took ${r.whole(1_000, 5_000)} ms: SELECT on orders`],
 		["llm", "info", 16, (r) => `generated ${r.whole(20, 900)} tokens for conversation ${r.whole(1, 9_999)}`],
 		["federated", "info", 3, (r) => `round ${r.whole(1, 25)} aggregated from ${r.whole(5, 8)} participants`],
-		["auth", "error", 0.6, (r) => `token of user_${r.whole(1, 300)} expired`],
-		["inference", "error", 0.6, (r) => `Model inference timeout after ${r.whole(20, 60)}s`],
+		["auth", "error", 2, (r) => `token of user_${r.whole(1, 300)} expired`],
+		["inference", "error", 2, (r) => `Model inference timeout after ${r.whole(20, 60)}s`],
 	];
 
 export const logs: Family = function* (day) {
