@@ -1,6 +1,7 @@
 /** Rows that ClickHouse reads at once of some tables: where one is looked for, so many are read. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClickHouse } from "./clickhouse.ts";
+import { render } from "./render.ts";
 
 const GRANULES: Readonly<Record<string, number>> = {
 	// A search finds a few lines of an incident, a thousandth of a day: of 8,192 it reads four times as many. With half as many,
@@ -9,7 +10,7 @@ const GRANULES: Readonly<Record<string, number>> = {
 	// A day has 24 rows, and each that is read has a sketch to be unpacked: of 256, as long as the rest of the question takes.
 	sketch_total_1h: 64,
 };
-const MAX_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 20;
 const POLL_MS = 50;
 const MAX_POLLS = 1_200;
 
@@ -23,16 +24,18 @@ const MAX_POLLS = 1_200;
 export async function refineGranules(client: ClickHouse, database: string): Promise<void> {
 	for (let attempt = 1; ; attempt++) {
 		try {
-			return await refine(client, database);
+			// Until nothing is left to do: another process may have begun what this one has just ended.
+			if (!(await refine(client, database)) || attempt >= MAX_ATTEMPTS) return;
 		} catch (error) {
-			// Of two processes at once one finds a table or a part gone that the other has taken care of.
-			if (attempt === MAX_ATTEMPTS) throw error;
-			await sleep(attempt * POLL_MS);
+			// Of two at once one finds a table or a part gone that the other has taken care of.
+			if (attempt >= MAX_ATTEMPTS) throw error;
+			await sleep(POLL_MS * (1 + Math.random() * attempt));
 		}
 	}
 }
 
-async function refine(client: ClickHouse, database: string): Promise<void> {
+/** @returns whether there was anything to do */
+async function refine(client: ClickHouse, database: string): Promise<boolean> {
 	const result = await client.query({
 		query: `SELECT name, create_table_query AS definition FROM system.tables
 			WHERE database = {database:String} AND has({names:Array(String)}, name) AND engine IN ('MergeTree', 'AggregatingMergeTree')
@@ -42,19 +45,22 @@ async function refine(client: ClickHouse, database: string): Promise<void> {
 	});
 	const found = await result.json<{ name: string; definition: string }>();
 	const definitions = new Map(found.map(({ name, definition }) => [name, definition]));
+	let acted = false;
 	for (const [table, granule] of Object.entries(GRANULES)) {
 		const definition = definitions.get(table) ?? "";
 		const finer = definition.replace(/\bindex_granularity = \d+/, `index_granularity = ${granule}`);
 		if (finer !== definition) await exchange(client, database, table, finer);
 		else if (!definitions.has(outgoingOf(table))) continue;
 		await bringBack(client, database, table);
+		acted = true;
 	}
+	return acted;
 }
 
 const outgoingOf = (table: string) => `${table}_outgoing`;
 
 function quoted(database: string, table: string): string {
-	return `\`${database.replace(/[`\\]/g, "\\$&")}\`.${table}`;
+	return render(`{{local:${table}}}`, { database, days: {} })[0]!;
 }
 
 /** From then on rows go to the finer table; those that were there stand in the outgoing one. */
