@@ -47,7 +47,13 @@ export function migrations(directory: URL = new URL("./migrations/", import.meta
 export async function migrate(client: ClickHouse, options: MigrateOptions): Promise<string[]> {
 	const renderOptions: RenderOptions = { ...options, days: retentionDays(options.retention) };
 	const run = async (template: string) => {
-		for (const query of render(template, renderOptions)) await client.command({ query });
+		for (const query of render(template, renderOptions)) {
+			await client.command({ query }).catch((error: Error) => {
+				// Another process has just had a finer table take its place (granules.ts): nothing was done.
+				if (!error.message.includes("has different UUID")) throw error;
+				return client.command({ query });
+			});
+		}
 	};
 	await run("CREATE DATABASE IF NOT EXISTS {{db}} {{on_cluster}}");
 	await run(`CREATE TABLE IF NOT EXISTS {{everywhere:schema_migrations}} {{on_cluster}}
